@@ -1,0 +1,1 @@
+//! The measured scenes that the benches share.

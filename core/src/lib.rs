@@ -1,0 +1,5 @@
+//! WebStar's brain: pure state machines. No sockets, clocks, threads, files, OS randomness or async.
+
+pub mod id;
+pub mod session;
+pub mod time;

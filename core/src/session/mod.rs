@@ -1,0 +1,3 @@
+//! One conversation between two players over whatever paths exist.
+
+pub mod pipe;

@@ -1,0 +1,1 @@
+//! The simulator: a world, its network, its faults and the checkers that watch it.

@@ -1,0 +1,2 @@
+//! `webstar-sim`.
+fn main() {}
