@@ -1,1 +1,4 @@
 //! The simulator: a world, its network, its faults and the checkers that watch it.
+
+pub mod net;
+pub mod seed;

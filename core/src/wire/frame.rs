@@ -1,9 +1,9 @@
 //! The frames of a packet: written one after the other, read in place. A message frame names its stream (priority and
 //! delivery) and its number there; the rest is how the two sessions keep each other informed.
 
+use super::WireError;
 use super::limits::{MAX_ACK_RANGES, MAX_MESSAGE, MAX_RECOVERED};
 use super::varint::{self, Reader};
-use super::WireError;
 use crate::id::PathId;
 use crate::time::Duration;
 use serde::{Deserialize, Serialize};
@@ -418,7 +418,12 @@ mod tests {
         let part = Some(Part { total: 5_000, offset: 1_000 });
         let mut out = Vec::new();
         write_ping(&mut out);
-        write_ack(Duration::from_micros(640), [(90, 100), (50, 80), (3, 3)].into_iter(), [95, 60, 59].into_iter(), &mut out);
+        write_ack(
+            Duration::from_micros(640),
+            [(90, 100), (50, 80), (3, 3)].into_iter(),
+            [95, 60, 59].into_iter(),
+            &mut out,
+        );
         write_probe(5, &mut out);
         write_probe_answer(u32::MAX, &mut out);
         write_unheard(PathId(3), &mut out);

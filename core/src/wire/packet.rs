@@ -2,9 +2,9 @@
 //! direction, so that neither session id travels: what is damaged, foreign or reflected fails the same check.
 //! It is no cryptographic protection; the paths below bring that.
 
+use super::WireError;
 use super::limits::{MAX_PACKET, MIN_PACKET, VERSION};
 use super::rhythm::Rhythm;
-use super::WireError;
 use crate::id::SessionId;
 
 const SEAL_BYTES: usize = 4;

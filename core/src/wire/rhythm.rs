@@ -13,7 +13,11 @@ impl Rhythm {
         let millis = interval.as_nanos().div_ceil(1_000_000).clamp(16, 31 << 15) as u64;
         let exponent = (63 - millis.leading_zeros()) - 4;
         let mantissa = millis.div_ceil(1 << exponent);
-        if mantissa == 32 { Rhythm(((exponent + 1) << 4) as u8) } else { Rhythm((exponent << 4) as u8 | (mantissa - 16) as u8) }
+        if mantissa == 32 {
+            Rhythm(((exponent + 1) << 4) as u8)
+        } else {
+            Rhythm((exponent << 4) as u8 | (mantissa - 16) as u8)
+        }
     }
 
     /// The interval.

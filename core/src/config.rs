@@ -1,0 +1,119 @@
+//! Every setting of the machines, with its unit and what happens at its limit.
+
+use crate::time::Duration;
+use crate::wire::limits::MAX_MESSAGE;
+use serde::{Deserialize, Serialize};
+use thiserror::Error;
+
+/// The settings of a session.
+#[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct SessionConfig {
+    /// The longest message accepted from the application and from the other side. Longer ones are refused.
+    pub max_message: usize,
+    /// Bytes held for sending per priority, waiting and unacknowledged. When a message would pass it, it is refused
+    /// (`SendError::Full`); `Drained` follows once half is free.
+    pub send_buffer: usize,
+    /// Bytes held for the application's sake: ordered messages that wait for an earlier one, and parts of messages.
+    /// What would pass it is not acknowledged and comes again; the oldest of each stream is always taken.
+    pub receive_buffer: usize,
+    /// Latest-only keys per priority, each way. New keys beyond it are refused.
+    pub max_keys: usize,
+    /// Messages longer than this are compressed when that saves a tenth.
+    pub compression_threshold: usize,
+    /// Whether messages are compressed at all.
+    pub enable_compression: bool,
+    /// Unreliable messages that have waited longer than this are dropped instead of sent.
+    pub unreliable_expiry: Duration,
+    /// When set, messages leave together at most this often; else with every drain.
+    pub tick: Option<Duration>,
+    /// The longest an acknowledgement waits for company.
+    pub max_ack_delay: Duration,
+    /// Packets asking for an acknowledgement that are answered by one.
+    pub ack_every: u32,
+    /// How many later packets of the same path must be acknowledged before one counts as lost.
+    pub packet_threshold: u32,
+    /// The share of a round trip, above one, after which an overtaken packet counts as lost.
+    pub time_threshold: f64,
+    /// The smallest probe time-out.
+    pub min_probe_timeout: Duration,
+    /// The round trip assumed before the first measurement.
+    pub initial_rtt: Duration,
+    /// With nothing to say a packet goes this often on the path in use.
+    pub heartbeat_interval: Duration,
+    /// The quickest rhythm that is announced while the application talks faster.
+    pub min_rhythm: Duration,
+    /// With nothing to say a packet goes this often on the paths not in use.
+    pub warm_interval: Duration,
+    /// Whether small kept messages are protected forward under loss.
+    pub enable_protection: bool,
+    /// Protection begins above this share of lost packets.
+    pub protect_above: f64,
+    /// The most bytes that a symbol of protection may have.
+    pub max_symbol: usize,
+    /// Bytes unacknowledged at most in the pipe of an ordered stream (the relay).
+    pub stream_window: usize,
+}
+
+impl Default for SessionConfig {
+    fn default() -> Self {
+        SessionConfig {
+            max_message: 1024 * 1024,
+            send_buffer: 2 * 1024 * 1024,
+            receive_buffer: 4 * 1024 * 1024,
+            max_keys: 1024,
+            compression_threshold: 1024,
+            enable_compression: true,
+            unreliable_expiry: Duration::from_secs(1),
+            tick: None,
+            max_ack_delay: Duration::from_millis(10),
+            ack_every: 8,
+            packet_threshold: 3,
+            time_threshold: 1.125,
+            min_probe_timeout: Duration::from_millis(20),
+            initial_rtt: Duration::from_millis(200),
+            heartbeat_interval: Duration::from_millis(100),
+            min_rhythm: Duration::from_millis(20),
+            warm_interval: Duration::from_secs(15),
+            enable_protection: true,
+            protect_above: 0.01,
+            max_symbol: 1100,
+            stream_window: 64 * 1024,
+        }
+    }
+}
+
+/// Why settings cannot be used.
+#[derive(Clone, PartialEq, Eq, Debug, Error)]
+#[error("{setting} must be {must}")]
+pub struct ConfigError {
+    /// The setting's name.
+    pub setting: &'static str,
+    /// What it must be.
+    pub must: &'static str,
+}
+
+impl SessionConfig {
+    /// Checks what the machines rely on.
+    pub fn check(&self) -> Result<(), ConfigError> {
+        let rules = [
+            (self.max_message > 0 && self.max_message <= MAX_MESSAGE, "max_message", "1 to 16777216 bytes"),
+            (self.send_buffer >= self.max_message, "send_buffer", "at least max_message"),
+            (self.receive_buffer >= 64 * 1024, "receive_buffer", "at least 65536 bytes"),
+            (self.max_keys > 0, "max_keys", "at least 1"),
+            (self.ack_every > 0, "ack_every", "at least 1"),
+            (self.packet_threshold > 0, "packet_threshold", "at least 1"),
+            (self.time_threshold >= 1.0 && self.time_threshold.is_finite(), "time_threshold", "at least 1.0"),
+            (!self.min_probe_timeout.is_zero(), "min_probe_timeout", "longer than nothing"),
+            (!self.heartbeat_interval.is_zero(), "heartbeat_interval", "longer than nothing"),
+            (self.min_rhythm <= self.heartbeat_interval, "min_rhythm", "at most heartbeat_interval"),
+            (self.warm_interval >= self.heartbeat_interval, "warm_interval", "at least heartbeat_interval"),
+            (self.tick.is_none_or(|tick| !tick.is_zero()), "tick", "longer than nothing, or absent"),
+            (self.stream_window >= 4096, "stream_window", "at least 4096 bytes"),
+        ];
+        match rules.into_iter().find(|rule| !rule.0) {
+            Some((_, setting, must)) => Err(ConfigError { setting, must }),
+            None => Ok(()),
+        }
+    }
+}

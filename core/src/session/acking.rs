@@ -1,0 +1,81 @@
+//! When and how this side acknowledges: soon after a packet that asks, at once when something is missing.
+
+use super::receive::seen::Seen;
+use crate::time::{Duration, Instant};
+use crate::wire::frame;
+
+/// The state of what is owed.
+#[derive(Debug)]
+pub(crate) struct Acking {
+    pub(crate) seen: Seen,
+    /// When the packet with the largest number came.
+    largest_at: Instant,
+    /// Packets that ask and have not been answered.
+    owed: u32,
+    /// When an acknowledgement leaves by itself.
+    due: Option<Instant>,
+    /// Something new is known since the last acknowledgement.
+    has_news: bool,
+}
+
+impl Acking {
+    pub(crate) fn new(now: Instant) -> Self {
+        Acking { seen: Seen::new(), largest_at: now, owed: 0, due: None, has_news: false }
+    }
+
+    /// A packet was taken. `asks` if it wants an answer.
+    pub(crate) fn on_packet(&mut self, now: Instant, number: u64, asks: bool, every: u32, patience: Duration) {
+        let is_newest = number + 1 >= self.seen.end();
+        let is_orderly = is_newest && self.seen.is_gapless_below(number);
+        self.seen.insert(number);
+        if is_newest {
+            self.largest_at = now;
+        }
+        self.has_news = true;
+        if !asks {
+            return;
+        }
+        self.owed += 1;
+        let wait = if is_orderly && self.owed < every { patience } else { Duration::ZERO };
+        let due = now + wait;
+        self.due = Some(self.due.map_or(due, |old| old.min(due)));
+    }
+
+    /// The content of a packet that never came is known. False if it was known before.
+    pub(crate) fn on_recovered(&mut self, now: Instant, number: u64, patience: Duration) -> bool {
+        if !self.seen.insert_recovered(number) {
+            return false;
+        }
+        self.has_news = true;
+        let due = now + patience;
+        self.due = Some(self.due.map_or(due, |old| old.min(due)));
+        true
+    }
+
+    /// When an acknowledgement leaves by itself.
+    pub(crate) fn due(&self) -> Option<Instant> {
+        self.due
+    }
+
+    /// Whether a packet that leaves anyway should carry one.
+    pub(crate) fn has_news(&self) -> bool {
+        self.has_news
+    }
+
+    /// Writes the acknowledgement; gives one more than the largest number it names.
+    pub(crate) fn write(&mut self, now: Instant, out: &mut Vec<u8>) -> u64 {
+        let ranges = self.seen.ranges();
+        let lowest = ranges.iter().last().map_or(0, |range| range.0);
+        frame::write_ack(now.since(self.largest_at), ranges.iter(), self.seen.recovered(lowest), out);
+        self.owed = 0;
+        self.due = None;
+        self.has_news = false;
+        self.seen.end()
+    }
+
+    /// The other side has our acknowledgement of everything below `end`.
+    pub(crate) fn on_heard(&mut self, end: u64) {
+        // The largest stays, so that there is always a range to tell.
+        self.seen.raise_floor(end.saturating_sub(1));
+    }
+}

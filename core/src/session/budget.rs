@@ -1,0 +1,78 @@
+//! The budget on a path with a congestion control below that collapses under loss. The less of that window is asked
+//! for, the later it collapses: so the rate follows the measured loss by a calibrated table, packets leave one at a
+//! time, and nothing is written while the pipe still holds something.
+
+use super::curve;
+use super::pacing::Room;
+use crate::time::{Duration, Instant};
+
+/// Bytes a second that the path bears without stalls, by loss. Found by sweeping rates over the model of the path.
+const BEARABLE: [(f64, f64); 5] =
+    [(0.005, 120_000.0), (0.02, 25_000.0), (0.05, 16_000.0), (0.10, 12_000.0), (0.30, 4_000.0)];
+/// Below this loss the pipe's own control alone limits the rate.
+const CLEAN: f64 = 0.005;
+/// Bytes that may wait in a clean pipe: enough to keep it busy, little enough to keep its cost and delay low.
+const CLEAN_BUFFER: usize = 32 * 1024;
+/// Bytes that may wait in a lossy pipe: about one message.
+const LOSSY_BUFFER: usize = 1_200;
+/// How much unused budget may be saved up, in time.
+const SAVED: Duration = Duration::from_millis(100);
+
+/// The budget of one path.
+#[derive(Debug)]
+pub(crate) struct Budget {
+    saved: f64,
+    at: Instant,
+    buffered: usize,
+    max_packet: usize,
+}
+
+impl Budget {
+    pub(crate) fn new(now: Instant, max_packet: usize) -> Self {
+        Budget { saved: max_packet as f64, at: now, buffered: 0, max_packet }
+    }
+
+    /// Bytes a second at a measured loss.
+    pub(crate) fn rate(loss: f64) -> f64 {
+        curve::at(&BEARABLE, loss)
+    }
+
+    fn saved_by(&self, now: Instant, loss: f64) -> f64 {
+        let rate = Self::rate(loss);
+        let cap = (rate * SAVED.as_secs_f64()).max(self.max_packet as f64);
+        (self.saved + now.since(self.at).as_secs_f64() * rate).min(cap)
+    }
+
+    pub(crate) fn room(&self, now: Instant, loss: f64) -> Room {
+        if loss < CLEAN {
+            return if self.buffered < CLEAN_BUFFER { Room::Now } else { Room::Later };
+        }
+        if self.buffered > LOSSY_BUFFER {
+            return Room::Later;
+        }
+        match self.saved_by(now, loss) {
+            saved if saved >= 0.0 => Room::Now,
+            debt => Room::At(now + Duration::from_secs_f64(-debt / Self::rate(loss)) + Duration::from_micros(1)),
+        }
+    }
+
+    /// Whether a critical message may overdraw the budget: only into an empty pipe.
+    pub(crate) fn bears_critical(&self) -> bool {
+        self.buffered == 0 && self.saved > -2.0 * self.max_packet as f64
+    }
+
+    /// Whether half of what could be saved up is there.
+    pub(crate) fn has_spare(&self, loss: f64) -> bool {
+        self.buffered == 0 && self.saved > Self::rate(loss) * SAVED.as_secs_f64() / 2.0
+    }
+
+    pub(crate) fn on_sent(&mut self, now: Instant, bytes: usize, loss: f64) {
+        self.saved = self.saved_by(now, loss) - bytes as f64;
+        self.at = now;
+        self.buffered += bytes;
+    }
+
+    pub(crate) fn on_buffered(&mut self, bytes: usize) {
+        self.buffered = bytes;
+    }
+}

@@ -1,0 +1,425 @@
+//! Congestion control of our own, for paths that have none below: how many bytes may be in flight and when the next
+//! packet may go. It steers by standing queueing delay (the Copa family), so that random loss does not matter, and
+//! holds a queue of a few packets. Loss counts only where it exceeds what the path loses anyway.
+//!
+//! It does not detect losses, measure round trips, send again or choose what to send: the session does.
+
+mod delay;
+mod delivery;
+mod pacer;
+#[cfg(test)]
+mod tests;
+
+use crate::time::{Duration, Instant};
+use delay::Delay;
+use delivery::{Delivery, Round};
+use pacer::Pacer;
+
+pub use delivery::SendMark;
+
+/// Packets that may be in flight before anything is known of the path (RFC 6928).
+const INITIAL_PACKETS: f64 = 10.0;
+
+/// The window is never smaller: with one packet a lost acknowledgement would stop everything.
+const FLOOR_PACKETS: f64 = 2.0;
+
+/// Below this window the start doubles each round. Above it, it gains a quarter: the queue grows unseen for a round
+/// trip, at a factor of 2 by 44 % of what the path holds, at 1.25 by 12 %.
+const DOUBLING_PACKETS: f64 = 72.0;
+
+/// Gain of the gentle start per byte acknowledged.
+const GENTLE_GAIN: f64 = 0.25;
+
+/// Standing packets of our own that make the start gentle at any size.
+const START_DOUBT_PACKETS: f64 = 2.0;
+
+/// Standing packets of our own that end the start.
+const START_QUEUE_PACKETS: f64 = 5.0;
+
+/// Rounds without a notable gain in rate that end the start: a path whose queue is too short to be seen.
+const START_FLAT_ROUNDS: u32 = 3;
+
+/// A notable gain.
+const START_GAIN: f64 = 1.25;
+
+/// Standing packets of our own to aim for: enough to keep the path busy between two acknowledgements. Every flow aims
+/// for the same number, which is what shares a path evenly.
+const TARGET_PACKETS: f64 = 5.0;
+
+/// Seconds of queue beyond which the aim shrinks in proportion: on a thin path a few packets are a long wait. It
+/// depends on what all flows see alike, so that they still share evenly.
+const TARGET_SECONDS: f64 = 0.015;
+
+/// The aim shrinks no further, or the path would fall idle.
+const MIN_TARGET_PACKETS: f64 = 1.0;
+
+/// Packets the window moves each round, when it is as far from the target as an empty queue. The answer to a step
+/// takes one and a half rounds; much more than the target would swing.
+const STEP_PACKETS: f64 = 4.0;
+
+/// The longest step downwards, in steps of the above.
+const MAX_STEP_DOWN: f64 = 3.0;
+
+/// Rounds upwards without a queue to show for it after which the steps become longer each round: the path carries
+/// far more than it did.
+const STEADY_ROUNDS: u32 = 3;
+
+/// How much longer.
+const VELOCITY_GAIN: f64 = 1.5;
+
+/// Steps never move the window by more than this share a round.
+const MAX_STEP_SHARE: f64 = 1.0 / 10.0;
+
+/// Standing packets of our own that are too many for steps: the window is cut to what the empty path holds.
+const CUT_PACKETS: f64 = 15.0;
+
+/// A queue that is too long for steps where it is also well above the target.
+const CUT_SECONDS: f64 = 0.03;
+
+/// A cut takes no more than this.
+const MAX_CUT: f64 = 0.5;
+
+/// The window over what the measured rate needs: room to find out that the path can carry more.
+const RATE_HEADROOM: f64 = 1.1;
+
+/// Packets of that room which do not depend on the rate: acknowledgements come for several packets at once.
+const RATE_SLACK_PACKETS: f64 = 4.0;
+
+/// Loss beyond the path's own that counts as an overrun queue.
+const EXCESS_LOSS: f64 = 0.15;
+
+/// Packets a round must have for its loss to mean anything.
+const EXCESS_MIN_PACKETS: u32 = 32;
+
+/// What an overrun queue takes from the window.
+const EXCESS_CUT: f64 = 0.8;
+
+/// Cuts in a row without the delay giving way after which it is the path's own: the route has changed.
+const REBASE_CUTS: u32 = 3;
+
+/// A queue that is still this share of what it was has not given way.
+const REBASE_SHARE: f64 = 0.85;
+
+/// Rounds at the floor after which a delay cannot be of our making.
+const REBASE_ROUNDS: u32 = 8;
+
+/// A window unused for so long says nothing of the path any more.
+const STALE_NANOS: i64 = 10_000_000_000;
+
+/// Pacing over the rate that the window makes, so that the window stays what limits.
+const PACING_GAIN: f64 = 1.25;
+
+/// The round trip assumed for pacing before one is measured.
+const ASSUMED_RTT: f64 = 0.02;
+
+/// What one acknowledged packet tells.
+#[derive(Clone, Copy, Debug)]
+pub struct Ack {
+    /// The packet's size.
+    pub bytes: usize,
+    /// When it was sent.
+    pub sent_at: Instant,
+    /// What [`Congestion::on_sent`] returned for it.
+    pub mark: SendMark,
+    /// For the newest packet that the acknowledgement newly covers: the round trip, the receiver's delay taken off.
+    pub rtt: Option<Duration>,
+    /// Bytes still in flight without this packet.
+    pub in_flight: usize,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+enum Phase {
+    /// Growing until the path is full.
+    Start,
+    /// Keeping the target.
+    Steady,
+}
+
+/// The congestion control of one path.
+#[derive(Debug)]
+pub struct Congestion {
+    packet: f64,
+    window: f64,
+    phase: Phase,
+    delivery: Delivery,
+    delay: Delay,
+    pacer: Pacer,
+    /// Packets sent earlier tell of a situation that was acted upon.
+    settle_from: Instant,
+    /// When the window was last in use.
+    used_at: Instant,
+    round_window: f64,
+    steady_rounds: u32,
+    velocity: f64,
+    flat_rounds: u32,
+    flat_rate: f64,
+    floor_rounds: u32,
+    vain_cuts: u32,
+    cut_queue: f64,
+}
+
+impl Congestion {
+    /// A fresh path for packets of at most `max_packet` bytes.
+    pub fn new(now: Instant, max_packet: usize) -> Self {
+        let packet = max_packet.max(1) as f64;
+        let window = INITIAL_PACKETS * packet;
+        Congestion {
+            packet,
+            window,
+            phase: Phase::Start,
+            delivery: Delivery::new(now),
+            delay: Delay::new(now),
+            pacer: Pacer::new(now, PACING_GAIN * window / ASSUMED_RTT, packet),
+            settle_from: now,
+            used_at: now,
+            round_window: window,
+            steady_rounds: 0,
+            velocity: 1.0,
+            flat_rounds: 0,
+            flat_rate: 0.0,
+            floor_rounds: 0,
+            vain_cuts: 0,
+            cut_queue: 0.0,
+        }
+    }
+
+    /// A packet leaves; the mark comes back with its acknowledgement or loss.
+    pub fn on_sent(&mut self, now: Instant, bytes: usize, in_flight_before: usize) -> SendMark {
+        self.pacer.on_sent(now, bytes);
+        let in_flight = (in_flight_before + bytes) as f64;
+        let in_use = 2.0 * (in_flight + self.packet) >= self.window;
+        self.delivery.mark(now, in_use, in_flight_before == 0)
+    }
+
+    /// A packet was acknowledged; of one acknowledgement in the order of packet numbers.
+    pub fn on_ack(&mut self, now: Instant, ack: &Ack) {
+        let limited = ack.mark.is_limited();
+        let steers = ack.sent_at >= self.settle_from;
+        self.delivery.on_acked(now, ack.bytes, &ack.mark);
+        self.delay.on_landed(now, ack.sent_at);
+        if let Some(rtt) = ack.rtt {
+            self.delay.on_rtt(now, rtt, steers);
+            self.delivery.sample(now, &ack.mark);
+        }
+        if limited {
+            self.used_at = now;
+            if steers {
+                match self.phase {
+                    Phase::Start => self.grow(ack.bytes as f64),
+                    Phase::Steady => self.step(ack.bytes as f64),
+                }
+            }
+        }
+        if let Some(round) = self.delivery.end_round(&ack.mark) {
+            self.on_round(now, round, limited && steers, ack.in_flight);
+        }
+        if ack.rtt.is_some() {
+            if limited && steers {
+                self.judge_queue(now);
+            }
+            self.pace();
+        }
+    }
+
+    /// A packet was given up as lost.
+    pub fn on_lost(&mut self, now: Instant, bytes: usize, mark: SendMark, in_flight: usize) {
+        let _ = (bytes, in_flight);
+        self.delivery.on_lost(now);
+        self.delay.on_landed(now, mark.sent_at());
+    }
+
+    /// The session had room and nothing to send.
+    pub fn on_idle_or_app_limited(&mut self, now: Instant, in_flight: usize) {
+        let _ = now;
+        self.delivery.on_app_limited(in_flight);
+    }
+
+    /// Bytes that may be in flight.
+    pub fn window(&self) -> usize {
+        self.window as usize
+    }
+
+    /// The moment pacing lets the next packet go; not after `now`: at once.
+    pub fn release(&self, now: Instant) -> Instant {
+        self.pacer.release(now)
+    }
+
+    /// The pacing rate, bytes a second.
+    pub fn rate(&self) -> f64 {
+        self.pacer.rate()
+    }
+
+    /// The standing queue on the path, freed of jitter.
+    pub fn queue_delay(&self) -> Duration {
+        Duration::from_secs_f64(self.delay.queue())
+    }
+
+    /// Packets of ours that stand in the queue.
+    fn own_queue(&self) -> f64 {
+        self.window / self.delay.flight() * self.delay.queue() / self.packet
+    }
+
+    /// Standing packets of our own to aim for.
+    fn target(&self) -> f64 {
+        let share = (TARGET_SECONDS / self.delay.queue().max(TARGET_SECONDS)).min(1.0);
+        (TARGET_PACKETS * share).max(MIN_TARGET_PACKETS)
+    }
+
+    fn grow(&mut self, acked: f64) {
+        let own = self.own_queue();
+        let doubles = self.window < DOUBLING_PACKETS * self.packet && own < START_DOUBT_PACKETS;
+        let gain = if doubles { 1.0 } else { GENTLE_GAIN };
+        self.window += acked * gain * (1.0 - own / START_QUEUE_PACKETS).max(0.0);
+    }
+
+    fn step(&mut self, acked: f64) {
+        let room = 1.0 - self.own_queue() / self.target();
+        let speed = if room > 0.0 { self.velocity } else { 1.0 };
+        let step = speed * STEP_PACKETS * self.packet * acked / self.window * room.max(-MAX_STEP_DOWN);
+        let highest = if step > 0.0 { self.ceiling().max(self.window) } else { f64::INFINITY };
+        self.window = (self.window + step).min(highest).max(FLOOR_PACKETS * self.packet);
+    }
+
+    /// What the measured rate can fill, and some.
+    fn ceiling(&self) -> f64 {
+        let sent_rate = self.delivery.rate() / (1.0 - self.delivery.own_loss()).max(0.1);
+        sent_rate * self.delay.flight() * RATE_HEADROOM + RATE_SLACK_PACKETS * self.packet
+    }
+
+    /// Ends the start, or cuts, when the queue is longer than steps can mend.
+    fn judge_queue(&mut self, now: Instant) {
+        let own = self.own_queue();
+        match self.phase {
+            Phase::Start if own > START_QUEUE_PACKETS => self.end_start(now),
+            Phase::Steady if own > CUT_PACKETS || self.delay.queue() > CUT_SECONDS && own > 2.0 * self.target() => {
+                self.cut_queue_of_ours(now);
+            }
+            _ => {}
+        }
+    }
+
+    /// Cuts the window to what the empty path holds. If that is in vain again and again, the path is not what it was.
+    fn cut_queue_of_ours(&mut self, now: Instant) {
+        let queue = self.delay.queue();
+        self.vain_cuts = if queue > self.cut_queue * REBASE_SHARE { self.vain_cuts + 1 } else { 0 };
+        self.cut_queue = queue;
+        if self.vain_cuts > REBASE_CUTS {
+            self.rebase(now);
+            return;
+        }
+        let held = self.window * (1.0 - queue / self.delay.flight()) + self.target() * self.packet;
+        self.delivery.forget_rates();
+        self.cut(now, (held / self.window).max(MAX_CUT));
+    }
+
+    fn end_start(&mut self, now: Instant) {
+        self.phase = Phase::Steady;
+        let empty = (self.delay.flight() - self.delay.queue()).max(0.0);
+        let sent_rate = self.delivery.rate() / (1.0 - self.delivery.own_loss()).max(0.1);
+        let held = sent_rate * empty + TARGET_PACKETS * self.packet;
+        self.cut(now, (held / self.window).clamp(MAX_CUT, 1.0));
+    }
+
+    fn cut(&mut self, now: Instant, share: f64) {
+        self.window = (self.window * share).max(FLOOR_PACKETS * self.packet);
+        self.settle_from = now;
+        self.delay.forget_standing();
+        self.velocity = 1.0;
+        self.steady_rounds = 0;
+        self.round_window = self.window;
+    }
+
+    fn on_round(&mut self, now: Instant, round: Round, limited: bool, in_flight: usize) {
+        if !limited {
+            self.forget_unused(now, in_flight);
+            return;
+        }
+        let excess = f64::from(round.lost) - f64::from(round.packets) * (self.delivery.own_loss() + EXCESS_LOSS);
+        let overrun = round.packets >= EXCESS_MIN_PACKETS && excess > 0.0;
+        match self.phase {
+            Phase::Start => self.on_start_round(now, overrun),
+            Phase::Steady if overrun => self.cut(now, EXCESS_CUT),
+            Phase::Steady => {
+                if self.own_queue() <= self.target() {
+                    (self.vain_cuts, self.cut_queue) = (0, 0.0);
+                }
+                self.turn();
+                self.cap();
+                self.doubt_base(now);
+            }
+        }
+    }
+
+    fn on_start_round(&mut self, now: Instant, overrun: bool) {
+        let rate = self.delivery.rate();
+        if rate > self.flat_rate * START_GAIN {
+            self.flat_rate = rate;
+            self.flat_rounds = 0;
+        } else {
+            self.flat_rounds += 1;
+        }
+        if overrun || self.flat_rounds >= START_FLAT_ROUNDS {
+            self.end_start(now);
+        }
+    }
+
+    /// Steps that keep leading upwards become longer; a queue makes them short again.
+    fn turn(&mut self) {
+        let rising = self.window > self.round_window && self.own_queue() < self.target() / 2.0;
+        self.round_window = self.window;
+        if !rising {
+            self.steady_rounds = 0;
+            self.velocity = 1.0;
+            return;
+        }
+        self.steady_rounds += 1;
+        if self.steady_rounds > STEADY_ROUNDS {
+            let longest = self.window * MAX_STEP_SHARE / (STEP_PACKETS * self.packet);
+            self.velocity = (self.velocity * VELOCITY_GAIN).min(longest).max(1.0);
+        }
+    }
+
+    /// A queue too short to be seen is overrun without delay: what is delivered bounds what is sent.
+    fn cap(&mut self) {
+        self.window = self.window.min(self.ceiling()).max(FLOOR_PACKETS * self.packet);
+    }
+
+    /// With the window at its floor for rounds the delay cannot be ours: it is the path's.
+    fn doubt_base(&mut self, now: Instant) {
+        if self.window > FLOOR_PACKETS * self.packet * 2.0 || self.delay.queue() == 0.0 {
+            self.floor_rounds = 0;
+            return;
+        }
+        self.floor_rounds += 1;
+        if self.floor_rounds >= REBASE_ROUNDS {
+            self.rebase(now);
+        }
+    }
+
+    fn rebase(&mut self, now: Instant) {
+        (self.floor_rounds, self.vain_cuts, self.cut_queue) = (0, 0, 0.0);
+        self.delay.rebase(now);
+        self.restart();
+    }
+
+    fn restart(&mut self) {
+        self.phase = Phase::Start;
+        self.flat_rounds = 0;
+        self.flat_rate = 0.0;
+    }
+
+    /// A window that was not needed for long shrinks towards what is needed.
+    fn forget_unused(&mut self, now: Instant, in_flight: usize) {
+        if now.as_nanos() - self.used_at.as_nanos() < STALE_NANOS {
+            return;
+        }
+        self.used_at = now;
+        let needed = (2.0 * in_flight as f64).max(INITIAL_PACKETS * self.packet);
+        self.window = (self.window / 2.0).max(needed);
+        self.restart();
+    }
+
+    fn pace(&mut self) {
+        self.pacer.set_rate(PACING_GAIN * self.window / self.delay.flight().max(1e-4), self.packet);
+    }
+}

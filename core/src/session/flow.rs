@@ -1,0 +1,228 @@
+//! What a session keeps of one path: round trip, loss, pacing, rhythm, and the time-outs that follow. Decides when
+//! a packet counts as lost; what was in it is the session's business.
+
+use super::congestion::SendMark;
+use super::pacing::{Pacer, Room};
+use super::pipe::{Control, PathReading, PipeFacts};
+use super::rtt::{LossMeter, Rtt};
+use super::sent::{Fate, SentLog, SentPacket};
+use super::tempo::{Heard, Tempo};
+use crate::config::SessionConfig;
+use crate::id::PathId;
+use crate::time::{Duration, Instant};
+
+/// Probe time-outs double at most so often.
+const MAX_BACKOFF: u32 = 6;
+/// The packet threshold grows with the reordering seen, up to this.
+const MAX_PACKET_THRESHOLD: u64 = 64;
+
+/// One path of a session.
+#[derive(Debug)]
+pub(crate) struct Flow {
+    pub(crate) path: PathId,
+    pub(crate) facts: PipeFacts,
+    pub(crate) rtt: Rtt,
+    pub(crate) loss: LossMeter,
+    pub(crate) tempo: Tempo,
+    pub(crate) heard: Heard,
+    pub(crate) in_flight: usize,
+    pub(crate) bytes_sent: u64,
+    pub(crate) bytes_received: u64,
+    pub(crate) packets_sent: u64,
+    pub(crate) packets_received: u64,
+    pub(crate) packets_lost: u64,
+    /// A probe to send, and a probe to answer.
+    pub(crate) probe: Option<u32>,
+    pub(crate) answer: Option<u32>,
+    /// The last probe sent, and when: its answer measures the round trip.
+    pub(crate) probed: Option<(u32, Instant)>,
+    /// A probe time-out has struck: the next packet leaves whatever the pacer says.
+    pub(crate) must_ask: bool,
+    pacer: Pacer,
+    next_place: u64,
+    acked_place: Option<u64>,
+    acked_number: u64,
+    loss_at: Option<Instant>,
+    progress_at: Instant,
+    timeouts: u32,
+    packet_threshold: u64,
+    time_slack: Duration,
+}
+
+impl Flow {
+    pub(crate) fn new(now: Instant, path: PathId, facts: PipeFacts, config: &SessionConfig) -> Self {
+        Flow {
+            path,
+            facts,
+            rtt: Rtt::new(config.initial_rtt),
+            loss: LossMeter::default(),
+            tempo: Tempo::new(now, config.heartbeat_interval),
+            heard: Heard::new(now),
+            in_flight: 0,
+            bytes_sent: 0,
+            bytes_received: 0,
+            packets_sent: 0,
+            packets_received: 0,
+            packets_lost: 0,
+            probe: None,
+            answer: None,
+            probed: None,
+            must_ask: false,
+            pacer: Pacer::new(now, facts, config),
+            next_place: 0,
+            acked_place: None,
+            acked_number: 0,
+            loss_at: None,
+            progress_at: now,
+            timeouts: 0,
+            packet_threshold: u64::from(config.packet_threshold),
+            time_slack: Duration::ZERO,
+        }
+    }
+
+    /// Whether the next packet may leave.
+    pub(crate) fn room(&self, now: Instant) -> Room {
+        self.pacer.room(now, self.in_flight, self.loss.share())
+    }
+
+    /// Whether bytes beyond the first copies do no harm now.
+    pub(crate) fn has_spare(&self) -> bool {
+        self.pacer.has_spare(self.in_flight, self.loss.share())
+    }
+
+    /// Whether the path bears a critical message although the pacer says no: up to a quarter beyond the window.
+    pub(crate) fn bears_critical(&self) -> bool {
+        self.pacer.bears_critical(self.in_flight)
+    }
+
+    /// Whether the path has promised to speak by now.
+    pub(crate) fn speaks(&self, now: Instant) -> bool {
+        self.tempo.due() <= now
+    }
+
+    pub(crate) fn on_buffered(&mut self, bytes: usize) {
+        self.pacer.on_buffered(bytes);
+    }
+
+    pub(crate) fn on_app_limited(&mut self, now: Instant) {
+        self.pacer.on_app_limited(now, self.in_flight);
+    }
+
+    /// A packet leaves; gives its place and mark if it is tracked.
+    pub(crate) fn on_sent(
+        &mut self,
+        now: Instant,
+        bytes: usize,
+        tracked: bool,
+        talks: bool,
+    ) -> Option<(u64, Option<SendMark>)> {
+        self.bytes_sent += bytes as u64;
+        self.packets_sent += 1;
+        self.tempo.on_sent(now, talks);
+        if !tracked {
+            return None;
+        }
+        let mark = self.pacer.on_sent(now, bytes, self.in_flight, self.loss.share());
+        if self.in_flight == 0 {
+            self.progress_at = now;
+        }
+        self.in_flight += bytes;
+        self.must_ask = false;
+        let place = self.next_place;
+        self.next_place += 1;
+        Some((place, mark))
+    }
+
+    /// A packet in flight has arrived.
+    pub(crate) fn on_arrived(&mut self, now: Instant, number: u64, packet: &SentPacket, rtt: Option<Duration>) {
+        self.in_flight -= packet.bytes as usize;
+        self.loss.on_fate(false);
+        self.progress_at = now;
+        self.timeouts = 0;
+        self.acked_place = self.acked_place.max(Some(packet.place));
+        self.acked_number = self.acked_number.max(number);
+        self.tempo.on_acked(packet.rhythm);
+        self.pacer.on_ack(now, packet, rtt, self.in_flight);
+    }
+
+    /// A packet in flight never arrived.
+    pub(crate) fn on_lost(&mut self, now: Instant, packet: &SentPacket) {
+        self.in_flight -= packet.bytes as usize;
+        self.packets_lost += 1;
+        self.loss.on_fate(true);
+        self.pacer.on_lost(now, packet.bytes as usize, packet.mark, self.in_flight);
+    }
+
+    /// A packet that had been counted as lost has arrived: the path reorders more than was allowed for.
+    pub(crate) fn on_late(&mut self, now: Instant, packet: &SentPacket) {
+        self.loss.on_mistake();
+        self.packets_lost = self.packets_lost.saturating_sub(1);
+        let overtaken_by = self.acked_place.unwrap_or(0).saturating_sub(packet.place);
+        self.packet_threshold = self.packet_threshold.max(overtaken_by + 1).min(MAX_PACKET_THRESHOLD);
+        let late = now.since(packet.at).saturating_sub(self.rtt.smoothed());
+        self.time_slack = self.time_slack.max(late.min(self.rtt.smoothed()));
+    }
+
+    /// Everything in flight is given up: not lost, but not waited for.
+    pub(crate) fn on_given_up(&mut self) {
+        self.in_flight = 0;
+        self.loss_at = None;
+        self.timeouts = 0;
+    }
+
+    /// The numbers of packets that count as lost now, into `lost`.
+    pub(crate) fn find_lost(&mut self, now: Instant, sent: &mut SentLog, config: &SessionConfig, lost: &mut Vec<u64>) {
+        self.loss_at = None;
+        let Some(acked_place) = self.acked_place else { return };
+        let patience = self.rtt.smoothed().max(self.rtt.latest()).mul_f64(config.time_threshold) + self.time_slack;
+        for number in sent.base()..self.acked_number {
+            let Some(packet) = sent.get(number) else { return };
+            if packet.path != self.path || packet.fate != Fate::InFlight || packet.place >= acked_place {
+                continue;
+            }
+            let deadline = packet.at + patience;
+            let overtaken_by = acked_place - packet.place;
+            if self.facts.control == Control::Stream || overtaken_by >= self.packet_threshold || deadline <= now {
+                lost.push(number);
+            } else if self.loss_at.is_none_or(|at| deadline < at) {
+                self.loss_at = Some(deadline);
+            }
+        }
+    }
+
+    /// When overtaken packets count as lost by time.
+    pub(crate) fn loss_at(&self) -> Option<Instant> {
+        self.loss_at
+    }
+
+    /// When the other side is asked again, because nothing has been acknowledged.
+    pub(crate) fn ask_at(&self, config: &SessionConfig) -> Option<Instant> {
+        if self.in_flight == 0 {
+            return None;
+        }
+        let timeout = self.rtt.probe_timeout(config.max_ack_delay, config.min_probe_timeout);
+        Some(self.progress_at + timeout * (1 << self.timeouts.min(MAX_BACKOFF)))
+    }
+
+    /// Whether silence is answered by sending content again. What is in an ordered stream is late, not lost: there
+    /// only a dead path makes a second copy worth sending.
+    pub(crate) fn repeats_on_silence(&self) -> bool {
+        self.facts.control != Control::Stream
+    }
+
+    pub(crate) fn on_ask_timeout(&mut self) {
+        self.timeouts += 1;
+        self.must_ask = true;
+    }
+
+    /// What is measured of the path.
+    pub(crate) fn reading(&self, now: Instant) -> PathReading {
+        PathReading {
+            rtt: self.rtt.measured(),
+            rtt_var: self.rtt.var(),
+            loss: self.loss.share(),
+            unheard: now.since(self.heard.at()),
+            expected: self.heard.expected(),
+        }
+    }
+}

@@ -1,0 +1,215 @@
+//! What leaves: packets are written when polled for, each with all that is due on its path.
+
+use super::pacing::Room;
+use super::protect::{MAX_COVERED, MAX_REPAIRS};
+use super::send::Draft;
+use super::{Session, shield};
+use crate::id::PathId;
+use crate::time::Instant;
+use crate::wire::frame::{self, RepairFrame};
+use crate::wire::packet;
+use crate::wire::rhythm::Rhythm;
+
+/// Which messages the next packet may carry.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Messages {
+    All,
+    Critical,
+    None,
+}
+
+/// A packet being written.
+struct Draught {
+    number: u64,
+    start: usize,
+    limit: usize,
+    rhythm: Rhythm,
+    acked_below: u64,
+    /// It wants an acknowledgement.
+    asks: bool,
+    talks: bool,
+}
+
+impl Session {
+    /// Appends the next packet that is due to `out` and tells its path, or gives `None` when all is said.
+    pub fn poll_packet(&mut self, now: Instant, out: &mut Vec<u8>) -> Option<PathId> {
+        self.poll_control(now, out).or_else(|| self.poll_active(now, out)).or_else(|| self.poll_warm(now, out))
+    }
+
+    /// Probes and answers, each on its own path.
+    fn poll_control(&mut self, now: Instant, out: &mut Vec<u8>) -> Option<PathId> {
+        let index = self.flows.iter().position(|flow| flow.probe.is_some() || flow.answer.is_some())?;
+        let mut draught = self.begin(now, index, out);
+        let flow = &mut self.flows[index];
+        if let Some(token) = flow.answer.take() {
+            frame::write_probe_answer(token, out);
+        }
+        if let Some(token) = flow.probe.take() {
+            flow.probed = Some((token, now));
+            frame::write_probe(token, out);
+        }
+        if self.active == Some(self.flows[index].path) && self.acking.has_news() {
+            draught.acked_below = self.acking.write(now, out);
+        }
+        Some(self.finish(now, index, draught, out))
+    }
+
+    /// The path in use: messages as the pacer allows, with acknowledgements, repairs and the heartbeat.
+    fn poll_active(&mut self, now: Instant, out: &mut Vec<u8>) -> Option<PathId> {
+        let path = self.active?;
+        let index = self.flows.iter().position(|flow| flow.path == path)?;
+        let messages = self.allowed_messages(now, index);
+        let must_ask = self.flows[index].must_ask;
+        let is_due = must_ask
+            || self.unheard.is_some()
+            || self.acking.due().is_some_and(|at| at <= now)
+            || self.flows[index].tempo.due() <= now;
+        if messages == Messages::None && !is_due {
+            return None;
+        }
+        let start = out.len();
+        let mut draught = self.begin(now, index, out);
+        if self.acking.has_news() {
+            draught.acked_below = self.acking.write(now, out);
+        }
+        if let Some(unheard) = self.unheard.take() {
+            frame::write_unheard(unheard, out);
+            draught.asks = true;
+        }
+        self.write_messages(now, index, messages, &mut draught, out);
+        if !draught.talks && !is_due && draught.acked_below == 0 {
+            // What waits cannot be written now: it comes back with the next acknowledgement.
+            self.is_stuck = true;
+            out.truncate(start);
+            return None;
+        }
+        self.write_repairs(index, &mut draught, out);
+        if !self.protection.symbol.is_empty() {
+            frame::write_shield(out);
+            out.extend_from_slice(&self.protection.symbol);
+            self.protection.on_source(draught.number, self.flows[index].loss.share());
+        }
+        let is_heartbeat = self.flows[index].tempo.due() <= now && draught.acked_below == 0;
+        if !draught.asks && (must_ask || is_heartbeat || self.owes_a_ping(index, now)) {
+            frame::write_ping(out);
+            draught.asks = true;
+        }
+        Some(self.finish(now, index, draught, out))
+    }
+
+    /// The paths not in use speak as seldom as promised.
+    fn poll_warm(&mut self, now: Instant, out: &mut Vec<u8>) -> Option<PathId> {
+        let index = self.flows.iter().position(|flow| self.active != Some(flow.path) && flow.speaks(now))?;
+        let mut draught = self.begin(now, index, out);
+        frame::write_ping(out);
+        draught.asks = true;
+        Some(self.finish(now, index, draught, out))
+    }
+
+    fn allowed_messages(&mut self, now: Instant, index: usize) -> Messages {
+        let flow = &mut self.flows[index];
+        if self.is_stuck || self.config.tick.is_some() && now < self.next_tick && !flow.must_ask {
+            return Messages::None;
+        }
+        if !self.outgoing.has_work() {
+            return Messages::None;
+        }
+        match flow.room(now) {
+            Room::Now => Messages::All,
+            _ if flow.must_ask => Messages::All,
+            _ if self.outgoing.has_critical_work() && flow.bears_critical() => Messages::Critical,
+            _ => Messages::None,
+        }
+    }
+
+    /// A slower rhythm takes hold only once acknowledged: while one is waiting, packets ask.
+    fn owes_a_ping(&self, index: usize, now: Instant) -> bool {
+        let tempo = &self.flows[index].tempo;
+        tempo.is_slowing() && tempo.due() <= now
+    }
+
+    fn begin(&mut self, now: Instant, index: usize, out: &mut Vec<u8>) -> Draught {
+        let flow = &mut self.flows[index];
+        let is_active = self.active == Some(flow.path);
+        let (idle, quickest) = match is_active {
+            true => (self.config.heartbeat_interval, Some(self.config.min_rhythm)),
+            false => (self.config.warm_interval, None),
+        };
+        let rhythm = flow.tempo.announce(now, idle, quickest);
+        let (number, start) = (self.sent.next_number(), out.len());
+        let limit = start + flow.facts.max_packet;
+        packet::begin(number, self.acked_end, rhythm, out);
+        self.protection.symbol.clear();
+        Draught { number, start, limit, rhythm, acked_below: 0, asks: false, talks: false }
+    }
+
+    fn write_messages(
+        &mut self,
+        now: Instant,
+        index: usize,
+        messages: Messages,
+        draught: &mut Draught,
+        out: &mut Vec<u8>,
+    ) {
+        if messages == Messages::None {
+            return;
+        }
+        let flow = &self.flows[index];
+        let is_protected =
+            self.config.enable_protection && self.protection.update(flow.loss.share(), self.config.protect_above);
+        let header = packet::header_len(draught.number, self.acked_end);
+        let mut draft = Draft {
+            out,
+            symbol: is_protected.then_some(&mut self.protection.symbol),
+            max_symbol: self.config.max_symbol.min(shield::MAX_SYMBOL),
+            limit: draught.limit,
+            // The mark in front of a symbol is part of every packet that holds one.
+            full_room: flow.facts.max_packet - header - usize::from(is_protected),
+            pieces: self.sent.pieces(),
+        };
+        self.outgoing.fill(now, messages == Messages::Critical, &self.config, &mut draft);
+        draught.talks = self.sent.pieces_noted() > 0;
+        draught.asks |= draught.talks;
+        if draught.talks
+            && let Some(tick) = self.config.tick
+            && !self.outgoing.has_work()
+        {
+            self.next_tick = now + tick;
+        }
+        if !self.outgoing.has_work() {
+            self.flows[index].on_app_limited(now);
+        }
+    }
+
+    /// Adds repairs of earlier packets, when all first copies are out and the path has room to spare.
+    fn write_repairs(&mut self, index: usize, draught: &mut Draught, out: &mut Vec<u8>) {
+        let mut count = 0;
+        while count < MAX_REPAIRS
+            && self.protection.wants_repair()
+            && !self.outgoing.has_work()
+            && self.flows[index].has_spare()
+        {
+            let symbol = self.protection.symbol.len() + usize::from(!self.protection.symbol.is_empty());
+            let room = draught.limit.saturating_sub(out.len() + symbol);
+            let Some(bytes) = room.checked_sub(RepairFrame::len_with(shield::WINDOW as u64, u64::MAX, 0)) else {
+                return;
+            };
+            let Some(plan) = self.protection.encoder.plan(draught.number, MAX_COVERED, bytes) else { return };
+            let back = draught.number - plan.base;
+            RepairFrame::write_head(back, plan.covered, plan.len, out);
+            self.protection.encoder.write(&plan, draught.number, count, out);
+            self.protection.on_repair();
+            draught.asks = true;
+            count += 1;
+        }
+    }
+
+    fn finish(&mut self, now: Instant, index: usize, draught: Draught, out: &mut [u8]) -> PathId {
+        packet::seal(self.send_key, draught.number, draught.start, out);
+        let bytes = out.len() - draught.start;
+        let flow = &mut self.flows[index];
+        let tracked = flow.on_sent(now, bytes, draught.asks, draught.talks);
+        self.sent.push(now, flow.path, bytes, draught.rhythm, tracked, draught.acked_below);
+        flow.path
+    }
+}

@@ -1,0 +1,202 @@
+//! The receiving side above packets: puts parts together, drops what is known, keeps what is early, and delivers each
+//! message as its stream promises. Memory is bounded: what finds no room is refused and comes again.
+
+mod partial;
+pub(crate) mod seen;
+mod sequence;
+
+use super::compress::decompress;
+use crate::config::SessionConfig;
+use crate::wire::frame::{Delivery, MessageFrame, Priority};
+use bytes::Bytes;
+use partial::Partial;
+use sequence::{Offer, Sequence};
+use std::collections::{BTreeMap, VecDeque};
+
+/// Unreliable and latest-only messages in parts at a time, per lane; the oldest makes room.
+const LOOSE_PARTIALS: usize = 8;
+
+/// What came of a message frame.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) enum Taken {
+    /// Delivered, kept, or known before.
+    Yes,
+    /// No room: the packet must not be acknowledged, so that it comes again.
+    Refused,
+    /// It contradicts what came before or does not decompress; dropped for good.
+    Broken,
+}
+
+/// A message for the application.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Received {
+    /// Its priority.
+    pub priority: Priority,
+    /// What was promised for it.
+    pub delivery: Delivery,
+    /// The key of a latest-only message, else 0.
+    pub key: u32,
+    /// The bytes.
+    pub payload: Bytes,
+}
+
+#[derive(Debug)]
+struct Loose {
+    delivery: Delivery,
+    seq: u64,
+    partial: Partial,
+}
+
+#[derive(Debug, Default)]
+struct LaneIn {
+    reliable: Sequence,
+    ordered: Sequence,
+    latest: BTreeMap<u32, u64>,
+    loose: VecDeque<Loose>,
+}
+
+/// All streams of one direction.
+#[derive(Debug, Default)]
+pub(crate) struct Inbox {
+    lanes: [LaneIn; 4],
+    held: usize,
+}
+
+impl Inbox {
+    /// Bytes held.
+    pub(crate) fn held(&self) -> usize {
+        self.held
+    }
+
+    /// Takes a frame and delivers what it completes.
+    pub(crate) fn take(
+        &mut self,
+        frame: &MessageFrame<'_>,
+        config: &SessionConfig,
+        deliver: &mut impl FnMut(Received),
+    ) -> Taken {
+        let travels = frame.part.map_or(frame.bytes.len(), |part| part.total as usize);
+        if travels > config.max_message {
+            return Taken::Broken;
+        }
+        match frame.delivery {
+            Delivery::Reliable | Delivery::Ordered => self.take_kept(frame, config, deliver),
+            Delivery::Unreliable | Delivery::Latest => self.take_loose(frame, config, deliver),
+        }
+    }
+
+    fn take_kept(
+        &mut self,
+        frame: &MessageFrame<'_>,
+        config: &SessionConfig,
+        deliver: &mut impl FnMut(Received),
+    ) -> Taken {
+        let lane = &mut self.lanes[frame.priority as usize];
+        let is_ordered = frame.delivery == Delivery::Ordered;
+        let sequence = if is_ordered { &mut lane.ordered } else { &mut lane.reliable };
+        let message = match sequence.offer(frame, config.receive_buffer, &mut self.held) {
+            Offer::Kept => return Taken::Yes,
+            Offer::Refused => return Taken::Refused,
+            Offer::Broken => return Taken::Broken,
+            Offer::Whole => unpack_slice(frame, config),
+            Offer::Complete(bytes, compressed) => unpack(bytes, compressed, config),
+        };
+        let Some(message) = message else {
+            sequence.take(frame.seq);
+            return Taken::Broken;
+        };
+        let received = |payload| Received { priority: frame.priority, delivery: frame.delivery, key: 0, payload };
+        if is_ordered && !sequence.is_next(frame.seq) {
+            sequence.keep(frame.seq, message, &mut self.held);
+            return Taken::Yes;
+        }
+        sequence.take(frame.seq);
+        deliver(received(message));
+        while let Some(message) = sequence.pop_ready(&mut self.held) {
+            deliver(received(message));
+        }
+        Taken::Yes
+    }
+
+    fn take_loose(
+        &mut self,
+        frame: &MessageFrame<'_>,
+        config: &SessionConfig,
+        deliver: &mut impl FnMut(Received),
+    ) -> Taken {
+        let lane = &mut self.lanes[frame.priority as usize];
+        if frame.delivery == Delivery::Latest {
+            match lane.latest.get(&frame.key) {
+                Some(&newest) if newest > frame.seq || (newest == frame.seq && frame.part.is_none()) => {
+                    return Taken::Yes;
+                }
+                None if lane.latest.len() >= config.max_keys => return Taken::Broken,
+                _ => {}
+            }
+        }
+        let message = match frame.part {
+            None => unpack_slice(frame, config),
+            Some(_) => match self.take_part(frame, config) {
+                Ok(Some((bytes, compressed))) => unpack(bytes, compressed, config),
+                Ok(None) => return Taken::Yes,
+                Err(taken) => return taken,
+            },
+        };
+        let Some(payload) = message else { return Taken::Broken };
+        if frame.delivery == Delivery::Latest {
+            self.lanes[frame.priority as usize].latest.insert(frame.key, frame.seq);
+        }
+        deliver(Received { priority: frame.priority, delivery: frame.delivery, key: frame.key, payload });
+        Taken::Yes
+    }
+
+    /// Adds a part of a message that no stream keeps in order; gives the message once it is complete.
+    fn take_part(
+        &mut self,
+        frame: &MessageFrame<'_>,
+        config: &SessionConfig,
+    ) -> Result<Option<(Vec<u8>, bool)>, Taken> {
+        let Some(part) = frame.part else { return Ok(None) };
+        let lane = &mut self.lanes[frame.priority as usize];
+        if frame.delivery == Delivery::Latest && lane.latest.get(&frame.key).is_some_and(|&newest| newest >= frame.seq)
+        {
+            return Ok(None);
+        }
+        let is_this = |loose: &Loose| loose.delivery == frame.delivery && loose.seq == frame.seq;
+        let index = match lane.loose.iter().position(is_this) {
+            Some(index) => index,
+            None => {
+                let cost = partial::cost(part.total as usize);
+                while lane.loose.len() >= LOOSE_PARTIALS || self.held + cost > config.receive_buffer {
+                    let Some(oldest) = lane.loose.pop_front() else { return Err(Taken::Refused) };
+                    self.held -= oldest.partial.cost();
+                }
+                self.held += cost;
+                let partial = Partial::new(part.total, frame);
+                lane.loose.push_back(Loose { delivery: frame.delivery, seq: frame.seq, partial });
+                lane.loose.len() - 1
+            }
+        };
+        if !lane.loose[index].partial.add(part, frame) {
+            return Err(Taken::Broken);
+        }
+        if !lane.loose[index].partial.is_complete() {
+            return Ok(None);
+        }
+        let Some(loose) = lane.loose.remove(index) else { return Ok(None) };
+        self.held -= loose.partial.cost();
+        Ok(Some(loose.partial.into_bytes()))
+    }
+}
+
+fn unpack_slice(frame: &MessageFrame<'_>, config: &SessionConfig) -> Option<Bytes> {
+    if frame.compressed {
+        decompress(frame.bytes, config.max_message)
+    } else {
+        Some(Bytes::copy_from_slice(frame.bytes))
+    }
+}
+
+fn unpack(bytes: Vec<u8>, compressed: bool, config: &SessionConfig) -> Option<Bytes> {
+    if compressed { decompress(&bytes, config.max_message) } else { Some(Bytes::from(bytes)) }
+}

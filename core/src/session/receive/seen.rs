@@ -1,0 +1,213 @@
+//! Which packet numbers have come, and which were recovered without coming: two rings of bits below the largest.
+
+use crate::wire::limits::{MAX_ACK_RANGES, PACKET_WINDOW};
+
+const WORDS: usize = (PACKET_WINDOW / 64) as usize;
+
+/// The numbers seen on one session.
+#[derive(Debug)]
+pub(crate) struct Seen {
+    known: Box<[u64; WORDS]>,
+    recovered: Box<[u64; WORDS]>,
+    /// One more than the largest number known.
+    end: u64,
+    /// Numbers below are of no interest to the other side any more.
+    floor: u64,
+}
+
+/// Ranges of known numbers from the top down, as many as one acknowledgement holds.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct KnownRanges {
+    spans: [(u64, u64); MAX_ACK_RANGES],
+    count: usize,
+}
+
+impl KnownRanges {
+    pub(crate) fn iter(&self) -> impl Iterator<Item = (u64, u64)> + Clone + '_ {
+        self.spans[..self.count].iter().copied()
+    }
+}
+
+impl Seen {
+    pub(crate) fn new() -> Self {
+        Seen { known: Box::new([0; WORDS]), recovered: Box::new([0; WORDS]), end: 0, floor: 0 }
+    }
+
+    /// One more than the largest number known.
+    pub(crate) fn end(&self) -> u64 {
+        self.end
+    }
+
+    /// Whether the number has come or was recovered, or is too old to tell.
+    pub(crate) fn is_known(&self, number: u64) -> bool {
+        number < self.end && (number + PACKET_WINDOW < self.end || bit(&self.known, number))
+    }
+
+    /// Whether nothing is missing directly below the number.
+    pub(crate) fn is_gapless_below(&self, number: u64) -> bool {
+        number == 0 || self.is_known(number - 1)
+    }
+
+    /// Notes a number; false if it is known already or too old.
+    pub(crate) fn insert(&mut self, number: u64) -> bool {
+        if number >= self.end {
+            self.advance(number + 1);
+        } else if self.is_known(number) {
+            return false;
+        }
+        set(&mut self.known, number);
+        true
+    }
+
+    /// Notes a number whose packet never came and whose content is known.
+    pub(crate) fn insert_recovered(&mut self, number: u64) -> bool {
+        let new = self.insert(number);
+        if new {
+            set(&mut self.recovered, number);
+        }
+        new
+    }
+
+    /// The other side has heard of everything below `floor`.
+    pub(crate) fn raise_floor(&mut self, floor: u64) {
+        self.floor = self.floor.max(floor.min(self.end));
+    }
+
+    fn advance(&mut self, end: u64) {
+        if end - self.end >= PACKET_WINDOW {
+            self.known.fill(0);
+            self.recovered.fill(0);
+        } else {
+            for number in self.end..end {
+                clear(&mut self.known, number);
+                clear(&mut self.recovered, number);
+            }
+        }
+        self.end = end;
+    }
+
+    fn lowest(&self) -> u64 {
+        self.floor.max(self.end.saturating_sub(PACKET_WINDOW - 1))
+    }
+
+    /// The known numbers that the other side may still want to hear of.
+    pub(crate) fn ranges(&self) -> KnownRanges {
+        let mut out = KnownRanges { spans: [(0, 0); MAX_ACK_RANGES], count: 0 };
+        let lowest = self.lowest();
+        let mut end = self.end;
+        while end > lowest && out.count < MAX_ACK_RANGES {
+            let last = match previous(&self.known, end, lowest, true) {
+                Some(number) => number,
+                None => break,
+            };
+            let first = previous(&self.known, last, lowest, false).map_or(lowest, |gap| gap + 1);
+            out.spans[out.count] = (first, last);
+            out.count += 1;
+            end = first;
+        }
+        out
+    }
+
+    /// The recovered numbers at or above `from`, from the top down.
+    pub(crate) fn recovered(&self, from: u64) -> impl Iterator<Item = u64> + Clone + '_ {
+        let lowest = self.lowest().max(from);
+        let mut end = self.end;
+        core::iter::from_fn(move || {
+            end = previous(&self.recovered, end, lowest, true)?;
+            Some(end)
+        })
+    }
+}
+
+fn slot(number: u64) -> (usize, u64) {
+    let index = number % PACKET_WINDOW;
+    ((index / 64) as usize, 1 << (index % 64))
+}
+
+fn bit(bits: &[u64; WORDS], number: u64) -> bool {
+    let (word, mask) = slot(number);
+    bits[word] & mask != 0
+}
+
+fn set(bits: &mut [u64; WORDS], number: u64) {
+    let (word, mask) = slot(number);
+    bits[word] |= mask;
+}
+
+fn clear(bits: &mut [u64; WORDS], number: u64) {
+    let (word, mask) = slot(number);
+    bits[word] &= !mask;
+}
+
+/// The largest number in `lowest..end` whose bit is `value`; a word at a time.
+fn previous(bits: &[u64; WORDS], end: u64, lowest: u64, value: bool) -> Option<u64> {
+    let mut end = end;
+    while end > lowest {
+        let word_start = (end - 1) & !63;
+        let word = bits[((word_start % PACKET_WINDOW) / 64) as usize];
+        let wanted = if value { word } else { !word };
+        let below = end - word_start;
+        let masked = if below == 64 { wanted } else { wanted & ((1 << below) - 1) };
+        if masked != 0 {
+            let number = word_start + 63 - u64::from(masked.leading_zeros());
+            return (number >= lowest).then_some(number);
+        }
+        end = word_start;
+    }
+    None
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use quickcheck::quickcheck;
+    use std::collections::BTreeSet;
+
+    quickcheck! {
+        fn it_equals_a_set_of_numbers(steps: Vec<u8>, far: u16) -> bool {
+            let mut seen = Seen::new();
+            let mut model = BTreeSet::new();
+            let mut base = u64::from(far);
+            steps.iter().all(|&step| {
+                let number = base + u64::from(step % 64);
+                base += u64::from(step / 64);
+                let new = seen.insert(number) == model.insert(number);
+                let mut expected: Vec<(u64, u64)> = Vec::new();
+                for &n in &model {
+                    match expected.last_mut() {
+                        Some(last) if last.1 + 1 == n => last.1 = n,
+                        _ => expected.push((n, n)),
+                    }
+                }
+                expected.reverse();
+                expected.truncate(MAX_ACK_RANGES);
+                new && seen.ranges().iter().eq(expected)
+            })
+        }
+    }
+
+    #[test]
+    fn a_leap_forgets_what_lies_a_window_back() {
+        let mut seen = Seen::new();
+        assert!(seen.insert(5));
+        assert!(seen.insert_recovered(PACKET_WINDOW + 3));
+        assert!(!seen.insert(5) && seen.is_known(4) == bit(&seen.known, 4));
+        assert!(seen.insert(10 * PACKET_WINDOW));
+        assert!(!seen.insert(PACKET_WINDOW + 4), "too old to tell");
+        assert_eq!(seen.ranges().iter().count(), 1);
+        assert_eq!(seen.recovered(0).count(), 0);
+    }
+
+    #[test]
+    fn the_floor_cuts_what_is_told() {
+        let mut seen = Seen::new();
+        for number in [1, 2, 3, 7, 8] {
+            seen.insert(number);
+        }
+        seen.insert_recovered(6);
+        seen.raise_floor(3);
+        assert!(seen.ranges().iter().eq([(6, 8), (3, 3)]));
+        assert!(seen.recovered(0).eq([6]));
+        assert_eq!(seen.recovered(7).count(), 0);
+    }
+}

@@ -1,0 +1,208 @@
+//! The sending side above packets: four lanes of messages, and who goes first when a packet has room. What is lost
+//! comes back here and leaves again; what paths, numbers and time-outs do is not known here.
+
+mod lane;
+mod stream;
+
+use crate::config::SessionConfig;
+use crate::id::MessageId;
+use crate::time::Instant;
+use crate::wire::frame::{Delivery, MessageFrame, Priority};
+use bytes::Bytes;
+use lane::{Lane, Step};
+use std::collections::VecDeque;
+use thiserror::Error;
+
+/// Shares of what the critical lane leaves, for the other three.
+const WEIGHTS: [i64; 4] = [0, 8, 4, 1];
+/// Bytes that a share of one brings per round: small against a packet, so that the lanes alternate packet by packet.
+const QUANTUM: i64 = 256;
+
+/// Why a message was not taken.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Error)]
+pub enum SendError {
+    /// The lane is full; `Drained` follows once.
+    #[error("the lane holds {queued} bytes and takes no more until it has drained; try again after `Drained`")]
+    Full {
+        /// Bytes the lane holds.
+        queued: usize,
+    },
+    /// The message is longer than the configured limit.
+    #[error("the message is longer than max_message ({max} bytes); send it in pieces or raise the limit on both sides")]
+    TooLong {
+        /// The limit.
+        max: usize,
+    },
+    /// A new key beyond the configured number.
+    #[error("all {max} latest-only keys are in use; use fewer keys or raise max_keys on both sides")]
+    TooManyKeys {
+        /// The limit.
+        max: usize,
+    },
+}
+
+/// A message, or the part of one, that went into a packet.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) struct Piece {
+    pub(crate) priority: Priority,
+    pub(crate) delivery: Delivery,
+    pub(crate) seq: u64,
+    pub(crate) offset: u32,
+    pub(crate) len: u32,
+}
+
+/// The message part of a packet while it is written.
+pub(crate) struct Draft<'a> {
+    /// The packet so far.
+    pub(crate) out: &'a mut Vec<u8>,
+    /// Where small kept messages go when the packet is to be protected.
+    pub(crate) symbol: Option<&'a mut Vec<u8>>,
+    /// The longest symbol.
+    pub(crate) max_symbol: usize,
+    /// The length `out` and `symbol` may reach together.
+    pub(crate) limit: usize,
+    /// What an empty packet could hold.
+    pub(crate) full_room: usize,
+    /// Where the pieces are noted.
+    pub(crate) pieces: &'a mut VecDeque<Piece>,
+}
+
+impl Draft<'_> {
+    fn room(&self) -> usize {
+        // The mark in front of a symbol takes one byte.
+        let symbol = self.symbol.as_ref().map_or(0, |symbol| symbol.len() + 1);
+        self.limit.saturating_sub(self.out.len() + symbol)
+    }
+
+    fn full_room(&self) -> usize {
+        self.full_room
+    }
+
+    fn write(&mut self, frame: &MessageFrame<'_>, piece: Piece) -> usize {
+        let len = frame.len_with(frame.bytes.len());
+        let is_shielded = frame.delivery.is_kept() && frame.part.is_none();
+        match &mut self.symbol {
+            Some(symbol) if is_shielded && symbol.len() + len <= self.max_symbol => frame.write(symbol),
+            _ => frame.write(self.out),
+        }
+        self.pieces.push_back(piece);
+        len
+    }
+}
+
+/// All that is to be sent, by priority.
+#[derive(Debug)]
+pub(crate) struct Outgoing {
+    lanes: [Lane; 4],
+    credit: [i64; 4],
+    next_id: u64,
+}
+
+impl Outgoing {
+    pub(crate) fn new() -> Self {
+        Outgoing { lanes: Priority::ALL.map(Lane::new), credit: [0; 4], next_id: 0 }
+    }
+
+    /// Takes a message.
+    pub(crate) fn submit(
+        &mut self,
+        now: Instant,
+        priority: Priority,
+        delivery: Delivery,
+        key: u32,
+        payload: Bytes,
+        config: &SessionConfig,
+    ) -> Result<MessageId, SendError> {
+        let id = MessageId(self.next_id);
+        self.lanes[priority as usize].submit(now, id, delivery, key, payload, config)?;
+        self.next_id += 1;
+        Ok(id)
+    }
+
+    /// Bytes held in a lane.
+    pub(crate) fn held_bytes(&self, priority: Priority) -> usize {
+        self.lanes[priority as usize].held_bytes()
+    }
+
+    /// Whether anything may be written.
+    pub(crate) fn has_work(&self) -> bool {
+        self.lanes.iter().any(Lane::has_work)
+    }
+
+    /// Whether anything critical may be written.
+    pub(crate) fn has_critical_work(&self) -> bool {
+        self.lanes[Priority::Critical as usize].has_work()
+    }
+
+    /// Fills the draft: the critical lane first, then, unless `only_critical`, the others by their shares.
+    /// Tells whether the packet is as full as it gets while something is left.
+    pub(crate) fn fill(
+        &mut self,
+        now: Instant,
+        only_critical: bool,
+        config: &SessionConfig,
+        draft: &mut Draft<'_>,
+    ) -> bool {
+        loop {
+            match self.lanes[Priority::Critical as usize].write_next(now, config, draft) {
+                Step::Wrote(_) => {}
+                Step::NoRoom => return true,
+                Step::Nothing => break,
+            }
+        }
+        while !only_critical {
+            let Some(index) = self.next_lane() else { break };
+            match self.lanes[index].write_next(now, config, draft) {
+                Step::Wrote(bytes) => self.credit[index] -= bytes as i64,
+                Step::NoRoom => return true,
+                Step::Nothing if !self.lanes[index].has_work() => {}
+                Step::Nothing => break,
+            }
+        }
+        false
+    }
+
+    /// The lane whose turn it is: the first with credit; when none has any, each gets its share.
+    fn next_lane(&mut self) -> Option<usize> {
+        let mut any = false;
+        for index in 1..4 {
+            if !self.lanes[index].has_work() {
+                self.credit[index] = self.credit[index].min(0);
+            } else if self.credit[index] > 0 {
+                return Some(index);
+            } else {
+                any = true;
+            }
+        }
+        if !any {
+            return None;
+        }
+        // All lanes with work are in debt: bring the least indebted back in one step.
+        let rounds = (1..4)
+            .filter(|&i| self.lanes[i].has_work())
+            .map(|i| (-self.credit[i]) / (WEIGHTS[i] * QUANTUM) + 1)
+            .min()?;
+        for index in (1..4).filter(|&i| self.lanes[i].has_work()) {
+            self.credit[index] += rounds * WEIGHTS[index] * QUANTUM;
+        }
+        (1..4).find(|&i| self.lanes[i].has_work() && self.credit[i] > 0)
+    }
+
+    /// A piece has arrived. Tells the message once it is complete.
+    pub(crate) fn on_acked(&mut self, piece: &Piece) -> Option<MessageId> {
+        self.lanes[piece.priority as usize].on_acked(piece)
+    }
+
+    /// A piece was lost or given up.
+    pub(crate) fn on_lost(&mut self, piece: &Piece) {
+        self.lanes[piece.priority as usize].on_lost(piece);
+    }
+
+    /// The lanes that refused a message and have room again, each once.
+    pub(crate) fn take_drained(&mut self, config: &SessionConfig) -> impl Iterator<Item = Priority> {
+        self.lanes
+            .iter_mut()
+            .zip(Priority::ALL)
+            .filter_map(|(lane, priority)| lane.take_drained(config).then_some(priority))
+    }
+}

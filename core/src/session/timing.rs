@@ -1,0 +1,88 @@
+//! When the session must be called again, and what it does then.
+
+use super::Session;
+use super::pacing::Room;
+use super::sent::Fate;
+use crate::time::Instant;
+
+/// Who asked to be called.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
+pub enum SessionTimer {
+    /// An acknowledgement is due.
+    Ack,
+    /// A packet counts as lost by time.
+    Loss,
+    /// Nothing has been acknowledged: the other side is asked again.
+    Ask,
+    /// A path has promised to speak.
+    Heartbeat,
+    /// The pacer lets the next packet go.
+    Pace,
+    /// The next tick.
+    Tick,
+}
+
+impl Session {
+    /// Time has passed. Losses and questions that are due now are settled; what is to be sent is polled for next.
+    pub fn on_timeout(&mut self, now: Instant) {
+        for index in 0..self.flows.len() {
+            if self.flows[index].loss_at().is_some_and(|at| at <= now) {
+                self.settle_losses(now, index);
+            }
+            if self.flows[index].ask_at(&self.config).is_some_and(|at| at <= now) {
+                self.ask_again(index);
+            }
+        }
+    }
+
+    /// Nothing has been acknowledged on a path for too long: the oldest content, a packet full, leaves again at once.
+    fn ask_again(&mut self, index: usize) {
+        let flow = &mut self.flows[index];
+        flow.on_ask_timeout();
+        if flow.repeats_on_silence() {
+            let (path, mut room) = (flow.path, flow.facts.max_packet);
+            for number in self.sent.base()..self.sent.next_number() {
+                let Some(packet) = self.sent.get(number) else { break };
+                if packet.path != path || packet.fate != Fate::InFlight || packet.repeated {
+                    continue;
+                }
+                let Some(left) = room.checked_sub(packet.bytes as usize) else { break };
+                room = left;
+                packet.repeated = true;
+                let packet = *packet;
+                self.sent.pieces_of(&packet).for_each(|piece| self.outgoing.on_lost(piece));
+            }
+        }
+        self.is_stuck = false;
+    }
+
+    /// The next moment at which something is to be done, and what asked for it. Call [`Session::poll_packet`] until it
+    /// has nothing before asking.
+    pub fn deadline(&self, now: Instant) -> Option<(Instant, SessionTimer)> {
+        let mut next = self.acking.due().filter(|_| self.active.is_some()).map(|at| (at, SessionTimer::Ack));
+        let mut offer = |at: Option<Instant>, timer| {
+            if let Some(at) = at
+                && next.is_none_or(|(soonest, _)| at < soonest)
+            {
+                next = Some((at, timer));
+            }
+        };
+        for flow in &self.flows {
+            offer(flow.loss_at(), SessionTimer::Loss);
+            offer(flow.ask_at(&self.config), SessionTimer::Ask);
+            offer(Some(flow.tempo.due()), SessionTimer::Heartbeat);
+        }
+        if self.outgoing.has_work()
+            && !self.is_stuck
+            && let Some(flow) = self.active.and_then(|path| self.flow(path))
+        {
+            let tick = self.config.tick.map(|_| self.next_tick);
+            match flow.room(now) {
+                Room::Now => offer(tick, SessionTimer::Tick),
+                Room::At(at) => offer(Some(tick.map_or(at, |tick| tick.max(at))), SessionTimer::Pace),
+                Room::Later => {}
+            }
+        }
+        next
+    }
+}
