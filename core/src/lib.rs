@@ -3,6 +3,7 @@
 pub mod config;
 pub mod id;
 pub mod path;
+pub mod peer;
 pub mod session;
 pub mod time;
 pub mod wire;

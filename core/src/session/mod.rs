@@ -38,6 +38,7 @@ mod tempo;
 mod timing;
 
 pub use compress::decompress;
+pub use outgoing::Envelope;
 pub use receive::Received;
 pub use send::SendError;
 pub use stats::{Dropped, PathStats, SessionStats};

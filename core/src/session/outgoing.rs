@@ -10,6 +10,9 @@ use crate::wire::frame::{self, RepairFrame};
 use crate::wire::packet;
 use crate::wire::rhythm::Rhythm;
 
+/// Writes what a path wants in front of a packet.
+pub type Envelope<'a> = &'a mut dyn FnMut(PathId, &mut Vec<u8>);
+
 /// Which messages the next packet may carry.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Messages {
@@ -31,15 +34,18 @@ struct Draught {
 }
 
 impl Session {
-    /// Appends the next packet that is due to `out` and tells its path, or gives `None` when all is said.
-    pub fn poll_packet(&mut self, now: Instant, out: &mut Vec<u8>) -> Option<PathId> {
-        self.poll_control(now, out).or_else(|| self.poll_active(now, out)).or_else(|| self.poll_warm(now, out))
+    /// Appends the next packet that is due to `out` and tells its path, or gives `None` when all is said. `envelope`
+    /// is called first and may append what the path wants in front of a packet.
+    pub fn poll_packet(&mut self, now: Instant, out: &mut Vec<u8>, envelope: Envelope<'_>) -> Option<PathId> {
+        self.poll_control(now, out, envelope)
+            .or_else(|| self.poll_active(now, out, envelope))
+            .or_else(|| self.poll_warm(now, out, envelope))
     }
 
     /// Probes and answers, each on its own path.
-    fn poll_control(&mut self, now: Instant, out: &mut Vec<u8>) -> Option<PathId> {
+    fn poll_control(&mut self, now: Instant, out: &mut Vec<u8>, envelope: Envelope<'_>) -> Option<PathId> {
         let index = self.flows.iter().position(|flow| flow.probe.is_some() || flow.answer.is_some())?;
-        let mut draught = self.begin(now, index, out);
+        let mut draught = self.begin(now, index, out, envelope);
         let flow = &mut self.flows[index];
         if let Some(token) = flow.answer.take() {
             frame::write_probe_answer(token, out);
@@ -55,7 +61,7 @@ impl Session {
     }
 
     /// The path in use: messages as the pacer allows, with acknowledgements, repairs and the heartbeat.
-    fn poll_active(&mut self, now: Instant, out: &mut Vec<u8>) -> Option<PathId> {
+    fn poll_active(&mut self, now: Instant, out: &mut Vec<u8>, envelope: Envelope<'_>) -> Option<PathId> {
         let path = self.active?;
         let index = self.flows.iter().position(|flow| flow.path == path)?;
         let messages = self.allowed_messages(now, index);
@@ -68,7 +74,7 @@ impl Session {
             return None;
         }
         let start = out.len();
-        let mut draught = self.begin(now, index, out);
+        let mut draught = self.begin(now, index, out, envelope);
         if self.acking.has_news() {
             draught.acked_below = self.acking.write(now, out);
         }
@@ -98,9 +104,9 @@ impl Session {
     }
 
     /// The paths not in use speak as seldom as promised.
-    fn poll_warm(&mut self, now: Instant, out: &mut Vec<u8>) -> Option<PathId> {
+    fn poll_warm(&mut self, now: Instant, out: &mut Vec<u8>, envelope: Envelope<'_>) -> Option<PathId> {
         let index = self.flows.iter().position(|flow| self.active != Some(flow.path) && flow.speaks(now))?;
-        let mut draught = self.begin(now, index, out);
+        let mut draught = self.begin(now, index, out, envelope);
         frame::write_ping(out);
         draught.asks = true;
         Some(self.finish(now, index, draught, out))
@@ -128,7 +134,7 @@ impl Session {
         tempo.is_slowing() && tempo.due() <= now
     }
 
-    fn begin(&mut self, now: Instant, index: usize, out: &mut Vec<u8>) -> Draught {
+    fn begin(&mut self, now: Instant, index: usize, out: &mut Vec<u8>, envelope: Envelope<'_>) -> Draught {
         let flow = &mut self.flows[index];
         let is_active = self.active == Some(flow.path);
         let (idle, quickest) = match is_active {
@@ -136,6 +142,7 @@ impl Session {
             false => (self.config.warm_interval, None),
         };
         let rhythm = flow.tempo.announce(now, idle, quickest);
+        envelope(flow.path, out);
         let (number, start) = (self.sent.next_number(), out.len());
         let limit = start + flow.facts.max_packet;
         packet::begin(number, self.acked_end, rhythm, out);

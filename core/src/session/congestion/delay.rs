@@ -3,8 +3,15 @@
 
 use crate::time::{Duration, Instant};
 
-/// Half of the memory of the smallest round trip: after a route change the old one is forgotten within 10 s.
-const MIN_NANOS: i64 = 5_000_000_000;
+/// Half of the memory of the smallest round trip.
+const MIN_NANOS: i64 = 7_000_000_000;
+
+/// How long the smallest round trip may go unseen before the queue should be drained to see it again: within its
+/// memory, or a standing queue would pass for the empty path, and the next queue stand upon it.
+const UNSEEN_NANOS: i64 = 6_500_000_000;
+
+/// Seconds above the smallest round trip that count as seeing it.
+const SEEN_SECONDS: f64 = 0.0003;
 
 /// Weight of one packet in the mean time in flight.
 const FLIGHT_GAIN: f64 = 1.0 / 32.0;
@@ -59,6 +66,7 @@ pub(super) struct Delay {
     min_now: f64,
     min_old: f64,
     min_turned_at: Instant,
+    min_seen_at: Instant,
     standing_now: Bucket,
     standing_old: Bucket,
     standing_turned_at: Instant,
@@ -75,6 +83,7 @@ impl Delay {
             min_now: f64::INFINITY,
             min_old: f64::INFINITY,
             min_turned_at: now,
+            min_seen_at: now,
             standing_now: Bucket::EMPTY,
             standing_old: Bucket::EMPTY,
             standing_turned_at: now,
@@ -106,6 +115,9 @@ impl Delay {
             self.min_old = std::mem::replace(&mut self.min_now, rtt);
         }
         self.min_now = self.min_now.min(rtt);
+        if rtt <= self.min() + SEEN_SECONDS {
+            self.min_seen_at = now;
+        }
         if steers {
             self.on_standing(now, rtt);
         }
@@ -136,7 +148,17 @@ impl Delay {
         self.min_now = standing;
         self.min_old = f64::INFINITY;
         self.min_turned_at = now;
+        self.min_seen_at = now;
         self.queue = 0.0;
+    }
+
+    /// Whether the smallest round trip went unseen for long; says so once.
+    pub(super) fn wants_drain(&mut self, now: Instant) -> bool {
+        let wants = now.as_nanos() - self.min_seen_at.as_nanos() > UNSEEN_NANOS;
+        if wants {
+            self.min_seen_at = now;
+        }
+        wants
     }
 
     pub(super) fn min(&self) -> f64 {
@@ -146,6 +168,11 @@ impl Delay {
     /// The standing queue, in seconds.
     pub(super) fn queue(&self) -> f64 {
         self.queue
+    }
+
+    /// The mean step between successive round trips, in seconds.
+    pub(super) fn jitter(&self) -> f64 {
+        self.jitter
     }
 
     /// The mean time from sending a packet to knowing its fate, with delayed acknowledgements and jitter; zero before

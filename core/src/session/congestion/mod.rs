@@ -36,6 +36,9 @@ const START_DOUBT_PACKETS: f64 = 2.0;
 /// Standing packets of our own that end the start.
 const START_QUEUE_PACKETS: f64 = 5.0;
 
+/// A queue that ends the start even if most of it is others'.
+const START_QUEUE_SECONDS: f64 = 0.006;
+
 /// Rounds without a notable gain in rate that end the start: a path whose queue is too short to be seen.
 const START_FLAT_ROUNDS: u32 = 3;
 
@@ -44,7 +47,7 @@ const START_GAIN: f64 = 1.25;
 
 /// Standing packets of our own to aim for: enough to keep the path busy between two acknowledgements. Every flow aims
 /// for the same number, which is what shares a path evenly.
-const TARGET_PACKETS: f64 = 5.0;
+const TARGET_PACKETS: f64 = 4.5;
 
 /// Seconds of queue beyond which the aim shrinks in proportion: on a thin path a few packets are a long wait. It
 /// depends on what all flows see alike, so that they still share evenly.
@@ -88,14 +91,17 @@ const RATE_SLACK_PACKETS: f64 = 4.0;
 /// Loss beyond the path's own that counts as an overrun queue.
 const EXCESS_LOSS: f64 = 0.15;
 
-/// Packets a round must have for its loss to mean anything.
-const EXCESS_MIN_PACKETS: u32 = 32;
+/// Standard deviations by which it must be beyond chance.
+const EXCESS_DEVIATIONS: f64 = 1.5;
 
 /// What an overrun queue takes from the window.
 const EXCESS_CUT: f64 = 0.8;
 
-/// Cuts in a row without the delay giving way after which it is the path's own: the route has changed.
-const REBASE_CUTS: u32 = 3;
+/// What a drain leaves of the window for a round trip. It must take more than the whole queue, to which others add.
+const DRAIN_SHARE: f64 = 0.7;
+
+/// What cuts may leave of the window without the delay giving way; then it is the path's own: the route has changed.
+const REBASE_WINDOW: f64 = 0.2;
 
 /// A queue that is still this share of what it was has not given way.
 const REBASE_SHARE: f64 = 0.85;
@@ -109,8 +115,11 @@ const STALE_NANOS: i64 = 10_000_000_000;
 /// Pacing over the rate that the window makes, so that the window stays what limits.
 const PACING_GAIN: f64 = 1.25;
 
+/// The same while the window grows by the round.
+const START_PACING_GAIN: f64 = 1.5;
+
 /// The round trip assumed for pacing before one is measured.
-const ASSUMED_RTT: f64 = 0.02;
+const ASSUMED_RTT: f64 = 0.01;
 
 /// What one acknowledged packet tells.
 #[derive(Clone, Copy, Debug)]
@@ -135,6 +144,16 @@ enum Phase {
     Steady,
 }
 
+/// What to do when the first packet sent since the last cut is acknowledged.
+#[derive(Clone, Copy, PartialEq, Debug)]
+enum Then {
+    Go,
+    /// Return to this window: the queue was drained only to see the empty path.
+    Return(f64),
+    /// The start has ended at this window. What the path carried at its end is known by now.
+    Settle(f64),
+}
+
 /// The congestion control of one path.
 #[derive(Debug)]
 pub struct Congestion {
@@ -154,8 +173,9 @@ pub struct Congestion {
     flat_rounds: u32,
     flat_rate: f64,
     floor_rounds: u32,
-    vain_cuts: u32,
-    cut_queue: f64,
+    /// Window and queue at the first of a row of cuts, as long as the queue does not give way.
+    vain_since: Option<(f64, f64)>,
+    then: Then,
 }
 
 impl Congestion {
@@ -178,8 +198,8 @@ impl Congestion {
             flat_rounds: 0,
             flat_rate: 0.0,
             floor_rounds: 0,
-            vain_cuts: 0,
-            cut_queue: 0.0,
+            vain_since: None,
+            then: Then::Go,
         }
     }
 
@@ -204,6 +224,7 @@ impl Congestion {
         if limited {
             self.used_at = now;
             if steers {
+                self.settle();
                 match self.phase {
                     Phase::Start => self.grow(ack.bytes as f64),
                     Phase::Steady => self.step(ack.bytes as f64),
@@ -282,15 +303,14 @@ impl Congestion {
 
     /// What the measured rate can fill, and some.
     fn ceiling(&self) -> f64 {
-        let sent_rate = self.delivery.rate() / (1.0 - self.delivery.own_loss()).max(0.1);
-        sent_rate * self.delay.flight() * RATE_HEADROOM + RATE_SLACK_PACKETS * self.packet
+        self.sent_rate() * self.delay.flight() * RATE_HEADROOM + RATE_SLACK_PACKETS * self.packet
     }
 
     /// Ends the start, or cuts, when the queue is longer than steps can mend.
     fn judge_queue(&mut self, now: Instant) {
         let own = self.own_queue();
         match self.phase {
-            Phase::Start if own > START_QUEUE_PACKETS => self.end_start(now),
+            Phase::Start if own > START_QUEUE_PACKETS || self.is_path_busy(own) => self.end_start(now),
             Phase::Steady if own > CUT_PACKETS || self.delay.queue() > CUT_SECONDS && own > 2.0 * self.target() => {
                 self.cut_queue_of_ours(now);
             }
@@ -298,14 +318,22 @@ impl Congestion {
         }
     }
 
+    /// Others fill the path: little of the queue is ours, and yet it is long.
+    fn is_path_busy(&self, own: f64) -> bool {
+        own > START_DOUBT_PACKETS && self.delay.queue() > START_QUEUE_SECONDS + 2.0 * self.delay.jitter()
+    }
+
     /// Cuts the window to what the empty path holds. If that is in vain again and again, the path is not what it was.
     fn cut_queue_of_ours(&mut self, now: Instant) {
         let queue = self.delay.queue();
-        self.vain_cuts = if queue > self.cut_queue * REBASE_SHARE { self.vain_cuts + 1 } else { 0 };
-        self.cut_queue = queue;
-        if self.vain_cuts > REBASE_CUTS {
-            self.rebase(now);
-            return;
+        match self.vain_since {
+            Some((window, before)) if queue > before * REBASE_SHARE => {
+                if self.window < window * REBASE_WINDOW {
+                    self.rebase(now);
+                    return;
+                }
+            }
+            _ => self.vain_since = Some((self.window, queue)),
         }
         let held = self.window * (1.0 - queue / self.delay.flight()) + self.target() * self.packet;
         self.delivery.forget_rates();
@@ -315,14 +343,15 @@ impl Congestion {
     fn end_start(&mut self, now: Instant) {
         self.phase = Phase::Steady;
         let empty = (self.delay.flight() - self.delay.queue()).max(0.0);
-        let sent_rate = self.delivery.rate() / (1.0 - self.delivery.own_loss()).max(0.1);
-        let held = sent_rate * empty + TARGET_PACKETS * self.packet;
-        self.cut(now, (held / self.window).clamp(MAX_CUT, 1.0));
+        let window = self.window;
+        self.cut(now, (self.held(empty) / window).clamp(MAX_CUT, 1.0));
+        self.then = Then::Settle(window);
     }
 
     fn cut(&mut self, now: Instant, share: f64) {
         self.window = (self.window * share).max(FLOOR_PACKETS * self.packet);
         self.settle_from = now;
+        self.then = Then::Go;
         self.delay.forget_standing();
         self.velocity = 1.0;
         self.steady_rounds = 0;
@@ -334,14 +363,18 @@ impl Congestion {
             self.forget_unused(now, in_flight);
             return;
         }
-        let excess = f64::from(round.lost) - f64::from(round.packets) * (self.delivery.own_loss() + EXCESS_LOSS);
-        let overrun = round.packets >= EXCESS_MIN_PACKETS && excess > 0.0;
+        if self.phase == Phase::Steady && self.delay.wants_drain(now) {
+            let window = self.window;
+            self.cut(now, DRAIN_SHARE);
+            self.then = Then::Return(window);
+            return;
+        }
         match self.phase {
-            Phase::Start => self.on_start_round(now, overrun),
-            Phase::Steady if overrun => self.cut(now, EXCESS_CUT),
+            Phase::Start => self.on_start_round(now),
+            Phase::Steady if self.is_overrun(round) => self.cut(now, EXCESS_CUT),
             Phase::Steady => {
                 if self.own_queue() <= self.target() {
-                    (self.vain_cuts, self.cut_queue) = (0, 0.0);
+                    self.vain_since = None;
                 }
                 self.turn();
                 self.cap();
@@ -350,7 +383,32 @@ impl Congestion {
         }
     }
 
-    fn on_start_round(&mut self, now: Instant, overrun: bool) {
+    /// Whether the round lost more than the path loses anyway and chance explains.
+    fn is_overrun(&self, round: Round) -> bool {
+        let lost = f64::from(round.lost);
+        lost - f64::from(round.packets) * (self.delivery.own_loss() + EXCESS_LOSS) > EXCESS_DEVIATIONS * lost.sqrt()
+    }
+
+    fn settle(&mut self) {
+        let least = match std::mem::replace(&mut self.then, Then::Go) {
+            Then::Go => return,
+            Then::Return(window) => window,
+            Then::Settle(window) => window.min(self.held(self.delay.min())),
+        };
+        self.window = self.window.max(least);
+    }
+
+    /// What the path holds at the measured rate and this time in flight, with the target queue.
+    fn held(&self, flight: f64) -> f64 {
+        self.sent_rate() * flight + TARGET_PACKETS * self.packet
+    }
+
+    /// The rate of sending that makes the measured rate of delivery.
+    fn sent_rate(&self) -> f64 {
+        self.delivery.rate() / (1.0 - self.delivery.own_loss()).max(0.1)
+    }
+
+    fn on_start_round(&mut self, now: Instant) {
         let rate = self.delivery.rate();
         if rate > self.flat_rate * START_GAIN {
             self.flat_rate = rate;
@@ -358,7 +416,7 @@ impl Congestion {
         } else {
             self.flat_rounds += 1;
         }
-        if overrun || self.flat_rounds >= START_FLAT_ROUNDS {
+        if self.flat_rounds >= START_FLAT_ROUNDS {
             self.end_start(now);
         }
     }
@@ -397,7 +455,7 @@ impl Congestion {
     }
 
     fn rebase(&mut self, now: Instant) {
-        (self.floor_rounds, self.vain_cuts, self.cut_queue) = (0, 0, 0.0);
+        (self.floor_rounds, self.vain_since) = (0, None);
         self.delay.rebase(now);
         self.restart();
     }
@@ -420,6 +478,7 @@ impl Congestion {
     }
 
     fn pace(&mut self) {
-        self.pacer.set_rate(PACING_GAIN * self.window / self.delay.flight().max(1e-4), self.packet);
+        let gain = if self.phase == Phase::Start { START_PACING_GAIN } else { PACING_GAIN };
+        self.pacer.set_rate(gain * self.window / self.delay.flight().max(1e-4), self.packet);
     }
 }

@@ -698,6 +698,10 @@ fn a_longer_route_is_accepted() {
 fn trace() {
     let mut world = match std::env::var("TRACE").as_deref() {
         Ok("two") => World::new(LINK, 1, &[bulk(ENDLESS), App { start: 2 * SECOND, ..bulk(ENDLESS) }]),
+        Ok("join") => {
+            let at = 2000 * MS + std::env::var("J").unwrap().parse::<i64>().unwrap() * 7 * MS;
+            World::new(LINK, 1, &[bulk(ENDLESS), App { start: at, ..bulk(ENDLESS) }])
+        }
         Ok("loss") => World::new(Link { loss: 0.1, ..LINK }, 1, &[bulk(ENDLESS)]),
         Ok("down") => World::new(LINK, 1, &[bulk(ENDLESS)])
             .change(2 * SECOND, Link { rate: LINK.rate / 4.0, ..LINK })
@@ -726,5 +730,77 @@ fn trace() {
             );
         }
         println!();
+    }
+}
+
+#[test]
+#[ignore = "figures over many seeds"]
+fn survey() {
+    for loss in [0.0, 0.02, 0.1, 0.2, 0.3] {
+        let mut good = Vec::new();
+        let mut late = Vec::new();
+        let mut over = 0;
+        for seed in 1..21 {
+            let mut world = World::new(Link { loss, ..LINK }, seed, &[bulk(SNAPSHOT)]);
+            let took = world.run_bulk(60 * SECOND);
+            good.push(SNAPSHOT as f64 / took / LINK.rate);
+            late.push(world.delay_percentile(0, world.now, 0.99));
+            over += world.overflowed();
+            if seed < 4 {
+                println!(
+                    "s:   by second {:?}",
+                    world.flows[0].by_second.iter().map(|b| (*b as f64 / LINK.rate * 100.0) as u32).collect::<Vec<_>>()
+                );
+            }
+        }
+        good.sort_by(f64::total_cmp);
+        late.sort_by(f64::total_cmp);
+        println!(
+            "s: bulk loss {loss}: goodput min {:.3} med {:.3} p99 delay med {:.1} max {:.1} overflow {over}",
+            good[0], good[10], late[10], late[19]
+        );
+    }
+    for (second_at, loss) in
+        [(0, 0.0), (1950, 0.0), (2000, 0.0), (2050, 0.0), (3333, 0.0), (0, 0.02), (2000, 0.02), (7000, 0.02)]
+    {
+        let mut share = Vec::new();
+        let mut late = Vec::new();
+        let mut end = Vec::new();
+        let mut median = Vec::new();
+        let mut over = 0;
+        for seed in 1..11 {
+            let at = if loss == 0.0 { second_at * MS + seed as i64 * 7 * MS } else { second_at * MS };
+            let mut world =
+                World::new(Link { loss, ..LINK }, seed, &[bulk(ENDLESS), App { start: at, ..bulk(ENDLESS) }]);
+            let from = (second_at / 1000 + 3) as usize;
+            world.run((from as i64 + 10) * SECOND);
+            let (a, b) = (world.flows[0].rate_between(from, from + 10), world.flows[1].rate_between(from, from + 10));
+            share.push(a / (a + b));
+            late.push(world.delay_percentile(0, world.now, 0.99));
+            world.run(60 * SECOND);
+            let (a, b) = (world.flows[0].rate_between(50, 60), world.flows[1].rate_between(50, 60));
+            end.push(a / (a + b));
+            median.push(world.delay_percentile(50 * SECOND, world.now, 0.5));
+            over += world.overflowed();
+        }
+        for v in [&mut share, &mut late, &mut end, &mut median] {
+            v.sort_by(f64::total_cmp);
+        }
+        println!(
+            "s: {share:.2?}\ns: two at {second_at} loss {loss}: share {:.3}..{:.3} p99 med {:.1} max {:.1} | at 50 s share {:.3}..{:.3} p50 delay {:.1}..{:.1} overflow {over}",
+            share[0], share[9], late[5], late[9], end[0], end[9], median[0], median[9]
+        );
+    }
+    for flows in [1, 4] {
+        let mut world = World::new(LINK, 1, &vec![bulk(ENDLESS); flows]);
+        world.run(60 * SECOND);
+        print!("s: {flows} flows, p50 delay per 10 s:");
+        for k in 0..6 {
+            print!(" {:.1}", world.delay_percentile(k * 10 * SECOND, (k + 1) * 10 * SECOND, 0.5));
+        }
+        println!(
+            " rates {:?}",
+            world.flows.iter().map(|f| (f.rate_between(50, 60) / LINK.rate * 100.0) as u32).collect::<Vec<_>>()
+        );
     }
 }

@@ -1,0 +1,429 @@
+//! A link: one session together with the paths it may take, their watches and the keepers that mend them. It decides
+//! which path is in use; how packets look and when they leave is the session's, how a path is judged the watch's.
+//!
+//! It is a machine of the common idiom: one [`Link::handle`] (or [`Link::send`]), then [`Link::poll`] until it gives
+//! [`Output::Timeout`]. Packets are written when polled for, into one buffer that is used again and again.
+
+use crate::config::{ConfigError, SessionConfig};
+use crate::id::{MessageId, PathId, PlayerId};
+use crate::path::{
+    self, Attempt, Candidate, Cause, Change, Fact, Keeper, LadderConfig, Order, PathKind, PipeNews, Watch,
+};
+use crate::path::{Token, WatchConfig};
+use crate::session::pipe::PathState;
+use crate::session::{
+    MAX_PATHS, Outbound, Received, SendError, Session, SessionEvent, SessionIds, SessionStats, SessionTimer,
+};
+use crate::time::{Duration, Instant};
+use crate::wire::frame::Priority;
+use rand::SeedableRng;
+use rand::rngs::ChaCha8Rng;
+use serde::{Deserialize, Serialize};
+use std::collections::VecDeque;
+use thiserror::Error;
+
+/// The settings of a link.
+#[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
+#[serde(default)]
+pub struct LinkConfig {
+    /// Of its session.
+    pub session: SessionConfig,
+    /// Of the watches of its direct paths.
+    pub watch: WatchConfig,
+    /// Of the watch of its relay path. By default it is patient: a byte stream that stalls still delivers in the end,
+    /// and opening it anew throws away what is on the way.
+    pub relay_watch: WatchConfig,
+    /// Of the ladders that mend its paths.
+    pub ladder: LadderConfig,
+}
+
+impl Default for LinkConfig {
+    fn default() -> Self {
+        LinkConfig {
+            session: SessionConfig::default(),
+            watch: WatchConfig::default(),
+            relay_watch: WatchConfig { dead_after: Duration::from_secs(30), ..WatchConfig::default() },
+            ladder: LadderConfig::default(),
+        }
+    }
+}
+
+/// A path that a link may take.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize)]
+pub struct PathSetup {
+    /// Its name, the same on both sides.
+    pub id: PathId,
+    /// What it is made of.
+    pub kind: PathKind,
+    /// It may only use relayed (TURN) candidates.
+    pub relayed_only: bool,
+}
+
+/// What is told to a link.
+#[derive(Clone, Copy, PartialEq, Debug)]
+pub enum Input<'a> {
+    /// A packet came on a path. On the relay: what [`path::relay::parse`] found in the frame.
+    Packet {
+        /// The path.
+        path: PathId,
+        /// The packet.
+        bytes: &'a [u8],
+    },
+    /// What became of an order for a path's pipe.
+    Pipe {
+        /// The path.
+        path: PathId,
+        /// The order.
+        attempt: Attempt,
+        /// What became of it.
+        fact: Fact,
+    },
+    /// Nothing but time has passed.
+    Timeout,
+    /// The link is wanted no more.
+    Close,
+}
+
+/// Why an input is misuse.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Error)]
+pub enum InputError {
+    /// The link has no path of that name.
+    #[error("the link has no path {}; name it when the link is made", .0.0)]
+    NoSuchPath(PathId),
+    /// The pipe's packets are too small or the path's number too high.
+    #[error("the pipe of path {} cannot be used: packets of at least 256 bytes are needed", .0.0)]
+    Unusable(PathId),
+    /// The link was closed.
+    #[error("the link is closed; make a new one")]
+    Closed,
+}
+
+/// What a link wants done, or tells.
+#[derive(Debug)]
+pub enum Output<'a> {
+    /// Send this packet on that path. On the relay it is a whole frame for the server connection.
+    Transmit {
+        /// The path.
+        path: PathId,
+        /// The bytes.
+        bytes: &'a [u8],
+    },
+    /// Open, restart or close the pipe of a path, and answer with [`Input::Pipe`].
+    Pipe {
+        /// The path.
+        path: PathId,
+        /// What to do.
+        order: Order,
+    },
+    /// Something for the application.
+    Event(LinkEvent),
+    /// Nothing more to do until then, or until the next input.
+    Timeout(Option<(Instant, LinkTimer)>),
+}
+
+/// What a link tells the application.
+#[derive(Clone, PartialEq, Debug)]
+pub enum LinkEvent {
+    /// A message has arrived.
+    Message(Received),
+    /// A kept message of ours has arrived whole.
+    Acked(MessageId),
+    /// A lane that refused a message has room again.
+    Drained(Priority),
+    /// A path has changed its state.
+    Path {
+        /// The path.
+        path: PathId,
+        /// From which state to which, and why.
+        change: Change,
+    },
+    /// Packets leave on this path from now on; on none if there is none left.
+    Using(Option<PathId>),
+}
+
+/// Who asked to be called.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
+pub enum LinkTimer {
+    /// The session.
+    Session(SessionTimer),
+    /// The watch of a path.
+    Watch(PathId),
+    /// The ladder of a path.
+    Ladder(PathId),
+}
+
+#[derive(Debug)]
+struct LinkPath {
+    setup: PathSetup,
+    watch: Watch,
+    keeper: Keeper,
+}
+
+/// The conversation with one other player, over all its paths.
+#[derive(Debug)]
+pub struct Link {
+    other: PlayerId,
+    session: Session,
+    paths: Vec<LinkPath>,
+    now: Instant,
+    is_closed: bool,
+    orders: VecDeque<(PathId, Order)>,
+    events: VecDeque<LinkEvent>,
+    packet: Vec<u8>,
+}
+
+impl Link {
+    /// A link to `other` over the given paths; the first poll orders their pipes to be opened.
+    pub fn new(
+        config: LinkConfig,
+        ids: SessionIds,
+        other: PlayerId,
+        paths: &[PathSetup],
+        seed: [u8; 32],
+        now: Instant,
+    ) -> Result<Self, ConfigError> {
+        if paths.len() > MAX_PATHS || paths.iter().any(|setup| usize::from(setup.id.0) >= MAX_PATHS) {
+            return Err(ConfigError { setting: "paths", must: "at most 8, numbered from 0 to 7" });
+        }
+        let session = Session::new(config.session, ids, now)?;
+        let mut random = ChaCha8Rng::from_seed(seed);
+        let mut link_path = |setup: &PathSetup| {
+            let watch = if setup.kind == PathKind::Relay { &config.relay_watch } else { &config.watch };
+            let draws = ChaCha8Rng::from_rng(&mut random);
+            let mut keeper = Keeper::new(setup.kind, setup.relayed_only, config.ladder.clone(), draws, now);
+            keeper.open(now);
+            LinkPath { setup: *setup, watch: Watch::new(watch.clone(), now), keeper }
+        };
+        let mut link = Link {
+            other,
+            session,
+            paths: paths.iter().map(&mut link_path).collect(),
+            now,
+            is_closed: false,
+            orders: VecDeque::new(),
+            events: VecDeque::new(),
+            packet: Vec::new(),
+        };
+        link.settle();
+        Ok(link)
+    }
+
+    /// Takes a message for the other side. [`SendError::Full`] means not taken; [`LinkEvent::Drained`] follows once.
+    pub fn send(&mut self, now: Instant, message: Outbound) -> Result<MessageId, SendError> {
+        self.now = self.now.max(now);
+        self.session.send(self.now, message)
+    }
+
+    /// Tells the link what has happened. An older `now` is taken as the last one.
+    pub fn handle(&mut self, now: Instant, input: Input<'_>) -> Result<(), InputError> {
+        self.now = self.now.max(now);
+        if self.is_closed {
+            return Err(InputError::Closed);
+        }
+        match input {
+            Input::Packet { path, bytes } => {
+                self.find(path)?;
+                self.session.on_packet(self.now, path, bytes);
+            }
+            Input::Pipe { path, attempt, fact } => self.on_pipe(path, attempt, fact)?,
+            Input::Timeout => {}
+            Input::Close => self.close(),
+        }
+        self.settle();
+        Ok(())
+    }
+
+    /// The next thing to do; drain until [`Output::Timeout`].
+    pub fn poll(&mut self) -> Output<'_> {
+        if let Some((path, order)) = self.orders.pop_front() {
+            return Output::Pipe { path, order };
+        }
+        if let Some(event) = self.events.pop_front() {
+            return Output::Event(event);
+        }
+        if self.is_closed {
+            return Output::Timeout(None);
+        }
+        self.packet.clear();
+        let (other, paths) = (self.other, &self.paths);
+        let mut envelope = |id: PathId, out: &mut Vec<u8>| {
+            if paths.iter().any(|path| path.setup.id == id && path.setup.kind == PathKind::Relay) {
+                path::relay::begin(other, out);
+            }
+        };
+        match self.session.poll_packet(self.now, &mut self.packet, &mut envelope) {
+            Some(path) => Output::Transmit { path, bytes: &self.packet },
+            None => Output::Timeout(self.deadline()),
+        }
+    }
+
+    /// The path in use.
+    pub fn using(&self) -> Option<PathId> {
+        self.session.path()
+    }
+
+    /// How a path is.
+    pub fn state(&self, path: PathId) -> Option<PathState> {
+        self.paths.iter().find(|known| known.setup.id == path).map(|known| known.watch.state())
+    }
+
+    /// The link in numbers.
+    pub fn stats(&self) -> SessionStats {
+        self.session.stats(self.now)
+    }
+
+    /// With nothing to say a packet goes this often.
+    pub fn set_heartbeat(&mut self, interval: Duration) {
+        self.session.set_heartbeat(interval);
+    }
+
+    /// The lobby is waiting for this player: mending becomes more eager.
+    pub fn set_awaited(&mut self, awaited: bool) {
+        self.paths.iter_mut().for_each(|path| path.keeper.set_awaited(awaited));
+    }
+
+    fn find(&self, path: PathId) -> Result<usize, InputError> {
+        self.paths.iter().position(|known| known.setup.id == path).ok_or(InputError::NoSuchPath(path))
+    }
+
+    fn on_pipe(&mut self, path: PathId, attempt: Attempt, fact: Fact) -> Result<(), InputError> {
+        let index = self.find(path)?;
+        match self.paths[index].keeper.on_fact(self.now, attempt, fact) {
+            Some(PipeNews::Opened(facts)) => {
+                if !self.session.open_path(self.now, path, facts) {
+                    return Err(InputError::Unusable(path));
+                }
+                let change = self.paths[index].watch.on_opened(self.now);
+                self.on_change(index, change);
+            }
+            Some(PipeNews::Closed) => {
+                let change = self.paths[index].watch.on_closed(self.now);
+                self.on_change(index, change);
+            }
+            None if matches!(fact, Fact::Buffered(_)) => {
+                self.session.on_buffered(path, self.paths[index].keeper.buffered());
+            }
+            None => {}
+        }
+        Ok(())
+    }
+
+    fn close(&mut self) {
+        self.is_closed = true;
+        for path in &mut self.paths {
+            self.session.close_path(self.now, path.setup.id);
+            path.keeper.close(self.now);
+            while let Some(order) = path.keeper.poll(self.now) {
+                self.orders.push_back((path.setup.id, order));
+            }
+        }
+        self.events.clear();
+    }
+
+    /// Brings session, watches and keepers to agree about this moment.
+    fn settle(&mut self) {
+        if self.is_closed {
+            return;
+        }
+        self.session.on_timeout(self.now);
+        while let Some(event) = self.session.poll_event() {
+            self.on_session_event(event);
+        }
+        for index in 0..self.paths.len() {
+            let id = self.paths[index].setup.id;
+            if let Some(reading) = self.session.reading(self.now, id) {
+                let change = self.paths[index].watch.on_timeout(self.now, &reading);
+                self.on_change(index, change);
+            }
+            if let Some(Token(token)) = self.paths[index].watch.wants_probe(self.now) {
+                self.session.probe(id, token);
+            }
+            while let Some(order) = self.paths[index].keeper.poll(self.now) {
+                self.orders.push_back((id, order));
+            }
+        }
+        self.choose();
+    }
+
+    fn on_session_event(&mut self, event: SessionEvent) {
+        match event {
+            SessionEvent::Message(message) => self.events.push_back(LinkEvent::Message(message)),
+            SessionEvent::Acked(id) => self.events.push_back(LinkEvent::Acked(id)),
+            SessionEvent::Drained(priority) => self.events.push_back(LinkEvent::Drained(priority)),
+            SessionEvent::Heard(path) => {
+                if let Ok(index) = self.find(path) {
+                    self.paths[index].watch.on_heard(self.now);
+                }
+            }
+            SessionEvent::ProbeAnswered { path, token, .. } => {
+                if let Ok(index) = self.find(path) {
+                    let change = self.paths[index].watch.on_probe_answered(self.now, Token(token));
+                    self.on_change(index, change);
+                }
+            }
+            SessionEvent::Unheard(path) => {
+                if let Ok(index) = self.find(path) {
+                    let change = self.paths[index].watch.on_peer_report(self.now);
+                    self.on_change(index, change);
+                }
+            }
+        }
+    }
+
+    fn on_change(&mut self, index: usize, change: Option<Change>) {
+        let Some(change) = change else { return };
+        let path = self.paths[index].setup.id;
+        self.events.push_back(LinkEvent::Path { path, change });
+        match change.to {
+            PathState::Suspect if change.why == Cause::Silent => self.session.report_unheard(path),
+            PathState::Dead => {
+                self.session.close_path(self.now, path);
+                self.paths[index].keeper.on_dead(self.now);
+                while let Some(order) = self.paths[index].keeper.poll(self.now) {
+                    self.orders.push_back((path, order));
+                }
+            }
+            _ => {}
+        }
+    }
+
+    /// Takes the best path. What is in flight on one that is left because it is suspect leaves again on the new one;
+    /// on one that is merely bettered it arrives by itself.
+    fn choose(&mut self) {
+        let before = self.session.path();
+        let candidates: [Option<Candidate>; MAX_PATHS] = core::array::from_fn(|index| {
+            let path = self.paths.get(index)?;
+            let reading = self.session.reading(self.now, path.setup.id);
+            Some(Candidate {
+                id: path.setup.id,
+                kind: path.setup.kind,
+                state: path.watch.state(),
+                up: path.watch.is_up(),
+                relayed: path.setup.relayed_only,
+                rtt: reading.and_then(|reading| reading.rtt),
+            })
+        });
+        let best = path::choose(candidates.iter().flatten(), before);
+        if best == before {
+            return;
+        }
+        self.session.use_path(best);
+        if let Some(left) = before
+            && candidates.iter().flatten().any(|known| known.id == left && known.state == PathState::Suspect)
+        {
+            self.session.give_up(self.now, left);
+        }
+        self.events.push_back(LinkEvent::Using(best));
+    }
+
+    fn deadline(&self) -> Option<(Instant, LinkTimer)> {
+        let session = self.session.deadline(self.now).map(|(at, timer)| (at, LinkTimer::Session(timer)));
+        let watches = self.paths.iter().filter_map(|path| {
+            let reading = self.session.reading(self.now, path.setup.id)?;
+            path.watch.deadline(&reading).map(|at| (at, LinkTimer::Watch(path.setup.id)))
+        });
+        let ladders =
+            self.paths.iter().filter_map(|path| Some((path.keeper.deadline()?, LinkTimer::Ladder(path.setup.id))));
+        session.into_iter().chain(watches).chain(ladders).min_by_key(|&(at, _)| at)
+    }
+}

@@ -1,0 +1,5 @@
+//! The player machine: what a player holds of the others. [`link`] is its conversation with one of them.
+
+pub mod link;
+
+pub use link::{Input, Link, LinkConfig, LinkEvent, LinkTimer, Output, PathSetup};
