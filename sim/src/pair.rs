@@ -5,7 +5,7 @@ use crate::net::{Arrival, Pipe, Side};
 use webstar_core::config::ConfigError;
 use webstar_core::id::{MessageId, PathId, PlayerId, SessionId};
 use webstar_core::path::{self, Attempt, Command, Fact, Order, PathKind};
-use webstar_core::peer::{Input, Link, LinkConfig, LinkEvent, Output, PathSetup};
+use webstar_core::peer::{Input, Link, LinkConfig, LinkEvent, LinkTimer, Output, PathSetup};
 use webstar_core::session::pipe::{Control, PipeFacts};
 use webstar_core::session::{Outbound, SendError, SessionIds};
 use webstar_core::time::{Duration, Instant};
@@ -65,7 +65,7 @@ impl Wire {
 #[derive(Debug)]
 pub struct Pair {
     links: [Link; 2],
-    link_deadlines: [Option<Instant>; 2],
+    link_deadlines: [Option<(Instant, LinkTimer)>; 2],
     wires: Vec<Wire>,
     now: Instant,
     /// Rounds made without time going on.
@@ -96,7 +96,7 @@ impl Pair {
             Link::new(config.clone(), ids, player(side.other()), &setups, keys[ours], Instant::ZERO)
         };
         let links = [link(Side::A)?, link(Side::B)?];
-        Ok(Pair { links, link_deadlines: [Some(Instant::ZERO); 2], wires, now: Instant::ZERO, stalled: 0 })
+        Ok(Pair { links, link_deadlines: [None; 2], wires, now: Instant::ZERO, stalled: 0 })
     }
 
     /// The present moment.
@@ -132,20 +132,20 @@ impl Pair {
     /// When something happens by itself next.
     pub fn next_deadline(&self) -> Option<Instant> {
         let wires = self.wires.iter().filter_map(Wire::next_deadline);
-        wires.chain(self.link_deadlines.iter().flatten().copied()).min()
+        wires.chain(self.link_deadlines.iter().flatten().map(|deadline| deadline.0)).min()
     }
 
     /// Lets everything happen that happens up to and at `until`.
     pub fn advance(&mut self, until: Instant, observer: &mut impl Observer) {
         while let Some(at) = self.next_deadline().filter(|at| *at <= until) {
             self.stalled = if at > self.now { 0 } else { self.stalled + 1 };
-            assert!(self.stalled < MOST_OUTPUTS, "time does not go on at {}", self.now);
+            assert!(self.stalled < MOST_OUTPUTS, "time does not go on at {}: {:?}", self.now, self.link_deadlines);
             self.now = self.now.max(at);
             self.open_wires(observer);
             self.deliver(observer);
             self.report_buffers(observer);
             for side in SIDES {
-                if self.link_deadlines[index(side)].is_some_and(|at| at <= self.now) {
+                if self.link_deadlines[index(side)].is_some_and(|(at, _)| at <= self.now) {
                     self.tell(side, Input::Timeout);
                     self.flush(side, observer);
                 }
@@ -172,7 +172,7 @@ impl Pair {
                 }
                 Output::Event(event) => observer.on_event(self.now, side, event),
                 Output::Timeout(next) => {
-                    self.link_deadlines[index(side)] = next.map(|(at, _)| at.max(self.now));
+                    self.link_deadlines[index(side)] = next.map(|(at, timer)| (at.max(self.now), timer));
                     return;
                 }
             }

@@ -43,7 +43,10 @@ pub(crate) struct Flow {
     acked_place: Option<u64>,
     acked_number: u64,
     loss_at: Option<Instant>,
+    /// No packet of this path with a smaller number is in flight.
+    scan_from: u64,
     progress_at: Instant,
+    asked_at: Instant,
     timeouts: u32,
     packet_threshold: u64,
     time_slack: Duration,
@@ -74,6 +77,8 @@ impl Flow {
             acked_number: 0,
             loss_at: None,
             progress_at: now,
+            asked_at: now,
+            scan_from: 0,
             timeouts: 0,
             packet_threshold: u64::from(config.packet_threshold),
             time_slack: Duration::ZERO,
@@ -175,11 +180,15 @@ impl Flow {
         self.loss_at = None;
         let Some(acked_place) = self.acked_place else { return };
         let patience = self.rtt.smoothed().max(self.rtt.latest()).mul_f64(config.time_threshold) + self.time_slack;
-        for number in sent.base()..self.acked_number {
+        let mut is_clear = true;
+        self.scan_from = self.scan_from.max(sent.base());
+        for number in self.scan_from..self.acked_number {
             let Some(packet) = sent.get(number) else { return };
-            if packet.path != self.path || packet.fate != Fate::InFlight || packet.place >= acked_place {
+            if packet.path != self.path || packet.fate != Fate::InFlight {
+                self.scan_from += u64::from(is_clear);
                 continue;
             }
+            is_clear = false;
             let deadline = packet.at + patience;
             let overtaken_by = acked_place - packet.place;
             if self.facts.control == Control::Stream || overtaken_by >= self.packet_threshold || deadline <= now {
@@ -201,7 +210,7 @@ impl Flow {
             return None;
         }
         let timeout = self.rtt.probe_timeout(config.max_ack_delay, config.min_probe_timeout);
-        Some(self.progress_at + timeout * (1 << self.timeouts.min(MAX_BACKOFF)))
+        Some(self.asked_at.max(self.progress_at) + timeout * (1 << self.timeouts.min(MAX_BACKOFF)))
     }
 
     /// Whether silence is answered by sending content again. What is in an ordered stream is late, not lost: there
@@ -210,7 +219,8 @@ impl Flow {
         self.facts.control != Control::Stream
     }
 
-    pub(crate) fn on_ask_timeout(&mut self) {
+    pub(crate) fn on_ask_timeout(&mut self, now: Instant) {
+        self.asked_at = now;
         self.timeouts += 1;
         self.must_ask = true;
     }

@@ -68,6 +68,7 @@ impl Session {
         let must_ask = self.flows[index].must_ask;
         let is_due = must_ask
             || self.unheard.is_some()
+            || self.wants_lone_repair(now, index)
             || self.acking.due().is_some_and(|at| at <= now)
             || self.flows[index].tempo.due() <= now;
         if messages == Messages::None && !is_due {
@@ -126,6 +127,16 @@ impl Session {
             _ if self.outgoing.has_critical_work() && flow.bears_critical() => Messages::Critical,
             _ => Messages::None,
         }
+    }
+
+    /// Whether a repair that found no room beside messages leaves now, in a packet of its own.
+    fn wants_lone_repair(&self, now: Instant, index: usize) -> bool {
+        let flow = &self.flows[index];
+        self.protection.is_crowded
+            && self.protection.wants_repair()
+            && !self.outgoing.has_work()
+            && flow.has_spare()
+            && flow.room(now) == Room::Now
     }
 
     /// A slower rhythm takes hold only once acknowledged: while one is waiting, packets ask.
@@ -201,7 +212,12 @@ impl Session {
             let Some(bytes) = room.checked_sub(RepairFrame::len_with(shield::WINDOW as u64, u64::MAX, 0)) else {
                 return;
             };
-            let Some(plan) = self.protection.encoder.plan(draught.number, MAX_COVERED, bytes) else { return };
+            let plan = self.protection.encoder.plan(draught.number, MAX_COVERED, bytes);
+            let wanted = self.protection.encoder.len().min(MAX_COVERED);
+            let Some(plan) = plan.filter(|plan| plan.symbols() >= wanted || !draught.talks) else {
+                self.protection.is_crowded = true;
+                return;
+            };
             let back = draught.number - plan.base;
             RepairFrame::write_head(back, plan.covered, plan.len, out);
             self.protection.encoder.write(&plan, draught.number, count, out);

@@ -64,7 +64,7 @@ impl Pacer {
     /// Whether bytes beyond the first copies do no harm now.
     pub(crate) fn has_spare(&self, in_flight: usize, loss: f64) -> bool {
         match self {
-            Pacer::Own(control) => in_flight * 2 <= control.window() && control.queue_delay() < SPARE_QUEUE,
+            Pacer::Own(control) => in_flight + in_flight / 3 <= control.window() && control.queue_delay() < SPARE_QUEUE,
             Pacer::Below(budget) => budget.has_spare(loss),
             Pacer::Stream(_) => false,
         }

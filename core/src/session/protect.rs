@@ -13,7 +13,7 @@ const MAX_CREDIT: f64 = 3.0;
 /// Repairs sent per protected packet, by measured loss: enough that what is lost in a round trip is nearly always
 /// covered by the next two packets, and little enough that everything sent stays within twice the plain bytes at 10 %
 /// loss and three times at 30 %.
-const SHARES: [(f64, f64); 4] = [(0.01, 0.5), (0.05, 0.8), (0.12, 0.9), (0.30, 1.6)];
+const SHARES: [(f64, f64); 4] = [(0.01, 0.5), (0.05, 0.8), (0.12, 0.9), (0.30, 1.8)];
 
 /// Protection of one session, both directions.
 #[derive(Debug)]
@@ -24,6 +24,8 @@ pub(crate) struct Protection {
     pub(crate) symbol: Vec<u8>,
     /// Where recovered symbols are read from.
     pub(crate) recovered: Vec<u8>,
+    /// The last repair found no room beside messages: it leaves in a packet of its own.
+    pub(crate) is_crowded: bool,
     credit: f64,
     is_on: bool,
 }
@@ -35,6 +37,7 @@ impl Protection {
             decoder: Decoder::new(),
             symbol: Vec::new(),
             recovered: Vec::new(),
+            is_crowded: false,
             credit: 0.0,
             is_on: false,
         }
@@ -66,6 +69,7 @@ impl Protection {
     }
 
     pub(crate) fn on_repair(&mut self) {
+        self.is_crowded = false;
         self.credit -= 1.0;
     }
 }

@@ -30,17 +30,22 @@ impl Session {
                 self.settle_losses(now, index);
             }
             if self.flows[index].ask_at(&self.config).is_some_and(|at| at <= now) {
-                self.ask_again(index);
+                self.ask_again(now, index);
             }
         }
     }
 
     /// Nothing has been acknowledged on a path for too long: the oldest content, a packet full, leaves again at once.
-    fn ask_again(&mut self, index: usize) {
+    /// On a path not in use only keep-alives are out: those are forgotten.
+    fn ask_again(&mut self, now: Instant, index: usize) {
+        let path = self.flows[index].path;
+        if self.active != Some(path) {
+            return self.give_up(now, path);
+        }
         let flow = &mut self.flows[index];
-        flow.on_ask_timeout();
+        flow.on_ask_timeout(now);
         if flow.repeats_on_silence() {
-            let (path, mut room) = (flow.path, flow.facts.max_packet);
+            let mut room = flow.facts.max_packet;
             for number in self.sent.base()..self.sent.next_number() {
                 let Some(packet) = self.sent.get(number) else { break };
                 if packet.path != path || packet.fate != Fate::InFlight || packet.repeated {

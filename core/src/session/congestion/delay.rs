@@ -3,12 +3,15 @@
 
 use crate::time::{Duration, Instant};
 
-/// Half of the memory of the smallest round trip.
-const MIN_NANOS: i64 = 7_000_000_000;
+/// Half of the memory of the smallest round trip, in seconds.
+const MIN_SECONDS: f64 = 7.0;
 
-/// How long the smallest round trip may go unseen before the queue should be drained to see it again: within its
-/// memory, or a standing queue would pass for the empty path, and the next queue stand upon it.
-const UNSEEN_NANOS: i64 = 6_500_000_000;
+/// That in round trips, at least: on a thin path a round may take seconds.
+const MIN_ROUND_TRIPS: f64 = 8.0;
+
+/// How long the smallest round trip may go unseen, in that memory, before the queue should be drained to see it again.
+/// Otherwise a standing queue would pass for the empty path in the end, and the next one stand upon it.
+const UNSEEN_SHARE: f64 = 0.93;
 
 /// Seconds above the smallest round trip that count as seeing it.
 const SEEN_SECONDS: f64 = 0.0003;
@@ -91,14 +94,15 @@ impl Delay {
         }
     }
 
-    /// A packet left the air, acknowledged or given up.
-    pub(super) fn on_landed(&mut self, now: Instant, sent_at: Instant) {
-        let nanos = now.as_nanos() - sent_at.as_nanos();
-        let flight = nanos as f64 * 1e-9;
+    /// A packet was acknowledged.
+    pub(super) fn on_acked(&mut self, now: Instant, sent_at: Instant) {
+        let flight = seconds(now, sent_at);
         if self.flight == 0.0 {
             self.flight = flight;
         } else {
-            self.flight += (flight - self.flight) * FLIGHT_GAIN;
+            // A pause of the path or of a side says nothing of the flights after it.
+            let credible = 2.0 * self.srtt.max(self.flight);
+            self.flight += (flight.min(credible) - self.flight) * FLIGHT_GAIN;
         }
     }
 
@@ -110,7 +114,7 @@ impl Delay {
         }
         self.last = rtt;
         self.srtt = if self.srtt == 0.0 { rtt } else { self.srtt + (rtt - self.srtt) * SRTT_GAIN };
-        if now.as_nanos() - self.min_turned_at.as_nanos() > MIN_NANOS {
+        if seconds(now, self.min_turned_at) > self.min_memory() {
             self.min_turned_at = now;
             self.min_old = std::mem::replace(&mut self.min_now, rtt);
         }
@@ -124,7 +128,7 @@ impl Delay {
     }
 
     fn on_standing(&mut self, now: Instant, rtt: f64) {
-        let age = (now.as_nanos() - self.standing_turned_at.as_nanos()) as f64 * 1e-9;
+        let age = seconds(now, self.standing_turned_at);
         let stretch = (self.jitter * STANDING_JITTERS).clamp(self.srtt * STANDING_LEAST, self.srtt * STANDING_MOST);
         if age > stretch {
             self.standing_old = if age > 4.0 * stretch { Bucket::EMPTY } else { self.standing_now };
@@ -154,13 +158,18 @@ impl Delay {
 
     /// Whether the smallest round trip went unseen for long; says so once.
     pub(super) fn wants_drain(&mut self, now: Instant) -> bool {
-        let wants = now.as_nanos() - self.min_seen_at.as_nanos() > UNSEEN_NANOS;
+        let wants = seconds(now, self.min_seen_at) > self.min_memory() * UNSEEN_SHARE;
         if wants {
             self.min_seen_at = now;
         }
         wants
     }
 
+    fn min_memory(&self) -> f64 {
+        MIN_SECONDS.max(MIN_ROUND_TRIPS * self.srtt)
+    }
+
+    /// The smallest round trip, in seconds; infinite before the first.
     pub(super) fn min(&self) -> f64 {
         self.min_now.min(self.min_old)
     }
@@ -175,9 +184,13 @@ impl Delay {
         self.jitter
     }
 
-    /// The mean time from sending a packet to knowing its fate, with delayed acknowledgements and jitter; zero before
-    /// the first.
+    /// The mean time from sending a packet to its acknowledgement, with the receiver's delay and jitter; zero before the
+    /// first.
     pub(super) fn flight(&self) -> f64 {
         self.flight
     }
+}
+
+fn seconds(now: Instant, since: Instant) -> f64 {
+    (now.as_nanos() - since.as_nanos()) as f64 * 1e-9
 }

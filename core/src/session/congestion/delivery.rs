@@ -35,11 +35,6 @@ impl SendMark {
     pub(super) fn is_limited(&self) -> bool {
         self.in_use && !self.app_limited
     }
-
-    /// When the packet was sent.
-    pub(super) fn sent_at(&self) -> Instant {
-        self.sent_at
-    }
 }
 
 /// Counts what was sent, delivered and lost.
@@ -126,7 +121,7 @@ impl Delivery {
         if nanos <= 0 {
             return;
         }
-        let rate = (self.delivered - mark.delivered) as f64 * 1e9 / nanos as f64;
+        let rate = self.delivered.saturating_sub(mark.delivered) as f64 * 1e9 / nanos as f64;
         if !mark.app_limited {
             self.rate_last = rate;
         }

@@ -216,7 +216,7 @@ impl Congestion {
         let limited = ack.mark.is_limited();
         let steers = ack.sent_at >= self.settle_from;
         self.delivery.on_acked(now, ack.bytes, &ack.mark);
-        self.delay.on_landed(now, ack.sent_at);
+        self.delay.on_acked(now, ack.sent_at);
         if let Some(rtt) = ack.rtt {
             self.delay.on_rtt(now, rtt, steers);
             self.delivery.sample(now, &ack.mark);
@@ -244,9 +244,8 @@ impl Congestion {
 
     /// A packet was given up as lost.
     pub fn on_lost(&mut self, now: Instant, bytes: usize, mark: SendMark, in_flight: usize) {
-        let _ = (bytes, in_flight);
+        let _ = (bytes, mark, in_flight);
         self.delivery.on_lost(now);
-        self.delay.on_landed(now, mark.sent_at());
     }
 
     /// The session had room and nothing to send.
@@ -444,7 +443,7 @@ impl Congestion {
 
     /// With the window at its floor for rounds the delay cannot be ours: it is the path's.
     fn doubt_base(&mut self, now: Instant) {
-        if self.window > FLOOR_PACKETS * self.packet * 2.0 || self.delay.queue() == 0.0 {
+        if self.window > FLOOR_PACKETS * self.packet * 1.25 || self.delay.queue() == 0.0 {
             self.floor_rounds = 0;
             return;
         }
