@@ -21,6 +21,10 @@ pub trait Observer {
     fn on_packet(&mut self, _now: Instant, _side: Side, _path: PathId, _bytes: &[u8]) {}
     /// A machine wants a pipe opened or closed.
     fn on_order(&mut self, _now: Instant, _side: Side, _path: PathId, _order: Order) {}
+    /// A packet has come out of a pipe at this side, and its machine is about to be told.
+    fn on_arrival(&mut self, _now: Instant, _side: Side, _path: PathId, _bytes: &[u8]) {}
+    /// A machine has been drained: so many packets and events came of one input.
+    fn on_rest(&mut self, _now: Instant, _side: Side, _packets: usize, _events: usize) {}
 }
 
 /// One path between the two: what it says of itself, and the pipe below.
@@ -56,6 +60,11 @@ impl Wire {
         }
     }
 
+    /// Whether both sides have been told that it is open, and neither that it is not.
+    pub fn is_open(&self) -> bool {
+        self.is_open == [true; 2]
+    }
+
     fn next_deadline(&self) -> Option<Instant> {
         webstar_core::time::earlier(self.pipe.next_deadline(), self.opens_at)
     }
@@ -86,7 +95,7 @@ fn player(side: Side) -> PlayerId {
 }
 
 impl Pair {
-    /// Two links over the given wires. Nothing has been polled yet: call [`Pair::flush`].
+    /// Two links over the given wires.
     pub fn new(config: &LinkConfig, wires: Vec<Wire>, keys: [[u8; 32]; 2]) -> Result<Self, ConfigError> {
         let setups: Vec<PathSetup> = wires.iter().map(|wire| wire.setup).collect();
         let half = |key: &[u8; 32]| SessionId(u64::from_le_bytes(core::array::from_fn(|i| key[i])));
@@ -96,7 +105,9 @@ impl Pair {
             Link::new(config.clone(), ids, player(side.other()), &setups, keys[ours], Instant::ZERO)
         };
         let links = [link(Side::A)?, link(Side::B)?];
-        Ok(Pair { links, link_deadlines: [None; 2], wires, now: Instant::ZERO, stalled: 0 })
+        // Both begin with orders to open their paths.
+        let begin = setups.first().map(|setup| (Instant::ZERO, LinkTimer::Ladder(setup.id)));
+        Ok(Pair { links, link_deadlines: [begin; 2], wires, now: Instant::ZERO, stalled: 0 })
     }
 
     /// The present moment.
@@ -156,9 +167,11 @@ impl Pair {
 
     /// Drains a side's outputs.
     pub fn flush(&mut self, side: Side, observer: &mut impl Observer) {
+        let (mut packets, mut events) = (0, 0);
         for _ in 0..MOST_OUTPUTS {
             match self.links[index(side)].poll() {
                 Output::Transmit { path, bytes } => {
+                    packets += 1;
                     observer.on_packet(self.now, side, path, bytes);
                     if let Some(wire) = self.wires.iter_mut().find(|wire| wire.setup.id == path) {
                         // What a pipe refuses is lost, as it would be in a full socket buffer.
@@ -170,9 +183,13 @@ impl Pair {
                     observer.on_order(self.now, side, path, order);
                     self.carry_out(side, path, order, observer);
                 }
-                Output::Event(event) => observer.on_event(self.now, side, event),
+                Output::Event(event) => {
+                    events += 1;
+                    observer.on_event(self.now, side, event);
+                }
                 Output::Timeout(next) => {
                     self.link_deadlines[index(side)] = next.map(|(at, timer)| (at.max(self.now), timer));
+                    observer.on_rest(self.now, side, packets, events);
                     return;
                 }
             }
@@ -231,6 +248,7 @@ impl Pair {
                 let path = self.wires[at].setup.id;
                 match arrival {
                     Arrival::Packet(buffer) => {
+                        observer.on_arrival(self.now, side, path, &buffer);
                         self.on_arrival(side, path, &buffer);
                         self.wires[at].pipe.recycle(side, buffer);
                         self.flush(side, observer);

@@ -72,9 +72,9 @@ impl Draw {
         below_of(self.word(), end)
     }
 
-    /// A number from `low` to `high`, both included.
+    /// A number from `low` to `high`, both included; `low` if `high` is less.
     pub fn between(&mut self, low: u64, high: u64) -> u64 {
-        low + match (high - low).checked_add(1) {
+        low + match high.saturating_sub(low).checked_add(1) {
             Some(width) => self.below(width),
             None => self.word(),
         }

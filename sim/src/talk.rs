@@ -1,7 +1,7 @@
 //! A steady conversation over one pipe, measured: how late messages are, and what they cost. The figures of `report`
 //! and of the promises come from here.
 
-use crate::net::{LinkConfig as Conditions, Pipe, Side};
+use crate::net::{LinkConfig as Conditions, Pipe, SCTP_BUFFER, Side};
 use crate::pair::{Observer, Pair, Wire};
 use crate::seed::Seed;
 use bytes::Bytes;
@@ -46,7 +46,7 @@ impl Carrier {
                 Wire::new(id, PathKind::Srtp, datagrams(1150, Control::Own), pipe, handshake)
             }
             Carrier::Sctp => {
-                let pipe = Pipe::datagrams(seed, now, conditions);
+                let pipe = Pipe::sctp(seed, now, conditions, SCTP_BUFFER);
                 Wire::new(id, PathKind::Sctp, datagrams(1050, Control::Below), pipe, handshake)
             }
             Carrier::Relay => {

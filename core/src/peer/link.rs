@@ -167,6 +167,8 @@ pub struct Link {
     paths: Vec<LinkPath>,
     now: Instant,
     is_closed: bool,
+    /// The path in use as last told.
+    told: Option<PathId>,
     orders: VecDeque<(PathId, Order)>,
     events: VecDeque<LinkEvent>,
     packet: Vec<u8>,
@@ -200,6 +202,7 @@ impl Link {
             paths: paths.iter().map(&mut link_path).collect(),
             now,
             is_closed: false,
+            told: None,
             orders: VecDeque::new(),
             events: VecDeque::new(),
             packet: Vec::new(),
@@ -404,6 +407,10 @@ impl Link {
             })
         });
         let best = path::choose(candidates.iter().flatten(), before);
+        // A path that died is no longer before us, but it is what was told last.
+        if core::mem::replace(&mut self.told, best) != best {
+            self.events.push_back(LinkEvent::Using(best));
+        }
         if best == before {
             return;
         }
@@ -413,7 +420,6 @@ impl Link {
         {
             self.session.give_up(self.now, left);
         }
-        self.events.push_back(LinkEvent::Using(best));
     }
 
     fn deadline(&self) -> Option<(Instant, LinkTimer)> {

@@ -2,4 +2,4 @@
 
 pub mod link;
 
-pub use link::{Input, Link, LinkConfig, LinkEvent, LinkTimer, Output, PathSetup};
+pub use link::{Input, InputError, Link, LinkConfig, LinkEvent, LinkTimer, Output, PathSetup};

@@ -41,7 +41,7 @@ impl Acking {
         self.due = Some(self.due.map_or(due, |old| old.min(due)));
     }
 
-    /// The content of a packet that never came is known. False if it was known before.
+    /// The symbol of a packet that has not come is known. False if that is no news.
     pub(crate) fn on_recovered(&mut self, now: Instant, number: u64, patience: Duration) -> bool {
         if !self.seen.insert_recovered(number) {
             return false;

@@ -11,6 +11,12 @@ use crate::config::SessionConfig;
 use crate::id::PathId;
 use crate::time::{Duration, Instant};
 
+/// Probes whose answer is still awaited, at most.
+const PROBES_REMEMBERED: usize = 16;
+/// A standing queue longer than this is taken as "the path is full"; jitter excuses a little more. A growing queue looks
+/// like jitter too, so not much more.
+const SPARE_QUEUE: Duration = Duration::from_millis(8);
+const SPARE_JITTER: Duration = Duration::from_millis(25);
 /// Probe time-outs double at most so often.
 const MAX_BACKOFF: u32 = 6;
 /// The packet threshold grows with the reordering seen, up to this.
@@ -34,8 +40,8 @@ pub(crate) struct Flow {
     /// A probe to send, and a probe to answer.
     pub(crate) probe: Option<u32>,
     pub(crate) answer: Option<u32>,
-    /// The last probe sent, and when: its answer measures the round trip.
-    pub(crate) probed: Option<(u32, Instant)>,
+    /// The last probes sent, and when: an answer may take longer than the pause between two.
+    probed: [Option<(u32, Instant)>; PROBES_REMEMBERED],
     /// A probe time-out has struck: the next packet leaves whatever the pacer says.
     pub(crate) must_ask: bool,
     pacer: Pacer,
@@ -69,7 +75,7 @@ impl Flow {
             packets_lost: 0,
             probe: None,
             answer: None,
-            probed: None,
+            probed: [None; PROBES_REMEMBERED],
             must_ask: false,
             pacer: Pacer::new(now, facts, config),
             next_place: 0,
@@ -85,6 +91,19 @@ impl Flow {
         }
     }
 
+    /// A probe leaves.
+    pub(crate) fn on_probe_sent(&mut self, now: Instant, token: u32) {
+        self.probed[token as usize % PROBES_REMEMBERED] = Some((token, now));
+    }
+
+    /// A probe has come back: the round trip, unless it was never sent or came back before.
+    pub(crate) fn on_probe_answered(&mut self, now: Instant, token: u32) -> Option<Duration> {
+        let (_, sent_at) = self.probed[token as usize % PROBES_REMEMBERED].take_if(|probe| probe.0 == token)?;
+        let rtt = now.since(sent_at);
+        self.rtt.on_sample(rtt, Duration::ZERO);
+        Some(rtt)
+    }
+
     /// Whether the next packet may leave.
     pub(crate) fn room(&self, now: Instant) -> Room {
         self.pacer.room(now, self.in_flight, self.loss.share())
@@ -92,7 +111,8 @@ impl Flow {
 
     /// Whether bytes beyond the first copies do no harm now.
     pub(crate) fn has_spare(&self) -> bool {
-        self.pacer.has_spare(self.in_flight, self.loss.share())
+        let has_queue = self.rtt.standing() > SPARE_QUEUE + self.rtt.var().min(SPARE_JITTER);
+        !has_queue && self.pacer.has_spare(self.in_flight, self.loss.share())
     }
 
     /// Whether the path bears a critical message although the pacer says no: up to a quarter beyond the window.
@@ -141,7 +161,7 @@ impl Flow {
     /// A packet in flight has arrived.
     pub(crate) fn on_arrived(&mut self, now: Instant, number: u64, packet: &SentPacket, rtt: Option<Duration>) {
         self.in_flight -= packet.bytes as usize;
-        self.loss.on_fate(false);
+        self.loss.on_fate(false, self.under_way());
         self.progress_at = now;
         self.timeouts = 0;
         self.acked_place = self.acked_place.max(Some(packet.place));
@@ -154,18 +174,23 @@ impl Flow {
     pub(crate) fn on_lost(&mut self, now: Instant, packet: &SentPacket) {
         self.in_flight -= packet.bytes as usize;
         self.packets_lost += 1;
-        self.loss.on_fate(true);
+        self.loss.on_fate(true, self.under_way());
         self.pacer.on_lost(now, packet.bytes as usize, packet.mark, self.in_flight);
     }
 
     /// A packet that had been counted as lost has arrived: the path reorders more than was allowed for.
     pub(crate) fn on_late(&mut self, now: Instant, packet: &SentPacket) {
-        self.loss.on_mistake();
+        self.loss.on_mistake(self.under_way());
         self.packets_lost = self.packets_lost.saturating_sub(1);
         let overtaken_by = self.acked_place.unwrap_or(0).saturating_sub(packet.place);
         self.packet_threshold = self.packet_threshold.max(overtaken_by + 1).min(MAX_PACKET_THRESHOLD);
         let late = now.since(packet.at).saturating_sub(self.rtt.smoothed());
         self.time_slack = self.time_slack.max(late.min(self.rtt.smoothed()));
+    }
+
+    /// Full packets in flight.
+    fn under_way(&self) -> f64 {
+        self.in_flight as f64 / self.facts.max_packet as f64
     }
 
     /// Everything in flight is given up: not lost, but not waited for.

@@ -41,7 +41,7 @@ impl Session {
             flow.packets_received += 1;
         }
         self.events.push_back(SessionEvent::Heard(path));
-        if self.acking.seen.is_known(packet.number) {
+        if self.acking.seen.has_come(packet.number) {
             self.dropped.duplicate += 1;
             return;
         }
@@ -111,15 +111,9 @@ impl Session {
     }
 
     fn on_probe_answer(&mut self, now: Instant, path: PathId, token: u32) {
-        let Some(flow) = self.flow_mut(path) else { return };
-        let Some((expected, sent_at)) = flow.probed else { return };
-        if expected != token {
-            return;
+        if let Some(rtt) = self.flow_mut(path).and_then(|flow| flow.on_probe_answered(now, token)) {
+            self.events.push_back(SessionEvent::ProbeAnswered { path, token, rtt });
         }
-        flow.probed = None;
-        let rtt = now.since(sent_at);
-        flow.rtt.on_sample(rtt, Duration::ZERO);
-        self.events.push_back(SessionEvent::ProbeAnswered { path, token, rtt });
     }
 
     fn on_repair(&mut self, carrier: u64, index: u8, repair: &RepairFrame<'_>) {
@@ -127,7 +121,7 @@ impl Session {
         let repair = Repair { carrier, index, base, covered: repair.covered, bytes: repair.bytes };
         if repair.is_well_formed() {
             let seen = &self.acking.seen;
-            self.protection.decoder.on_repair(&repair, |number| seen.is_known(number));
+            self.protection.decoder.on_repair(&repair, |number| seen.has_come(number));
         }
     }
 
@@ -135,9 +129,6 @@ impl Session {
     fn take_recovered(&mut self, now: Instant) {
         let mut symbol = core::mem::take(&mut self.protection.recovered);
         while let Some(number) = self.protection.decoder.poll_recovered(&mut symbol) {
-            if self.acking.seen.is_known(number) {
-                continue;
-            }
             let mut findings = Findings::default();
             for frame in Frames::new(&symbol) {
                 match frame {
@@ -208,10 +199,10 @@ impl Session {
                 _ => {}
             }
         }
-        self.settle_arrived(number, &packet);
+        self.settle_arrived(number, &packet, false);
     }
 
-    /// The packet never came, but the other side knows what was in it.
+    /// The packet has not come, but the other side knows its symbol. What else was in it goes back to the lanes.
     fn on_number_recovered(&mut self, now: Instant, number: u64) {
         let Some(packet) = self.sent.get(number) else { return };
         let fate = packet.fate;
@@ -225,13 +216,15 @@ impl Session {
         {
             flow.on_lost(now, &packet);
         }
-        self.settle_arrived(number, &packet);
+        self.settle_arrived(number, &packet, true);
     }
 
-    fn settle_arrived(&mut self, number: u64, packet: &SentPacket) {
+    fn settle_arrived(&mut self, number: u64, packet: &SentPacket, symbol_only: bool) {
         self.protection.encoder.forget(number);
         for piece in self.sent.pieces_of(packet) {
-            if let Some(id) = self.outgoing.on_acked(piece) {
+            if symbol_only && !piece.shielded {
+                self.outgoing.on_lost(piece);
+            } else if let Some(id) = self.outgoing.on_acked(piece) {
                 self.events.push_back(SessionEvent::Acked(id));
             }
         }

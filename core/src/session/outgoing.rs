@@ -31,6 +31,9 @@ struct Draught {
     /// It wants an acknowledgement.
     asks: bool,
     talks: bool,
+    repairs: u8,
+    /// What an empty packet of this path can hold of messages.
+    full_room: usize,
 }
 
 impl Session {
@@ -51,7 +54,7 @@ impl Session {
             frame::write_probe_answer(token, out);
         }
         if let Some(token) = flow.probe.take() {
-            flow.probed = Some((token, now));
+            flow.on_probe_sent(now, token);
             frame::write_probe(token, out);
         }
         if self.active == Some(self.flows[index].path) && self.acking.has_news() {
@@ -90,7 +93,6 @@ impl Session {
             out.truncate(start);
             return None;
         }
-        self.write_repairs(index, &mut draught, out);
         if !self.protection.symbol.is_empty() {
             frame::write_shield(out);
             out.extend_from_slice(&self.protection.symbol);
@@ -133,7 +135,7 @@ impl Session {
     fn wants_lone_repair(&self, now: Instant, index: usize) -> bool {
         let flow = &self.flows[index];
         self.protection.is_crowded
-            && self.protection.wants_repair()
+            && self.protection.affordable().is_some()
             && !self.outgoing.has_work()
             && flow.has_spare()
             && flow.room(now) == Room::Now
@@ -158,9 +160,13 @@ impl Session {
         let limit = start + flow.facts.max_packet;
         packet::begin(number, self.acked_end, rhythm, out);
         self.protection.symbol.clear();
-        Draught { number, start, limit, rhythm, acked_below: 0, asks: false, talks: false }
+        // The mark in front of a symbol takes one byte.
+        let full_room = limit - out.len() - 1;
+        Draught { number, start, limit, rhythm, acked_below: 0, asks: false, talks: false, repairs: 0, full_room }
     }
 
+    /// Critical messages, the rest, and repairs where they harm nothing: behind all messages when the path has bytes to
+    /// spare, else between the critical messages and less urgent ones, which they may displace.
     fn write_messages(
         &mut self,
         now: Instant,
@@ -170,60 +176,69 @@ impl Session {
         out: &mut Vec<u8>,
     ) {
         if messages == Messages::None {
-            return;
+            return self.write_repairs(index, draught, out);
         }
         let flow = &self.flows[index];
         let is_protected =
             self.config.enable_protection && self.protection.update(flow.loss.share(), self.config.protect_above);
-        let header = packet::header_len(draught.number, self.acked_end);
-        let mut draft = Draft {
-            out,
-            symbol: is_protected.then_some(&mut self.protection.symbol),
-            max_symbol: self.config.max_symbol.min(shield::MAX_SYMBOL),
-            limit: draught.limit,
-            // The mark in front of a symbol is part of every packet that holds one.
-            full_room: flow.facts.max_packet - header - usize::from(is_protected),
-            pieces: self.sent.pieces(),
-        };
-        self.outgoing.fill(now, messages == Messages::Critical, &self.config, &mut draft);
+        let is_busy = !flow.has_spare();
+        let mut symbol = core::mem::take(&mut self.protection.symbol);
+        macro_rules! draft {
+            () => {
+                Draft {
+                    out,
+                    symbol: is_protected.then_some(&mut symbol),
+                    max_symbol: self.config.max_symbol.min(shield::MAX_SYMBOL),
+                    only_critical_symbols: is_busy,
+                    limit: draught.limit,
+                    full_room: draught.full_room,
+                    pieces: self.sent.pieces(),
+                }
+            };
+        }
+        let has_room = self.outgoing.fill_critical(now, &self.config, &mut draft!());
+        if has_room && messages == Messages::All {
+            if is_busy && self.outgoing.has_work() && !self.outgoing.has_critical_work() {
+                self.write_repairs_within(draught, symbol.len(), out);
+            }
+            self.outgoing.fill_rest(now, &self.config, &mut draft!());
+        }
+        self.protection.symbol = symbol;
         draught.talks = self.sent.pieces_noted() > 0;
         draught.asks |= draught.talks;
+        if self.outgoing.has_work() {
+            return;
+        }
         if draught.talks
             && let Some(tick) = self.config.tick
-            && !self.outgoing.has_work()
         {
             self.next_tick = now + tick;
         }
-        if !self.outgoing.has_work() {
-            self.flows[index].on_app_limited(now);
+        self.flows[index].on_app_limited(now);
+        self.write_repairs(index, draught, out);
+    }
+
+    /// Adds repairs when all first copies are out and the path has bytes to spare.
+    fn write_repairs(&mut self, index: usize, draught: &mut Draught, out: &mut Vec<u8>) {
+        if !self.outgoing.has_work() && self.flows[index].has_spare() {
+            self.write_repairs_within(draught, self.protection.symbol.len(), out);
         }
     }
 
-    /// Adds repairs of earlier packets, when all first copies are out and the path has room to spare.
-    fn write_repairs(&mut self, index: usize, draught: &mut Draught, out: &mut Vec<u8>) {
-        let mut count = 0;
-        while count < MAX_REPAIRS
-            && self.protection.wants_repair()
-            && !self.outgoing.has_work()
-            && self.flows[index].has_spare()
-        {
-            let symbol = self.protection.symbol.len() + usize::from(!self.protection.symbol.is_empty());
-            let room = draught.limit.saturating_sub(out.len() + symbol);
-            let Some(bytes) = room.checked_sub(RepairFrame::len_with(shield::WINDOW as u64, u64::MAX, 0)) else {
-                return;
-            };
-            let plan = self.protection.encoder.plan(draught.number, MAX_COVERED, bytes);
-            let wanted = self.protection.encoder.len().min(MAX_COVERED);
-            let Some(plan) = plan.filter(|plan| plan.symbols() >= wanted || !draught.talks) else {
+    fn write_repairs_within(&mut self, draught: &mut Draught, symbol: usize, out: &mut Vec<u8>) {
+        let head = RepairFrame::len_with(shield::WINDOW as u64, u64::MAX, 0);
+        while let Some(bytes) = self.protection.affordable().filter(|_| draught.repairs < MAX_REPAIRS) {
+            let bytes = bytes.min(draught.full_room.saturating_sub(head));
+            let Some(plan) = self.protection.encoder.plan(draught.number, MAX_COVERED, bytes) else { return };
+            if out.len() + symbol + 1 + head + plan.len > draught.limit {
                 self.protection.is_crowded = true;
                 return;
-            };
-            let back = draught.number - plan.base;
-            RepairFrame::write_head(back, plan.covered, plan.len, out);
-            self.protection.encoder.write(&plan, draught.number, count, out);
-            self.protection.on_repair();
+            }
+            RepairFrame::write_head(draught.number - plan.base, plan.covered, plan.len, out);
+            self.protection.encoder.write(&plan, draught.number, draught.repairs, out);
+            self.protection.on_repair(plan.len);
             draught.asks = true;
-            count += 1;
+            draught.repairs += 1;
         }
     }
 

@@ -22,7 +22,7 @@ pub(crate) enum Room {
 #[derive(Debug)]
 pub(crate) enum Pacer {
     /// Nothing below limits the rate.
-    Own(Congestion),
+    Own(Box<Congestion>),
     /// A congestion control below that must not be provoked.
     Below(Budget),
     /// A byte stream below: so many bytes in the pipe.
@@ -32,7 +32,7 @@ pub(crate) enum Pacer {
 impl Pacer {
     pub(crate) fn new(now: Instant, facts: PipeFacts, config: &SessionConfig) -> Self {
         match facts.control {
-            Control::Own => Pacer::Own(Congestion::new(now, facts.max_packet)),
+            Control::Own => Pacer::Own(Box::new(Congestion::new(now, facts.max_packet))),
             Control::Below => Pacer::Below(Budget::new(now, facts.max_packet)),
             Control::Stream => Pacer::Stream(config.stream_window),
         }
@@ -64,7 +64,7 @@ impl Pacer {
     /// Whether bytes beyond the first copies do no harm now.
     pub(crate) fn has_spare(&self, in_flight: usize, loss: f64) -> bool {
         match self {
-            Pacer::Own(control) => in_flight + in_flight / 3 <= control.window() && control.queue_delay() < SPARE_QUEUE,
+            Pacer::Own(control) => in_flight + in_flight / 3 <= control.window(),
             Pacer::Below(budget) => budget.has_spare(loss),
             Pacer::Stream(_) => false,
         }
@@ -105,6 +105,3 @@ impl Pacer {
         }
     }
 }
-
-/// A standing queue longer than this is taken as "the path is full".
-const SPARE_QUEUE: Duration = Duration::from_millis(8);

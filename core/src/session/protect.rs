@@ -7,13 +7,15 @@ use super::shield::{Decoder, Encoder};
 pub(crate) const MAX_COVERED: usize = 24;
 /// Repairs one packet carries at most.
 pub(crate) const MAX_REPAIRS: u8 = 3;
-/// Repairs that may be saved up while there is no room for them.
-const MAX_CREDIT: f64 = 3.0;
+/// Bytes of repairs that may be saved up while there is no room for them.
+const MAX_CREDIT: f64 = 3_600.0;
+/// The share of a repair's bytes that must have been saved up: the rest is paid off by the next packets.
+const DOWN_PAYMENT: f64 = 0.5;
 
-/// Repairs sent per protected packet, by measured loss: enough that what is lost in a round trip is nearly always
-/// covered by the next two packets, and little enough that everything sent stays within twice the plain bytes at 10 %
-/// loss and three times at 30 %.
-const SHARES: [(f64, f64); 4] = [(0.01, 0.5), (0.05, 0.8), (0.12, 0.9), (0.30, 1.8)];
+/// Bytes of repairs per byte of symbol, by measured loss: enough that what is lost is nearly always covered by the
+/// next two packets, and little enough that everything sent stays within twice the plain bytes at 10 % loss and three
+/// times at 30 %.
+const SHARES: [(f64, f64); 4] = [(0.01, 0.7), (0.05, 0.8), (0.12, 0.9), (0.30, 1.8)];
 
 /// Protection of one session, both directions.
 #[derive(Debug)]
@@ -60,16 +62,18 @@ impl Protection {
     /// Notes the packet whose symbol was written.
     pub(crate) fn on_source(&mut self, number: u64, loss: f64) {
         self.encoder.push(number, &self.symbol);
-        self.credit = (self.credit + curve::at(&SHARES, loss)).min(MAX_CREDIT);
+        let earned = self.symbol.len() as f64 * curve::at(&SHARES, loss);
+        self.credit = (self.credit + earned).min(MAX_CREDIT);
     }
 
-    /// Whether a repair is due.
-    pub(crate) fn wants_repair(&self) -> bool {
-        self.is_on && self.credit >= 1.0 && !self.encoder.is_empty()
+    /// How long the next repair may be; none if none is due.
+    pub(crate) fn affordable(&self) -> Option<usize> {
+        let bytes = (self.credit / DOWN_PAYMENT) as usize;
+        (self.is_on && bytes > 0 && !self.encoder.is_empty()).then_some(bytes)
     }
 
-    pub(crate) fn on_repair(&mut self) {
+    pub(crate) fn on_repair(&mut self, bytes: usize) {
         self.is_crowded = false;
-        self.credit -= 1.0;
+        self.credit -= bytes as f64;
     }
 }

@@ -10,11 +10,25 @@ pub(crate) struct Rtt {
     latest: Duration,
     min: Duration,
     initial: Duration,
+    /// The last samples, in a ring.
+    recent: [Duration; RECENT],
+    next: usize,
 }
+
+/// Samples of which the smallest counts as unhindered by jitter.
+const RECENT: usize = 8;
 
 impl Rtt {
     pub(crate) fn new(initial: Duration) -> Self {
-        Rtt { smoothed: None, var: initial / 2, latest: initial, min: Duration::MAX, initial }
+        Rtt {
+            smoothed: None,
+            var: initial / 2,
+            latest: initial,
+            min: Duration::MAX,
+            initial,
+            recent: [Duration::MAX; RECENT],
+            next: 0,
+        }
     }
 
     /// A packet came back after `elapsed`, of which the other side says it waited `delay`.
@@ -23,6 +37,8 @@ impl Rtt {
         // A delay that would put the sample below anything seen is not believed.
         let sample = if elapsed >= self.min + delay { elapsed - delay } else { elapsed };
         self.latest = sample;
+        self.recent[self.next] = sample;
+        self.next = (self.next + 1) % RECENT;
         match self.smoothed {
             None => {
                 self.smoothed = Some(sample);
@@ -51,6 +67,11 @@ impl Rtt {
         self.latest
     }
 
+    /// How much longer even the quickest of the last round trips was than the quickest ever: a queue, ours or others'.
+    pub(crate) fn standing(&self) -> Duration {
+        self.recent.iter().min().map_or(Duration::ZERO, |quickest| quickest.saturating_sub(self.min))
+    }
+
     /// Mean deviation.
     pub(crate) fn var(&self) -> Duration {
         self.var
@@ -62,23 +83,28 @@ impl Rtt {
     }
 }
 
-/// The share of packets lost lately, as an average over about the last 64 packets.
+/// The share of packets lost lately: an average over the last 64 packets or, where more are under way, over the last
+/// few round trips.
 #[derive(Clone, Copy, Debug, Default)]
 pub(crate) struct LossMeter {
     share: f64,
 }
 
-/// The weight of the newest packet.
-const LOSS_GAIN: f64 = 1.0 / 64.0;
+/// The packets of the average where few are under way.
+const FEWEST: f64 = 64.0;
+/// The round trips of the average where many are.
+const ROUND_TRIPS: f64 = 4.0;
 
 impl LossMeter {
-    pub(crate) fn on_fate(&mut self, lost: bool) {
-        self.share += (f64::from(u8::from(lost)) - self.share) * LOSS_GAIN;
+    /// A packet's fate is known. `under_way` is how many packets are in flight.
+    pub(crate) fn on_fate(&mut self, lost: bool, under_way: f64) {
+        let weight = 1.0 / (FEWEST + ROUND_TRIPS * under_way);
+        self.share += (f64::from(u8::from(lost)) - self.share) * weight;
     }
 
     /// A packet that had been counted as lost arrived after all.
-    pub(crate) fn on_mistake(&mut self) {
-        self.share = (self.share - LOSS_GAIN).max(0.0);
+    pub(crate) fn on_mistake(&mut self, under_way: f64) {
+        self.share = (self.share - 1.0 / (FEWEST + ROUND_TRIPS * under_way)).max(0.0);
     }
 
     pub(crate) fn share(&self) -> f64 {

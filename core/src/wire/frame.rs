@@ -243,7 +243,7 @@ impl<'a> Ack<'a> {
         })
     }
 
-    /// Numbers of packets, among those in the ranges, that never came and whose symbol was recovered; from the top down.
+    /// Numbers of packets between the ranges that have not come and whose symbol was recovered; from the top down.
     pub fn recovered(&self) -> impl Iterator<Item = u64> + use<'a> {
         let mut reader = Reader::new(self.recovered);
         let mut next = self.largest;

@@ -111,8 +111,8 @@ impl Datagrams {
         self.open[side.index()]
     }
 
-    pub(super) fn counters(&self, from: Side) -> &Counters {
-        self.links[from.index()].counters()
+    pub(super) fn counters(&self, from: Side) -> Counters {
+        *self.links[from.index()].counters()
     }
 
     /// This side is done: nothing more comes to it.

@@ -24,12 +24,14 @@ mod flight;
 mod flow;
 mod link;
 mod loss;
+mod sctp;
 mod stream;
 
 pub use config::{Bandwidth, Bursts, LinkConfig};
 pub use counters::Counters;
 pub use datagrams::Datagrams;
 pub use link::Link;
+pub use sctp::{SCTP_BUFFER, Sctp};
 pub use stream::Stream;
 
 use crate::seed::Seed;
@@ -99,6 +101,8 @@ pub enum Pipe {
     Datagrams(Box<Datagrams>),
     /// See [`Stream`].
     Stream(Box<Stream>),
+    /// See [`Sctp`].
+    Sctp(Box<Sctp>),
 }
 
 /// The same call on whichever kind it is.
@@ -107,6 +111,7 @@ macro_rules! each {
         match $pipe {
             Pipe::Datagrams($inner) => $call,
             Pipe::Stream($inner) => $call,
+            Pipe::Sctp($inner) => $call,
         }
     };
 }
@@ -120,6 +125,12 @@ impl Pipe {
     /// An open stream whose sides can each have up to `buffer` bytes on the way. The seed must be the pipe's own.
     pub fn stream(seed: Seed, now: Instant, config: LinkConfig, buffer: usize) -> Self {
         Pipe::Stream(Box::new(Stream::new(seed, now, config, buffer)))
+    }
+
+    /// An open SCTP data channel whose sides can each have up to `buffer` bytes waiting or in flight; the real one has
+    /// [`SCTP_BUFFER`]. The seed must be the pipe's own.
+    pub fn sctp(seed: Seed, now: Instant, config: LinkConfig, buffer: usize) -> Self {
+        Pipe::Sctp(Box::new(Sctp::new(seed, now, config, buffer)))
     }
 
     /// Sends a packet from this side. Taken does not mean that it arrives.
@@ -139,7 +150,11 @@ impl Pipe {
 
     /// Takes back the buffer of a packet that arrived at this side.
     pub fn recycle(&mut self, at: Side, buffer: Vec<u8>) {
-        each!(self, pipe => pipe.recycle(at, buffer));
+        match self {
+            Pipe::Datagrams(pipe) => pipe.recycle(at, buffer),
+            Pipe::Stream(pipe) => pipe.recycle(at, buffer),
+            Pipe::Sctp(pipe) => pipe.recycle(buffer),
+        }
     }
 
     /// How many bytes this side has sent that its buffer still holds. A datagram pipe has no buffer.
@@ -147,6 +162,7 @@ impl Pipe {
         match self {
             Pipe::Datagrams(_) => 0,
             Pipe::Stream(pipe) => pipe.buffered(from),
+            Pipe::Sctp(pipe) => pipe.buffered(from),
         }
     }
 
@@ -208,7 +224,7 @@ impl Pipe {
     }
 
     /// What happened so far to what this side sent.
-    pub fn counters(&self, from: Side) -> &Counters {
+    pub fn counters(&self, from: Side) -> Counters {
         each!(self, pipe => pipe.counters(from))
     }
 }
@@ -270,11 +286,12 @@ mod tests {
         hash.finish()
     }
 
-    fn each_kind(seed: u64) -> [u64; 2] {
+    fn each_kind(seed: u64) -> [u64; 3] {
         let seed = Seed::new(seed);
         [
             trace(Pipe::datagrams(seed, Instant::ZERO, storm())),
             trace(Pipe::stream(seed, Instant::ZERO, storm(), 100_000)),
+            trace(Pipe::sctp(seed, Instant::ZERO, storm(), SCTP_BUFFER)),
         ]
     }
 

@@ -169,8 +169,8 @@ impl Stream {
         self.open[side.index()]
     }
 
-    pub(super) fn counters(&self, from: Side) -> &Counters {
-        &self.flows[from.index()].counters
+    pub(super) fn counters(&self, from: Side) -> Counters {
+        self.flows[from.index()].counters
     }
 
     /// This side is done: nothing more comes to it.
@@ -191,7 +191,7 @@ impl Stream {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::net::Bandwidth;
+    use crate::net::{Bandwidth, Bursts};
     use Side::{A, B};
 
     fn ms(ms: u64) -> Duration {
@@ -256,6 +256,24 @@ mod tests {
         let twice = waits.iter().filter(|wait| **wait == 610.0).count();
         assert!((170..250).contains(&once), "{once}");
         assert!((40..85).contains(&twice), "{twice}");
+    }
+
+    #[test]
+    fn a_burst_stalls_the_stream_until_it_is_over() {
+        let bursts = Some(Bursts { mean: ms(500), share: 0.1 });
+        let mut late = waits(&mut stream(LinkConfig { bursts, ..LinkConfig::with_delay(ms(20)) }), 10_000, 100, 16);
+        assert_eq!(late.len(), 10_000);
+        let (p50, p95) = (percentile(&mut late, 0.5), percentile(&mut late, 0.95));
+        assert!(p50 == 20.0 && p95 > 400.0, "{p50} {p95}");
+    }
+
+    #[test]
+    fn loss_limits_the_rate() {
+        let config = LinkConfig { loss: 0.02, ..LinkConfig::with_delay(ms(50)) };
+        let mut stream = Stream::new(Seed::new(9), Instant::ZERO, config, 10_000_000);
+        // The equation allows 115 kB/s, headers included.
+        let last = waits(&mut stream, 1_000, 1_400, 0).last().copied().unwrap_or_default();
+        assert!((12_000.0..13_500.0).contains(&last), "{last}");
     }
 
     #[test]

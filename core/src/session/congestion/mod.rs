@@ -23,12 +23,12 @@ const INITIAL_PACKETS: f64 = 10.0;
 /// The window is never smaller: with one packet a lost acknowledgement would stop everything.
 const FLOOR_PACKETS: f64 = 2.0;
 
-/// Below this window the start doubles each round. Above it, it gains a quarter: the queue grows unseen for a round
-/// trip, at a factor of 2 by 44 % of what the path holds, at 1.25 by 12 %.
-const DOUBLING_PACKETS: f64 = 72.0;
+/// Below this window the start doubles each round, above it gains less: the queue grows unseen for a round trip, at a
+/// factor of 2 by 44 % of what the path holds, at 1.22 by 11 %.
+const DOUBLING_PACKETS: f64 = 80.0;
 
 /// Gain of the gentle start per byte acknowledged.
-const GENTLE_GAIN: f64 = 0.25;
+const GENTLE_GAIN: f64 = 0.22;
 
 /// Standing packets of our own that make the start gentle at any size.
 const START_DOUBT_PACKETS: f64 = 2.0;
@@ -36,10 +36,10 @@ const START_DOUBT_PACKETS: f64 = 2.0;
 /// Standing packets of our own that end the start.
 const START_QUEUE_PACKETS: f64 = 5.0;
 
-/// A queue that ends the start even if most of it is others'.
-const START_QUEUE_SECONDS: f64 = 0.006;
+/// A queue, in seconds, that ends the start even if most of it is others'.
+const START_QUEUE_SECONDS: f64 = 0.005;
 
-/// Rounds without a notable gain in rate that end the start: a path whose queue is too short to be seen.
+/// Rounds without a notable gain in rate that end the start: the path's queue is too short to be seen.
 const START_FLAT_ROUNDS: u32 = 3;
 
 /// A notable gain.
@@ -74,9 +74,9 @@ const VELOCITY_GAIN: f64 = 1.5;
 const MAX_STEP_SHARE: f64 = 1.0 / 10.0;
 
 /// Standing packets of our own that are too many for steps: the window is cut to what the empty path holds.
-const CUT_PACKETS: f64 = 15.0;
+const CUT_PACKETS: f64 = 13.0;
 
-/// A queue that is too long for steps where it is also well above the target.
+/// A queue, in seconds, that is too long for steps where it is also well above the target.
 const CUT_SECONDS: f64 = 0.03;
 
 /// A cut takes no more than this.
@@ -116,9 +116,9 @@ const STALE_NANOS: i64 = 10_000_000_000;
 const PACING_GAIN: f64 = 1.25;
 
 /// The same while the window grows by the round.
-const START_PACING_GAIN: f64 = 1.5;
+const START_PACING_GAIN: f64 = 1.4;
 
-/// The round trip assumed for pacing before one is measured.
+/// The round trip, in seconds, assumed for pacing before one is measured.
 const ASSUMED_RTT: f64 = 0.01;
 
 /// What one acknowledged packet tells.
@@ -243,14 +243,12 @@ impl Congestion {
     }
 
     /// A packet was given up as lost.
-    pub fn on_lost(&mut self, now: Instant, bytes: usize, mark: SendMark, in_flight: usize) {
-        let _ = (bytes, mark, in_flight);
+    pub fn on_lost(&mut self, now: Instant, _bytes: usize, _mark: SendMark, _in_flight: usize) {
         self.delivery.on_lost(now);
     }
 
     /// The session had room and nothing to send.
-    pub fn on_idle_or_app_limited(&mut self, now: Instant, in_flight: usize) {
-        let _ = now;
+    pub fn on_idle_or_app_limited(&mut self, _now: Instant, in_flight: usize) {
         self.delivery.on_app_limited(in_flight);
     }
 

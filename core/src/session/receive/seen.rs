@@ -1,4 +1,4 @@
-//! Which packet numbers have come, and which were recovered without coming: two rings of bits below the largest.
+//! Which packet numbers have come, and of which only the symbol was recovered: two rings of bits below the largest.
 
 use crate::wire::limits::{MAX_ACK_RANGES, PACKET_WINDOW};
 
@@ -7,22 +7,22 @@ const WORDS: usize = (PACKET_WINDOW / 64) as usize;
 /// The numbers seen on one session.
 #[derive(Debug)]
 pub(crate) struct Seen {
-    known: Box<[u64; WORDS]>,
+    came: Box<[u64; WORDS]>,
     recovered: Box<[u64; WORDS]>,
-    /// One more than the largest number known.
+    /// One more than the largest number that came.
     end: u64,
     /// Numbers below are of no interest to the other side any more.
     floor: u64,
 }
 
-/// Ranges of known numbers from the top down, as many as one acknowledgement holds.
+/// Ranges of numbers that came, from the top down, as many as one acknowledgement holds.
 #[derive(Debug, Clone, Copy)]
-pub(crate) struct KnownRanges {
+pub(crate) struct CameRanges {
     spans: [(u64, u64); MAX_ACK_RANGES],
     count: usize,
 }
 
-impl KnownRanges {
+impl CameRanges {
     pub(crate) fn iter(&self) -> impl Iterator<Item = (u64, u64)> + Clone + '_ {
         self.spans[..self.count].iter().copied()
     }
@@ -30,42 +30,43 @@ impl KnownRanges {
 
 impl Seen {
     pub(crate) fn new() -> Self {
-        Seen { known: Box::new([0; WORDS]), recovered: Box::new([0; WORDS]), end: 0, floor: 0 }
+        Seen { came: Box::new([0; WORDS]), recovered: Box::new([0; WORDS]), end: 0, floor: 0 }
     }
 
-    /// One more than the largest number known.
+    /// One more than the largest number that came.
     pub(crate) fn end(&self) -> u64 {
         self.end
     }
 
-    /// Whether the number has come or was recovered, or is too old to tell.
-    pub(crate) fn is_known(&self, number: u64) -> bool {
-        number < self.end && (number + PACKET_WINDOW < self.end || bit(&self.known, number))
+    /// Whether the number has come, or is too old to tell.
+    pub(crate) fn has_come(&self, number: u64) -> bool {
+        number < self.end && (number + PACKET_WINDOW < self.end || bit(&self.came, number))
     }
 
     /// Whether nothing is missing directly below the number.
     pub(crate) fn is_gapless_below(&self, number: u64) -> bool {
-        number == 0 || self.is_known(number - 1)
+        number == 0 || self.has_come(number - 1)
     }
 
-    /// Notes a number; false if it is known already or too old.
+    /// Notes a number; false if it has come before or is too old.
     pub(crate) fn insert(&mut self, number: u64) -> bool {
         if number >= self.end {
             self.advance(number + 1);
-        } else if self.is_known(number) {
+        } else if self.has_come(number) {
             return false;
         }
-        set(&mut self.known, number);
+        set(&mut self.came, number);
+        clear(&mut self.recovered, number);
         true
     }
 
-    /// Notes a number whose packet never came and whose content is known.
+    /// Notes a number below the largest whose packet has not come and whose symbol is known; false if that is no news.
     pub(crate) fn insert_recovered(&mut self, number: u64) -> bool {
-        let new = self.insert(number);
-        if new {
-            set(&mut self.recovered, number);
+        if number >= self.end || self.has_come(number) || bit(&self.recovered, number) {
+            return false;
         }
-        new
+        set(&mut self.recovered, number);
+        true
     }
 
     /// The other side has heard of everything below `floor`.
@@ -75,11 +76,11 @@ impl Seen {
 
     fn advance(&mut self, end: u64) {
         if end - self.end >= PACKET_WINDOW {
-            self.known.fill(0);
+            self.came.fill(0);
             self.recovered.fill(0);
         } else {
             for number in self.end..end {
-                clear(&mut self.known, number);
+                clear(&mut self.came, number);
                 clear(&mut self.recovered, number);
             }
         }
@@ -87,20 +88,20 @@ impl Seen {
     }
 
     fn lowest(&self) -> u64 {
-        self.floor.max(self.end.saturating_sub(PACKET_WINDOW - 1))
+        self.floor.max(self.end.saturating_sub(PACKET_WINDOW))
     }
 
-    /// The known numbers that the other side may still want to hear of.
-    pub(crate) fn ranges(&self) -> KnownRanges {
-        let mut out = KnownRanges { spans: [(0, 0); MAX_ACK_RANGES], count: 0 };
+    /// The numbers that came and that the other side may still want to hear of.
+    pub(crate) fn ranges(&self) -> CameRanges {
+        let mut out = CameRanges { spans: [(0, 0); MAX_ACK_RANGES], count: 0 };
         let lowest = self.lowest();
         let mut end = self.end;
         while end > lowest && out.count < MAX_ACK_RANGES {
-            let last = match previous(&self.known, end, lowest, true) {
+            let last = match previous(&self.came, end, lowest, true) {
                 Some(number) => number,
                 None => break,
             };
-            let first = previous(&self.known, last, lowest, false).map_or(lowest, |gap| gap + 1);
+            let first = previous(&self.came, last, lowest, false).map_or(lowest, |gap| gap + 1);
             out.spans[out.count] = (first, last);
             out.count += 1;
             end = first;
@@ -189,12 +190,22 @@ mod tests {
     #[test]
     fn a_leap_forgets_what_lies_a_window_back() {
         let mut seen = Seen::new();
-        assert!(seen.insert(5));
-        assert!(seen.insert_recovered(PACKET_WINDOW + 3));
-        assert!(!seen.insert(5) && seen.is_known(4) == bit(&seen.known, 4));
+        assert!(seen.insert(5) && !seen.insert(5));
         assert!(seen.insert(10 * PACKET_WINDOW));
-        assert!(!seen.insert(PACKET_WINDOW + 4), "too old to tell");
-        assert_eq!(seen.ranges().iter().count(), 1);
+        assert!(!seen.insert(9 * PACKET_WINDOW - 1), "too old to tell");
+        assert!(seen.insert(9 * PACKET_WINDOW + 1));
+        assert_eq!(seen.ranges().iter().count(), 2);
+    }
+
+    #[test]
+    fn what_is_recovered_is_told_apart_until_it_comes() {
+        let mut seen = Seen::new();
+        assert!(seen.insert(3) && seen.insert(8));
+        assert!(seen.insert_recovered(6) && !seen.insert_recovered(6));
+        assert!(!seen.insert_recovered(3) && !seen.insert_recovered(9), "it came, or nothing above it did");
+        assert!(seen.ranges().iter().eq([(8, 8), (3, 3)]) && seen.recovered(0).eq([6]));
+        assert_eq!(seen.recovered(7).count(), 0);
+        assert!(seen.insert(6));
         assert_eq!(seen.recovered(0).count(), 0);
     }
 
@@ -204,10 +215,7 @@ mod tests {
         for number in [1, 2, 3, 7, 8] {
             seen.insert(number);
         }
-        seen.insert_recovered(6);
         seen.raise_floor(3);
-        assert!(seen.ranges().iter().eq([(6, 8), (3, 3)]));
-        assert!(seen.recovered(0).eq([6]));
-        assert_eq!(seen.recovered(7).count(), 0);
+        assert!(seen.ranges().iter().eq([(7, 8), (3, 3)]));
     }
 }

@@ -166,8 +166,8 @@ impl Lane {
             }
             let total = held.payload.len();
             let offset = held.written;
-            let piece =
-                Piece { priority: self.priority, delivery, seq, offset: offset as u32, len: (total - offset) as u32 };
+            let (offset, len) = (offset as u32, (total - offset) as u32);
+            let piece = Piece { priority: self.priority, delivery, seq, offset, len, shielded: false };
             let (step, wrote) = write_piece(self.priority, held, piece, draft);
             if let Some(wrote) = wrote {
                 held.written += wrote.len as usize;

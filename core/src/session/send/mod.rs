@@ -49,6 +49,8 @@ pub(crate) struct Piece {
     pub(crate) seq: u64,
     pub(crate) offset: u32,
     pub(crate) len: u32,
+    /// It is part of the packet's symbol.
+    pub(crate) shielded: bool,
 }
 
 /// The message part of a packet while it is written.
@@ -59,6 +61,8 @@ pub(crate) struct Draft<'a> {
     pub(crate) symbol: Option<&'a mut Vec<u8>>,
     /// The longest symbol.
     pub(crate) max_symbol: usize,
+    /// Only critical messages are protected: the path has no bytes to spare for the rest.
+    pub(crate) only_critical_symbols: bool,
     /// The length `out` and `symbol` may reach together.
     pub(crate) limit: usize,
     /// What an empty packet could hold.
@@ -80,12 +84,13 @@ impl Draft<'_> {
 
     fn write(&mut self, frame: &MessageFrame<'_>, piece: Piece) -> usize {
         let len = frame.len_with(frame.bytes.len());
-        let is_shielded = frame.delivery.is_kept() && frame.part.is_none();
-        match &mut self.symbol {
-            Some(symbol) if is_shielded && symbol.len() + len <= self.max_symbol => frame.write(symbol),
-            _ => frame.write(self.out),
-        }
-        self.pieces.push_back(piece);
+        let is_shielded = frame.delivery.is_kept()
+            && frame.part.is_none()
+            && (frame.priority == Priority::Critical || !self.only_critical_symbols);
+        let symbol = self.symbol.as_deref_mut().filter(|symbol| is_shielded && symbol.len() + len <= self.max_symbol);
+        let shielded = symbol.is_some();
+        frame.write(symbol.unwrap_or(self.out));
+        self.pieces.push_back(Piece { shielded, ..piece });
         len
     }
 }
@@ -134,32 +139,26 @@ impl Outgoing {
         self.lanes[Priority::Critical as usize].has_work()
     }
 
-    /// Fills the draft: the critical lane first, then, unless `only_critical`, the others by their shares.
-    /// Tells whether the packet is as full as it gets while something is left.
-    pub(crate) fn fill(
-        &mut self,
-        now: Instant,
-        only_critical: bool,
-        config: &SessionConfig,
-        draft: &mut Draft<'_>,
-    ) -> bool {
+    /// Fills the draft from the critical lane. Tells whether there is room for more.
+    pub(crate) fn fill_critical(&mut self, now: Instant, config: &SessionConfig, draft: &mut Draft<'_>) -> bool {
         loop {
             match self.lanes[Priority::Critical as usize].write_next(now, config, draft) {
                 Step::Wrote(_) => {}
-                Step::NoRoom => return true,
-                Step::Nothing => break,
+                Step::NoRoom => return false,
+                Step::Nothing => return true,
             }
         }
-        while !only_critical {
-            let Some(index) = self.next_lane() else { break };
+    }
+
+    /// Fills the draft from the other lanes, by their shares.
+    pub(crate) fn fill_rest(&mut self, now: Instant, config: &SessionConfig, draft: &mut Draft<'_>) {
+        while let Some(index) = self.next_lane() {
             match self.lanes[index].write_next(now, config, draft) {
                 Step::Wrote(bytes) => self.credit[index] -= bytes as i64,
-                Step::NoRoom => return true,
                 Step::Nothing if !self.lanes[index].has_work() => {}
-                Step::Nothing => break,
+                Step::Nothing | Step::NoRoom => return,
             }
         }
-        false
     }
 
     /// The lane whose turn it is: the first with credit; when none has any, each gets its share.
