@@ -111,8 +111,12 @@ impl Flow {
 
     /// Whether bytes beyond the first copies do no harm now.
     pub(crate) fn has_spare(&self) -> bool {
-        let has_queue = self.rtt.standing() > SPARE_QUEUE + self.rtt.var().min(SPARE_JITTER);
-        !has_queue && self.pacer.has_spare(self.in_flight, self.loss.share())
+        !self.has_queue() && self.pacer.has_spare(self.in_flight, self.loss.share())
+    }
+
+    /// Whether packets wait somewhere on the way.
+    pub(crate) fn has_queue(&self) -> bool {
+        self.rtt.standing() > SPARE_QUEUE + self.rtt.var().min(SPARE_JITTER)
     }
 
     /// Whether the path bears a critical message although the pacer says no: up to a quarter beyond the window.

@@ -148,7 +148,7 @@ impl Session {
             acked_end: 0,
             inbox: Inbox::default(),
             acking: Acking::new(now),
-            protection: Protection::new(),
+            protection: Protection::new(now),
             unheard: None,
             next_tick: now,
             is_stuck: false,

@@ -182,6 +182,9 @@ impl Session {
         let is_protected =
             self.config.enable_protection && self.protection.update(flow.loss.share(), self.config.protect_above);
         let is_busy = !flow.has_spare();
+        if is_protected {
+            self.protection.judge(now, flow.has_queue(), flow.rtt.smoothed());
+        }
         let mut symbol = core::mem::take(&mut self.protection.symbol);
         macro_rules! draft {
             () => {

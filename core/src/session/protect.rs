@@ -2,6 +2,7 @@
 
 use super::curve;
 use super::shield::{Decoder, Encoder};
+use crate::time::{Duration, Instant};
 
 /// Symbols one repair covers at most: about a round trip of 60 Hz traffic, and bounded work per packet.
 pub(crate) const MAX_COVERED: usize = 24;
@@ -17,6 +18,13 @@ const DOWN_PAYMENT: f64 = 0.5;
 /// times at 30 %.
 const SHARES: [(f64, f64); 4] = [(0.01, 0.7), (0.05, 0.8), (0.12, 0.9), (0.30, 1.8)];
 
+/// What a queue leaves of the protection.
+const RESTRAIN: f64 = 0.25;
+/// What is always left of it, as a beginning to grow from.
+const LEAST_RESTRAINT: f64 = 0.02;
+/// How fast it comes back.
+const RELAX_PER_SECOND: f64 = 0.02;
+
 /// Protection of one session, both directions.
 #[derive(Debug)]
 pub(crate) struct Protection {
@@ -30,10 +38,13 @@ pub(crate) struct Protection {
     pub(crate) is_crowded: bool,
     credit: f64,
     is_on: bool,
+    /// The part of its share that the path has shown to bear, and when that was judged last.
+    restraint: f64,
+    judged_at: Instant,
 }
 
 impl Protection {
-    pub(crate) fn new() -> Self {
+    pub(crate) fn new(now: Instant) -> Self {
         Protection {
             encoder: Encoder::new(),
             decoder: Decoder::new(),
@@ -42,6 +53,8 @@ impl Protection {
             is_crowded: false,
             credit: 0.0,
             is_on: false,
+            restraint: 1.0,
+            judged_at: now,
         }
     }
 
@@ -54,6 +67,20 @@ impl Protection {
         self.is_on
     }
 
+    /// A packet leaves while the path has a queue or has none. A queue quarters protection, once a round trip; it comes
+    /// back slowly: on a thin path repairs would otherwise fill the queue again and again that first copies stand in.
+    pub(crate) fn judge(&mut self, now: Instant, has_queue: bool, rtt: Duration) {
+        let since = now.since(self.judged_at);
+        if has_queue && since >= rtt {
+            self.restraint = (self.restraint * RESTRAIN).max(LEAST_RESTRAINT);
+            self.credit = self.credit.min(0.0);
+            self.judged_at = now;
+        } else if !has_queue {
+            self.restraint = (self.restraint + since.as_secs_f64() * RELAX_PER_SECOND).min(1.0);
+            self.judged_at = now;
+        }
+    }
+
     /// Whether packets are protected.
     pub(crate) fn is_on(&self) -> bool {
         self.is_on
@@ -62,7 +89,7 @@ impl Protection {
     /// Notes the packet whose symbol was written.
     pub(crate) fn on_source(&mut self, number: u64, loss: f64) {
         self.encoder.push(number, &self.symbol);
-        let earned = self.symbol.len() as f64 * curve::at(&SHARES, loss);
+        let earned = self.symbol.len() as f64 * curve::at(&SHARES, loss) * self.restraint;
         self.credit = (self.credit + earned).min(MAX_CREDIT);
     }
 

@@ -112,6 +112,11 @@ impl SentLog {
         self.packets.get_mut(index)
     }
 
+    /// The packets in flight on a path, the oldest first.
+    pub(crate) fn in_flight_on(&mut self, path: PathId) -> impl Iterator<Item = &mut SentPacket> {
+        self.packets.iter_mut().filter(move |packet| packet.path == path && packet.fate == Fate::InFlight)
+    }
+
     /// The pieces of a packet.
     pub(crate) fn pieces_of(&self, packet: &SentPacket) -> impl Iterator<Item = &Piece> {
         let start = packet.first_piece.saturating_sub(self.first_piece) as usize;

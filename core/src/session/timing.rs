@@ -3,6 +3,7 @@
 use super::Session;
 use super::pacing::Room;
 use super::sent::Fate;
+use crate::id::PathId;
 use crate::time::Instant;
 
 /// Who asked to be called.
@@ -45,20 +46,33 @@ impl Session {
         let flow = &mut self.flows[index];
         flow.on_ask_timeout(now);
         if flow.repeats_on_silence() {
-            let mut room = flow.facts.max_packet;
-            for number in self.sent.base()..self.sent.next_number() {
-                let Some(packet) = self.sent.get(number) else { break };
-                if packet.path != path || packet.fate != Fate::InFlight || packet.repeated {
-                    continue;
-                }
-                let Some(left) = room.checked_sub(packet.bytes as usize) else { break };
-                room = left;
-                packet.repeated = true;
-                let packet = *packet;
-                self.sent.pieces_of(&packet).for_each(|piece| self.outgoing.on_lost(piece));
+            let room = flow.facts.max_packet;
+            if self.repeat_oldest(path, room) == 0 {
+                // Everything has been repeated once: begin again.
+                self.sent.in_flight_on(path).for_each(|packet| packet.repeated = false);
+                self.repeat_oldest(path, room);
             }
         }
         self.is_stuck = false;
+    }
+
+    /// Sends the oldest content in flight on a path that has not been repeated yet once more, up to `room` bytes.
+    fn repeat_oldest(&mut self, path: PathId, room: usize) -> usize {
+        let mut repeated = 0;
+        for number in self.sent.base()..self.sent.next_number() {
+            let Some(packet) = self.sent.get(number) else { break };
+            if packet.path != path || packet.fate != Fate::InFlight || packet.repeated {
+                continue;
+            }
+            if repeated + packet.bytes as usize > room {
+                break;
+            }
+            repeated += packet.bytes as usize;
+            packet.repeated = true;
+            let packet = *packet;
+            self.sent.pieces_of(&packet).for_each(|piece| self.outgoing.on_lost(piece));
+        }
+        repeated
     }
 
     /// The next moment at which something is to be done, and what asked for it. Call [`Session::poll_packet`] until it
