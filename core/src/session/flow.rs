@@ -16,7 +16,7 @@ const PROBES_REMEMBERED: usize = 16;
 /// A standing queue longer than this is taken as "the path is full"; jitter excuses a little more. A growing queue looks
 /// like jitter too, so not much more.
 const SPARE_QUEUE: Duration = Duration::from_millis(8);
-const SPARE_JITTER: Duration = Duration::from_millis(25);
+const SPARE_JITTER: Duration = Duration::from_millis(15);
 /// Probe time-outs double at most so often.
 const MAX_BACKOFF: u32 = 6;
 /// The packet threshold grows with the reordering seen, up to this.
@@ -111,7 +111,7 @@ impl Flow {
 
     /// Whether bytes beyond the first copies do no harm now.
     pub(crate) fn has_spare(&self) -> bool {
-        !self.has_queue() && self.pacer.has_spare(self.in_flight, self.loss.share())
+        !self.has_queue() && self.pacer.has_spare(self.in_flight)
     }
 
     /// Whether packets wait somewhere on the way.

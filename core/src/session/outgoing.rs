@@ -232,8 +232,13 @@ impl Session {
         let head = RepairFrame::len_with(shield::WINDOW as u64, u64::MAX, 0);
         while let Some(bytes) = self.protection.affordable().filter(|_| draught.repairs < MAX_REPAIRS) {
             let bytes = bytes.min(draught.full_room.saturating_sub(head));
-            let Some(plan) = self.protection.encoder.plan(draught.number, MAX_COVERED, bytes) else { return };
-            if out.len() + symbol + 1 + head + plan.len > draught.limit {
+            let Some(plan) = self.protection.encoder.plan(draught.number, MAX_COVERED, bytes) else {
+                // Nothing can be repaired: to ask for a packet of its own again and again would never end.
+                self.protection.is_crowded = false;
+                return;
+            };
+            let fits = out.len() + symbol + 1 + head + plan.len <= draught.limit;
+            if draught.talks && (!fits || self.protection.is_restrained()) {
                 self.protection.is_crowded = true;
                 return;
             }

@@ -23,7 +23,7 @@ const RESTRAIN: f64 = 0.25;
 /// What is always left of it, as a beginning to grow from.
 const LEAST_RESTRAINT: f64 = 0.02;
 /// How fast it comes back.
-const RELAX_PER_SECOND: f64 = 0.02;
+const RELAX_PER_SECOND: f64 = 0.01;
 
 /// Protection of one session, both directions.
 #[derive(Debug)]
@@ -34,7 +34,7 @@ pub(crate) struct Protection {
     pub(crate) symbol: Vec<u8>,
     /// Where recovered symbols are read from.
     pub(crate) recovered: Vec<u8>,
-    /// The last repair found no room beside messages: it leaves in a packet of its own.
+    /// The last repair found no room beside messages, or no place: it leaves in a packet of its own.
     pub(crate) is_crowded: bool,
     credit: f64,
     is_on: bool,
@@ -79,6 +79,12 @@ impl Protection {
             self.restraint = (self.restraint + since.as_secs_f64() * RELAX_PER_SECOND).min(1.0);
             self.judged_at = now;
         }
+    }
+
+    /// Whether the path has shown a queue lately: then repairs leave behind the messages, in packets of their own, so
+    /// that they make no packet longer that carries a first copy.
+    pub(crate) fn is_restrained(&self) -> bool {
+        self.restraint < 1.0
     }
 
     /// Whether packets are protected.

@@ -57,6 +57,8 @@ impl Seen {
         }
         set(&mut self.came, number);
         clear(&mut self.recovered, number);
+        // What comes late on a slow path was not told yet, however much of the rest was.
+        self.floor = self.floor.min(number);
         true
     }
 

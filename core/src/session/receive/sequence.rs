@@ -99,6 +99,10 @@ impl Sequence {
         if let Some(slot) = self.slot(seq) {
             *slot = Slot::Taken;
         }
+        self.pass_taken();
+    }
+
+    fn pass_taken(&mut self) {
         while matches!(self.slots.front(), Some(Slot::Taken)) {
             self.slots.pop_front();
             self.base += 1;
@@ -121,6 +125,7 @@ impl Sequence {
                 *held -= message.len() + READY_OVERHEAD;
                 self.slots.pop_front();
                 self.base += 1;
+                self.pass_taken();
                 Some(message)
             }
             other => {

@@ -110,6 +110,7 @@ impl Lane {
         if let Some(old) = replaced {
             if let Some(waiting) = stream.get(old)
                 && waiting.written == 0
+                && !waiting.payload.is_empty()
             {
                 self.held_bytes -= waiting.cost();
                 *waiting = held;

@@ -1,0 +1,6 @@
+//! The promises of the README, each held in virtual time: the figures are the same on every machine.
+
+mod bulk;
+mod latency;
+mod sharing;
+mod switching;
