@@ -2,7 +2,7 @@
 
 use super::pacing::Room;
 use super::protect::{MAX_COVERED, MAX_REPAIRS};
-use super::send::Draft;
+use super::send::{Bounds, Space};
 use super::{Session, shield};
 use crate::id::PathId;
 use crate::time::Instant;
@@ -22,7 +22,7 @@ enum Messages {
 }
 
 /// A packet being written.
-struct Draught {
+struct Draft {
     number: u64,
     start: usize,
     limit: usize,
@@ -48,7 +48,7 @@ impl Session {
     /// Probes and answers, each on its own path.
     fn poll_control(&mut self, now: Instant, out: &mut Vec<u8>, envelope: Envelope<'_>) -> Option<PathId> {
         let index = self.flows.iter().position(|flow| flow.probe.is_some() || flow.answer.is_some())?;
-        let mut draught = self.begin(now, index, out, envelope);
+        let mut draft = self.begin(now, index, out, envelope);
         let flow = &mut self.flows[index];
         if let Some(token) = flow.answer.take() {
             frame::write_probe_answer(token, out);
@@ -58,9 +58,9 @@ impl Session {
             frame::write_probe(token, out);
         }
         if self.active == Some(self.flows[index].path) && self.acking.has_news() {
-            draught.acked_below = self.acking.write(now, out);
+            draft.acked_below = self.acking.write(now, out);
         }
-        Some(self.finish(now, index, draught, out))
+        Some(self.finish(now, index, &draft, out))
     }
 
     /// The path in use: messages as the pacer allows, with acknowledgements, repairs and the heartbeat.
@@ -78,16 +78,16 @@ impl Session {
             return None;
         }
         let start = out.len();
-        let mut draught = self.begin(now, index, out, envelope);
+        let mut draft = self.begin(now, index, out, envelope);
         if self.acking.has_news() {
-            draught.acked_below = self.acking.write(now, out);
+            draft.acked_below = self.acking.write(now, out);
         }
         if let Some(unheard) = self.unheard.take() {
             frame::write_unheard(unheard, out);
-            draught.asks = true;
+            draft.asks = true;
         }
-        self.write_messages(now, index, messages, &mut draught, out);
-        if !draught.talks && !is_due && draught.acked_below == 0 {
+        self.write_messages(now, index, messages, &mut draft, out);
+        if !draft.talks && !is_due && draft.acked_below == 0 {
             // What waits cannot be written now: it comes back with the next acknowledgement.
             self.is_stuck = true;
             out.truncate(start);
@@ -96,23 +96,23 @@ impl Session {
         if !self.protection.symbol.is_empty() {
             frame::write_shield(out);
             out.extend_from_slice(&self.protection.symbol);
-            self.protection.on_source(draught.number, self.flows[index].loss.share());
+            self.protection.on_source(draft.number, self.flows[index].loss.share());
         }
-        let is_heartbeat = self.flows[index].tempo.due() <= now && draught.acked_below == 0;
-        if !draught.asks && (must_ask || is_heartbeat || self.owes_a_ping(index, now)) {
+        let is_heartbeat = self.flows[index].tempo.due() <= now && draft.acked_below == 0;
+        if !draft.asks && (must_ask || is_heartbeat || self.owes_a_ping(index, now)) {
             frame::write_ping(out);
-            draught.asks = true;
+            draft.asks = true;
         }
-        Some(self.finish(now, index, draught, out))
+        Some(self.finish(now, index, &draft, out))
     }
 
     /// The paths not in use speak as seldom as promised.
     fn poll_warm(&mut self, now: Instant, out: &mut Vec<u8>, envelope: Envelope<'_>) -> Option<PathId> {
         let index = self.flows.iter().position(|flow| self.active != Some(flow.path) && flow.speaks(now))?;
-        let mut draught = self.begin(now, index, out, envelope);
+        let mut draft = self.begin(now, index, out, envelope);
         frame::write_ping(out);
-        draught.asks = true;
-        Some(self.finish(now, index, draught, out))
+        draft.asks = true;
+        Some(self.finish(now, index, &draft, out))
     }
 
     fn allowed_messages(&mut self, now: Instant, index: usize) -> Messages {
@@ -147,7 +147,7 @@ impl Session {
         tempo.is_slowing() && tempo.due() <= now
     }
 
-    fn begin(&mut self, now: Instant, index: usize, out: &mut Vec<u8>, envelope: Envelope<'_>) -> Draught {
+    fn begin(&mut self, now: Instant, index: usize, out: &mut Vec<u8>, envelope: Envelope<'_>) -> Draft {
         let flow = &mut self.flows[index];
         let is_active = self.active == Some(flow.path);
         let (idle, quickest) = match is_active {
@@ -162,21 +162,14 @@ impl Session {
         self.protection.symbol.clear();
         // The mark in front of a symbol takes one byte.
         let full_room = limit - out.len() - 1;
-        Draught { number, start, limit, rhythm, acked_below: 0, asks: false, talks: false, repairs: 0, full_room }
+        Draft { number, start, limit, rhythm, acked_below: 0, asks: false, talks: false, repairs: 0, full_room }
     }
 
     /// Critical messages, the rest, and repairs where they harm nothing: behind all messages when the path has bytes to
     /// spare, else between the critical messages and less urgent ones, which they may displace.
-    fn write_messages(
-        &mut self,
-        now: Instant,
-        index: usize,
-        messages: Messages,
-        draught: &mut Draught,
-        out: &mut Vec<u8>,
-    ) {
+    fn write_messages(&mut self, now: Instant, index: usize, messages: Messages, draft: &mut Draft, out: &mut Vec<u8>) {
         if messages == Messages::None {
-            return self.write_repairs(index, draught, out);
+            return self.write_repairs(index, draft, out);
         }
         let flow = &self.flows[index];
         let is_protected =
@@ -185,77 +178,74 @@ impl Session {
         if is_protected {
             self.protection.judge(now, flow.has_queue(), flow.rtt.smoothed());
         }
+        let bounds = Bounds {
+            limit: draft.limit,
+            full_room: draft.full_room,
+            max_symbol: self.config.max_symbol.min(shield::MAX_SYMBOL),
+            only_critical_symbols: is_busy,
+        };
         let mut symbol = core::mem::take(&mut self.protection.symbol);
-        macro_rules! draft {
-            () => {
-                Draft {
-                    out,
-                    symbol: is_protected.then_some(&mut symbol),
-                    max_symbol: self.config.max_symbol.min(shield::MAX_SYMBOL),
-                    only_critical_symbols: is_busy,
-                    limit: draught.limit,
-                    full_room: draught.full_room,
-                    pieces: self.sent.pieces(),
-                }
-            };
-        }
-        let has_room = self.outgoing.fill_critical(now, &self.config, &mut draft!());
+        let protected = is_protected.then_some(&mut symbol);
+        let mut space = Space { out, symbol: protected, pieces: self.sent.pieces(), bounds };
+        let has_room = self.outgoing.fill_critical(now, &self.config, &mut space);
         if has_room && messages == Messages::All {
             if is_busy && self.outgoing.has_work() && !self.outgoing.has_critical_work() {
-                self.write_repairs_within(draught, symbol.len(), out);
+                self.write_repairs_within(draft, symbol.len(), out);
             }
-            self.outgoing.fill_rest(now, &self.config, &mut draft!());
+            let protected = is_protected.then_some(&mut symbol);
+            let mut space = Space { out, symbol: protected, pieces: self.sent.pieces(), bounds };
+            self.outgoing.fill_rest(now, &self.config, &mut space);
         }
         self.protection.symbol = symbol;
-        draught.talks = self.sent.pieces_noted() > 0;
-        draught.asks |= draught.talks;
+        draft.talks = self.sent.pieces_noted() > 0;
+        draft.asks |= draft.talks;
         if self.outgoing.has_work() {
             return;
         }
-        if draught.talks
+        if draft.talks
             && let Some(tick) = self.config.tick
         {
             self.next_tick = now + tick;
         }
         self.flows[index].on_app_limited(now);
-        self.write_repairs(index, draught, out);
+        self.write_repairs(index, draft, out);
     }
 
     /// Adds repairs when all first copies are out and the path has bytes to spare.
-    fn write_repairs(&mut self, index: usize, draught: &mut Draught, out: &mut Vec<u8>) {
+    fn write_repairs(&mut self, index: usize, draft: &mut Draft, out: &mut Vec<u8>) {
         if !self.outgoing.has_work() && self.flows[index].has_spare() {
-            self.write_repairs_within(draught, self.protection.symbol.len(), out);
+            self.write_repairs_within(draft, self.protection.symbol.len(), out);
         }
     }
 
-    fn write_repairs_within(&mut self, draught: &mut Draught, symbol: usize, out: &mut Vec<u8>) {
+    fn write_repairs_within(&mut self, draft: &mut Draft, symbol: usize, out: &mut Vec<u8>) {
         let head = RepairFrame::len_with(shield::WINDOW as u64, u64::MAX, 0);
-        while let Some(bytes) = self.protection.affordable().filter(|_| draught.repairs < MAX_REPAIRS) {
-            let bytes = bytes.min(draught.full_room.saturating_sub(head));
-            let Some(plan) = self.protection.encoder.plan(draught.number, MAX_COVERED, bytes) else {
+        while let Some(bytes) = self.protection.affordable().filter(|_| draft.repairs < MAX_REPAIRS) {
+            let bytes = bytes.min(draft.full_room.saturating_sub(head));
+            let Some(plan) = self.protection.encoder.plan(draft.number, MAX_COVERED, bytes) else {
                 // Nothing can be repaired: to ask for a packet of its own again and again would never end.
                 self.protection.is_crowded = false;
                 return;
             };
-            let fits = out.len() + symbol + 1 + head + plan.len <= draught.limit;
-            if draught.talks && (!fits || self.protection.is_restrained()) {
+            let fits = out.len() + symbol + 1 + head + plan.len <= draft.limit;
+            if draft.talks && (!fits || self.protection.is_restrained()) {
                 self.protection.is_crowded = true;
                 return;
             }
-            RepairFrame::write_head(draught.number - plan.base, plan.covered, plan.len, out);
-            self.protection.encoder.write(&plan, draught.number, draught.repairs, out);
+            RepairFrame::write_head(draft.number - plan.base, plan.covered, plan.len, out);
+            self.protection.encoder.write(&plan, draft.number, draft.repairs, out);
             self.protection.on_repair(plan.len);
-            draught.asks = true;
-            draught.repairs += 1;
+            draft.asks = true;
+            draft.repairs += 1;
         }
     }
 
-    fn finish(&mut self, now: Instant, index: usize, draught: Draught, out: &mut [u8]) -> PathId {
-        packet::seal(self.send_key, draught.number, draught.start, out);
-        let bytes = out.len() - draught.start;
+    fn finish(&mut self, now: Instant, index: usize, draft: &Draft, out: &mut [u8]) -> PathId {
+        packet::seal(self.send_key, draft.number, draft.start, out);
+        let bytes = out.len() - draft.start;
         let flow = &mut self.flows[index];
-        let tracked = flow.on_sent(now, bytes, draught.asks, draught.talks);
-        self.sent.push(now, flow.path, bytes, draught.rhythm, tracked, draught.acked_below);
+        let tracked = flow.on_sent(now, bytes, draft.asks, draft.talks);
+        self.sent.push(now, flow.path, bytes, draft.rhythm, tracked, draft.acked_below);
         flow.path
     }
 }

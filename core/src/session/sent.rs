@@ -73,7 +73,6 @@ impl SentLog {
     }
 
     /// Notes a packet with the pieces noted since the last one.
-    #[allow(clippy::too_many_arguments)]
     pub(crate) fn push(
         &mut self,
         at: Instant,

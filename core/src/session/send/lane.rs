@@ -1,7 +1,7 @@
 //! One priority's messages: what waits, what was lost and leaves first, and what is out and not yet acknowledged.
 
 use super::stream::{Held, Stream};
-use super::{Draft, Piece, SendError};
+use super::{Piece, SendError, Space};
 use crate::config::SessionConfig;
 use crate::id::MessageId;
 use crate::session::compress;
@@ -127,7 +127,7 @@ impl Lane {
     }
 
     /// Writes the next message or part: what was lost first, then what waits, in order of submission.
-    pub(super) fn write_next(&mut self, now: Instant, config: &SessionConfig, draft: &mut Draft<'_>) -> Step {
+    pub(super) fn write_next(&mut self, now: Instant, config: &SessionConfig, space: &mut Space<'_>) -> Step {
         while let Some(&piece) = self.resend.front() {
             let stream = &mut self.streams[piece.delivery as usize];
             if !stream.needs(&piece) {
@@ -135,7 +135,7 @@ impl Lane {
                 continue;
             }
             let Some(held) = stream.get(piece.seq) else { continue };
-            let (step, wrote) = write_piece(self.priority, held, piece, draft);
+            let (step, wrote) = write_piece(self.priority, held, piece, space);
             if let Some(wrote) = wrote {
                 self.resend.pop_front();
                 if wrote.len < piece.len {
@@ -145,10 +145,10 @@ impl Lane {
             }
             return step;
         }
-        self.write_waiting(now, config, draft)
+        self.write_waiting(now, config, space)
     }
 
-    fn write_waiting(&mut self, now: Instant, config: &SessionConfig, draft: &mut Draft<'_>) -> Step {
+    fn write_waiting(&mut self, now: Instant, config: &SessionConfig, space: &mut Space<'_>) -> Step {
         while let Some(&Waiting { delivery, seq }) = self.waiting.front() {
             let stream = &mut self.streams[delivery as usize];
             let base = stream.base();
@@ -169,7 +169,7 @@ impl Lane {
             let offset = held.written;
             let (offset, len) = (offset as u32, (total - offset) as u32);
             let piece = Piece { priority: self.priority, delivery, seq, offset, len, shielded: false };
-            let (step, wrote) = write_piece(self.priority, held, piece, draft);
+            let (step, wrote) = write_piece(self.priority, held, piece, space);
             if let Some(wrote) = wrote {
                 held.written += wrote.len as usize;
                 if held.written == total {
@@ -214,7 +214,7 @@ impl Lane {
 }
 
 /// Writes as much of `piece` as fits, whole if a packet can hold it whole; tells what was written.
-fn write_piece(priority: Priority, held: &Held, piece: Piece, draft: &mut Draft<'_>) -> (Step, Option<Piece>) {
+fn write_piece(priority: Priority, held: &Held, piece: Piece, space: &mut Space<'_>) -> (Step, Option<Piece>) {
     let bytes = &held.payload[piece.offset as usize..(piece.offset + piece.len) as usize];
     let frame = MessageFrame {
         priority,
@@ -226,20 +226,20 @@ fn write_piece(priority: Priority, held: &Held, piece: Piece, draft: &mut Draft<
         bytes,
     };
     let is_whole = bytes.len() == held.payload.len();
-    if is_whole && frame.len_with(bytes.len()) <= draft.full_room() {
-        if frame.len_with(bytes.len()) > draft.room() {
+    if is_whole && frame.len_with(bytes.len()) <= space.full_room() {
+        if frame.len_with(bytes.len()) > space.room() {
             return (Step::NoRoom, None);
         }
-        return (Step::Wrote(draft.write(&frame, piece)), Some(piece));
+        return (Step::Wrote(space.write(&frame, piece)), Some(piece));
     }
     let part = Part { total: held.payload.len() as u32, offset: piece.offset };
     let frame = MessageFrame { part: Some(part), ..frame };
-    let room = draft.room().saturating_sub(frame.head_len() + varint::len(bytes.len() as u64));
+    let room = space.room().saturating_sub(frame.head_len() + varint::len(bytes.len() as u64));
     if room < MIN_PART.min(bytes.len()) {
         return (Step::NoRoom, None);
     }
     let len = room.min(bytes.len());
     let wrote = Piece { len: len as u32, ..piece };
     let frame = MessageFrame { bytes: &bytes[..len], ..frame };
-    (Step::Wrote(draft.write(&frame, wrote)), Some(wrote))
+    (Step::Wrote(space.write(&frame, wrote)), Some(wrote))
 }

@@ -53,41 +53,49 @@ pub(crate) struct Piece {
     pub(crate) shielded: bool,
 }
 
-/// The message part of a packet while it is written.
-pub(crate) struct Draft<'a> {
-    /// The packet so far.
-    pub(crate) out: &'a mut Vec<u8>,
-    /// Where small kept messages go when the packet is to be protected.
-    pub(crate) symbol: Option<&'a mut Vec<u8>>,
+/// What the space for messages in a packet is bounded by.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Bounds {
+    /// The length that packet and symbol may reach together.
+    pub(crate) limit: usize,
+    /// What an empty packet could hold.
+    pub(crate) full_room: usize,
     /// The longest symbol.
     pub(crate) max_symbol: usize,
     /// Only critical messages are protected: the path has no bytes to spare for the rest.
     pub(crate) only_critical_symbols: bool,
-    /// The length `out` and `symbol` may reach together.
-    pub(crate) limit: usize,
-    /// What an empty packet could hold.
-    pub(crate) full_room: usize,
-    /// Where the pieces are noted.
-    pub(crate) pieces: &'a mut VecDeque<Piece>,
 }
 
-impl Draft<'_> {
+/// The space for messages in a packet that is being written.
+pub(crate) struct Space<'a> {
+    /// The packet so far.
+    pub(crate) out: &'a mut Vec<u8>,
+    /// Where small kept messages go when the packet is to be protected.
+    pub(crate) symbol: Option<&'a mut Vec<u8>>,
+    /// Where the pieces are noted.
+    pub(crate) pieces: &'a mut VecDeque<Piece>,
+    /// Its bounds.
+    pub(crate) bounds: Bounds,
+}
+
+impl Space<'_> {
     fn room(&self) -> usize {
         // The mark in front of a symbol takes one byte.
         let symbol = self.symbol.as_ref().map_or(0, |symbol| symbol.len() + 1);
-        self.limit.saturating_sub(self.out.len() + symbol)
+        self.bounds.limit.saturating_sub(self.out.len() + symbol)
     }
 
     fn full_room(&self) -> usize {
-        self.full_room
+        self.bounds.full_room
     }
 
     fn write(&mut self, frame: &MessageFrame<'_>, piece: Piece) -> usize {
         let len = frame.len_with(frame.bytes.len());
         let is_shielded = frame.delivery.is_kept()
             && frame.part.is_none()
-            && (frame.priority == Priority::Critical || !self.only_critical_symbols);
-        let symbol = self.symbol.as_deref_mut().filter(|symbol| is_shielded && symbol.len() + len <= self.max_symbol);
+            && (frame.priority == Priority::Critical || !self.bounds.only_critical_symbols);
+        let symbol =
+            self.symbol.as_deref_mut().filter(|symbol| is_shielded && symbol.len() + len <= self.bounds.max_symbol);
         let shielded = symbol.is_some();
         frame.write(symbol.unwrap_or(self.out));
         self.pieces.push_back(Piece { shielded, ..piece });
@@ -139,10 +147,10 @@ impl Outgoing {
         self.lanes[Priority::Critical as usize].has_work()
     }
 
-    /// Fills the draft from the critical lane. Tells whether there is room for more.
-    pub(crate) fn fill_critical(&mut self, now: Instant, config: &SessionConfig, draft: &mut Draft<'_>) -> bool {
+    /// Fills the space from the critical lane. Tells whether there is room for more.
+    pub(crate) fn fill_critical(&mut self, now: Instant, config: &SessionConfig, space: &mut Space<'_>) -> bool {
         loop {
-            match self.lanes[Priority::Critical as usize].write_next(now, config, draft) {
+            match self.lanes[Priority::Critical as usize].write_next(now, config, space) {
                 Step::Wrote(_) => {}
                 Step::NoRoom => return false,
                 Step::Nothing => return true,
@@ -150,10 +158,10 @@ impl Outgoing {
         }
     }
 
-    /// Fills the draft from the other lanes, by their shares.
-    pub(crate) fn fill_rest(&mut self, now: Instant, config: &SessionConfig, draft: &mut Draft<'_>) {
+    /// Fills the space from the other lanes, by their shares.
+    pub(crate) fn fill_rest(&mut self, now: Instant, config: &SessionConfig, space: &mut Space<'_>) {
         while let Some(index) = self.next_lane() {
-            match self.lanes[index].write_next(now, config, draft) {
+            match self.lanes[index].write_next(now, config, space) {
                 Step::Wrote(bytes) => self.credit[index] -= bytes as i64,
                 Step::Nothing if !self.lanes[index].has_work() => {}
                 Step::Nothing | Step::NoRoom => return,
