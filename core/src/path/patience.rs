@@ -102,9 +102,14 @@ impl WatchConfig {
 
     /// How long nothing may be heard before the path is asked, or none if suspicion comes earlier than the question.
     pub fn ask(&self, reading: &PathReading) -> Option<Duration> {
+        self.ask_before(reading, self.silence(reading))
+    }
+
+    /// As `ask`, with the silence known.
+    pub fn ask_before(&self, reading: &PathReading, silence: Option<Duration>) -> Option<Duration> {
         let quiet = self.expected(reading).unwrap_or_default().max(self.ask_after);
         let ask = quiet.saturating_add(reading.rtt_var.saturating_mul(4)).saturating_add(self.grace);
-        match self.silence(reading) {
+        match silence {
             Some(silence) if silence <= ask => None,
             _ => Some(ask),
         }

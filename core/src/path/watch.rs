@@ -233,9 +233,10 @@ impl Watch {
                 moments.probe = last.and_then(|last| after(last, config.probe_pause(reading, tries)));
             }
             PathState::Usable => {
-                moments.silence = config.silence(reading).and_then(|silence| after(self.heard, silence));
+                let silence = config.silence(reading);
+                moments.silence = silence.and_then(|silence| after(self.heard, silence));
                 match last {
-                    None => moments.probe = config.ask(reading).and_then(|ask| after(self.heard, ask)),
+                    None => moments.probe = config.ask_before(reading, silence).and_then(|ask| after(self.heard, ask)),
                     Some(last) => {
                         let timeout = after(last, config.probe_timeout(reading));
                         let is_last = tries >= config.tries(reading.loss);

@@ -156,8 +156,13 @@ pub enum LinkTimer {
 struct LinkPath {
     setup: PathSetup,
     watch: Watch,
+    /// When the watch has something to do, as of the last input.
+    watch_at: Option<Instant>,
     keeper: Keeper,
 }
+
+/// Round trips drift without any change of state: how often the choice is judged anew all the same.
+const CHOOSE_AGAIN: Duration = Duration::from_millis(250);
 
 /// The conversation with one other player, over all its paths.
 #[derive(Debug)]
@@ -166,6 +171,8 @@ pub struct Link {
     session: Session,
     paths: Vec<LinkPath>,
     now: Instant,
+    /// When the choice of path is judged anew; at once after every change.
+    choose_at: Instant,
     is_closed: bool,
     /// The path in use as last told.
     told: Option<PathId>,
@@ -194,13 +201,14 @@ impl Link {
             let draws = ChaCha8Rng::from_rng(&mut random);
             let mut keeper = Keeper::new(setup.kind, setup.relayed_only, config.ladder.clone(), draws, now);
             keeper.open(now);
-            LinkPath { setup: *setup, watch: Watch::new(watch.clone(), now), keeper }
+            LinkPath { setup: *setup, watch: Watch::new(watch.clone(), now), watch_at: None, keeper }
         };
         let mut link = Link {
             other,
             session,
             paths: paths.iter().map(&mut link_path).collect(),
             now,
+            choose_at: now,
             is_closed: false,
             told: None,
             orders: VecDeque::new(),
@@ -334,8 +342,11 @@ impl Link {
         }
         for index in 0..self.paths.len() {
             let id = self.paths[index].setup.id;
-            if let Some(reading) = self.session.reading(self.now, id) {
-                let change = self.paths[index].watch.on_timeout(self.now, &reading);
+            let reading = self.session.reading(self.now, id);
+            if let Some(reading) = &reading
+                && self.paths[index].watch_at.is_none_or(|at| at <= self.now)
+            {
+                let change = self.paths[index].watch.on_timeout(self.now, reading);
                 self.on_change(index, change);
             }
             if let Some(Token(token)) = self.paths[index].watch.wants_probe(self.now) {
@@ -344,8 +355,12 @@ impl Link {
             while let Some(order) = self.paths[index].keeper.poll(self.now) {
                 self.orders.push_back((id, order));
             }
+            self.paths[index].watch_at = reading.and_then(|reading| self.paths[index].watch.deadline(&reading));
         }
-        self.choose();
+        if self.choose_at <= self.now {
+            self.choose();
+            self.choose_at = self.now + CHOOSE_AGAIN;
+        }
     }
 
     fn on_session_event(&mut self, event: SessionEvent) {
@@ -359,6 +374,7 @@ impl Link {
                 }
             }
             SessionEvent::ProbeAnswered { path, token, .. } => {
+                self.choose_at = self.now;
                 if let Ok(index) = self.find(path) {
                     let change = self.paths[index].watch.on_probe_answered(self.now, Token(token));
                     self.on_change(index, change);
@@ -376,6 +392,7 @@ impl Link {
     fn on_change(&mut self, index: usize, change: Option<Change>) {
         let Some(change) = change else { return };
         let path = self.paths[index].setup.id;
+        self.choose_at = self.now;
         self.events.push_back(LinkEvent::Path { path, change });
         match change.to {
             PathState::Suspect if change.why == Cause::Silent => self.session.report_unheard(path),
@@ -424,10 +441,7 @@ impl Link {
 
     fn deadline(&self) -> Option<(Instant, LinkTimer)> {
         let session = self.session.deadline(self.now).map(|(at, timer)| (at, LinkTimer::Session(timer)));
-        let watches = self.paths.iter().filter_map(|path| {
-            let reading = self.session.reading(self.now, path.setup.id)?;
-            path.watch.deadline(&reading).map(|at| (at, LinkTimer::Watch(path.setup.id)))
-        });
+        let watches = self.paths.iter().filter_map(|path| Some((path.watch_at?, LinkTimer::Watch(path.setup.id))));
         let ladders =
             self.paths.iter().filter_map(|path| Some((path.keeper.deadline()?, LinkTimer::Ladder(path.setup.id))));
         session.into_iter().chain(watches).chain(ladders).min_by_key(|&(at, _)| at)

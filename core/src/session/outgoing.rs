@@ -174,7 +174,7 @@ impl Session {
         let flow = &self.flows[index];
         let is_protected =
             self.config.enable_protection && self.protection.update(flow.loss.share(), self.config.protect_above);
-        let is_busy = !flow.has_spare();
+        let is_busy = is_protected && !flow.has_spare();
         if is_protected {
             self.protection.judge(now, flow.has_queue(), flow.rtt.smoothed());
         }
@@ -213,7 +213,7 @@ impl Session {
 
     /// Adds repairs when all first copies are out and the path has bytes to spare.
     fn write_repairs(&mut self, index: usize, draft: &mut Draft, out: &mut Vec<u8>) {
-        if !self.outgoing.has_work() && self.flows[index].has_spare() {
+        if self.protection.is_on() && !self.outgoing.has_work() && self.flows[index].has_spare() {
             self.write_repairs_within(draft, self.protection.symbol.len(), out);
         }
     }

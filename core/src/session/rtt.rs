@@ -13,6 +13,7 @@ pub(crate) struct Rtt {
     /// The last samples, in a ring.
     recent: [Duration; RECENT],
     next: usize,
+    standing: Duration,
 }
 
 /// Samples of which the smallest counts as unhindered by jitter.
@@ -28,6 +29,7 @@ impl Rtt {
             initial,
             recent: [Duration::MAX; RECENT],
             next: 0,
+            standing: Duration::ZERO,
         }
     }
 
@@ -39,6 +41,8 @@ impl Rtt {
         self.latest = sample;
         self.recent[self.next] = sample;
         self.next = (self.next + 1) % RECENT;
+        self.standing =
+            self.recent.iter().fold(sample, |quickest, recent| quickest.min(*recent)).saturating_sub(self.min);
         match self.smoothed {
             None => {
                 self.smoothed = Some(sample);
@@ -69,7 +73,7 @@ impl Rtt {
 
     /// How much longer even the quickest of the last round trips was than the quickest ever: a queue, ours or others'.
     pub(crate) fn standing(&self) -> Duration {
-        self.recent.iter().min().map_or(Duration::ZERO, |quickest| quickest.saturating_sub(self.min))
+        self.standing
     }
 
     /// Mean deviation.
