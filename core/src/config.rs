@@ -5,6 +5,9 @@ use crate::wire::limits::MAX_MESSAGE;
 use serde::{Deserialize, Serialize};
 use thiserror::Error;
 
+/// What holding a message costs beyond its bytes, so that empty ones are bounded too.
+pub const MESSAGE_OVERHEAD: usize = 64;
+
 /// The settings of a session.
 #[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
@@ -98,7 +101,7 @@ impl SessionConfig {
     pub fn check(&self) -> Result<(), ConfigError> {
         let rules = [
             (self.max_message > 0 && self.max_message <= MAX_MESSAGE, "max_message", "1 to 16777216 bytes"),
-            (self.send_buffer >= self.max_message, "send_buffer", "at least max_message"),
+            (self.send_buffer >= self.max_message + MESSAGE_OVERHEAD, "send_buffer", "at least max_message + 64 bytes"),
             (self.receive_buffer >= 64 * 1024, "receive_buffer", "at least 65536 bytes"),
             (self.max_keys > 0, "max_keys", "at least 1"),
             (self.ack_every > 0, "ack_every", "at least 1"),

@@ -62,20 +62,19 @@ impl Acking {
         self.has_news
     }
 
-    /// Writes the acknowledgement; gives one more than the largest number it names.
+    /// Writes the acknowledgement; gives the number below which the other side need not be told again.
     pub(crate) fn write(&mut self, now: Instant, out: &mut Vec<u8>) -> u64 {
         let ranges = self.seen.ranges();
-        let lowest = ranges.iter().last().map_or(0, |range| range.0);
+        let lowest = ranges.lowest();
         frame::write_ack(now.since(self.largest_at), ranges.iter(), self.seen.recovered(lowest), out);
         self.owed = 0;
         self.due = None;
         self.has_news = false;
-        self.seen.end()
+        ranges.told_below()
     }
 
-    /// The other side has our acknowledgement of everything below `end`.
-    pub(crate) fn on_heard(&mut self, end: u64) {
-        // The largest stays, so that there is always a range to tell.
-        self.seen.raise_floor(end.saturating_sub(1));
+    /// The other side has heard of everything below `told`.
+    pub(crate) fn on_heard(&mut self, told: u64) {
+        self.seen.raise_floor(told);
     }
 }

@@ -5,7 +5,7 @@ use super::congestion::SendMark;
 use super::pacing::{Pacer, Room};
 use super::pipe::{Control, PathReading, PipeFacts};
 use super::rtt::{LossMeter, Rtt};
-use super::sent::{Fate, SentLog, SentPacket};
+use super::sent::{Fate, Opening, SentLog, SentPacket};
 use super::tempo::{Heard, Tempo};
 use crate::config::SessionConfig;
 use crate::id::PathId;
@@ -17,6 +17,8 @@ const PROBES_REMEMBERED: usize = 16;
 /// like jitter too, so not much more.
 const SPARE_QUEUE: Duration = Duration::from_millis(8);
 const SPARE_JITTER: Duration = Duration::from_millis(15);
+/// Questions without an answer after which old packets are waited for no more, and how many time-outs old those are.
+const FORGET_AFTER: u32 = 4;
 /// Probe time-outs double at most so often.
 const MAX_BACKOFF: u32 = 6;
 /// The packet threshold grows with the reordering seen, up to this.
@@ -26,6 +28,7 @@ const MAX_PACKET_THRESHOLD: u64 = 64;
 #[derive(Debug)]
 pub(crate) struct Flow {
     pub(crate) path: PathId,
+    pub(crate) opening: Opening,
     pub(crate) facts: PipeFacts,
     pub(crate) rtt: Rtt,
     pub(crate) loss: LossMeter,
@@ -59,9 +62,10 @@ pub(crate) struct Flow {
 }
 
 impl Flow {
-    pub(crate) fn new(now: Instant, path: PathId, facts: PipeFacts, config: &SessionConfig) -> Self {
+    pub(crate) fn new(now: Instant, path: PathId, opening: Opening, facts: PipeFacts, config: &SessionConfig) -> Self {
         Flow {
             path,
+            opening,
             facts,
             rtt: Rtt::new(config.initial_rtt),
             loss: LossMeter::default(),
@@ -213,7 +217,7 @@ impl Flow {
         self.scan_from = self.scan_from.max(sent.base());
         for number in self.scan_from..self.acked_number {
             let Some(packet) = sent.get(number) else { return };
-            if packet.path != self.path || packet.fate != Fate::InFlight {
+            if packet.opening != self.opening || packet.fate != Fate::InFlight {
                 self.scan_from += u64::from(is_clear);
                 continue;
             }
@@ -240,6 +244,12 @@ impl Flow {
         }
         let timeout = self.rtt.probe_timeout(config.max_ack_delay, config.min_probe_timeout);
         Some(self.asked_at.max(self.progress_at) + timeout * (1 << self.timeouts.min(MAX_BACKOFF)))
+    }
+
+    /// What left before then is waited for no more, if several questions have gone unanswered.
+    pub(crate) fn forgets_before(&self, now: Instant, config: &SessionConfig) -> Option<Instant> {
+        let timeout = self.rtt.probe_timeout(config.max_ack_delay, config.min_probe_timeout);
+        (self.timeouts >= FORGET_AFTER).then(|| now - timeout * FORGET_AFTER)
     }
 
     /// Whether silence is answered by sending content again. What is in an ordered stream is late, not lost: there

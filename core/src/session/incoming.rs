@@ -51,6 +51,8 @@ impl Session {
         if !findings.refused && !findings.invalid {
             let (every, patience) = (self.config.ack_every, self.config.max_ack_delay);
             self.acking.on_packet(now, packet.number, findings.asks, every, patience);
+        } else {
+            self.acking.seen.insert_refused(packet.number);
         }
         self.take_recovered(now);
     }
@@ -188,7 +190,7 @@ impl Session {
         }
         let packet = *packet;
         self.acking.on_heard(packet.acked_below);
-        if let Some(flow) = self.flow_mut(packet.path) {
+        if let Some(flow) = self.opened(packet.opening) {
             let rtt = sample.map(|delay| {
                 flow.rtt.on_sample(now.since(packet.at), delay);
                 flow.rtt.latest()
@@ -212,7 +214,7 @@ impl Session {
         packet.fate = Fate::Arrived;
         let packet = *packet;
         if fate == Fate::InFlight
-            && let Some(flow) = self.flow_mut(packet.path)
+            && let Some(flow) = self.opened(packet.opening)
         {
             flow.on_lost(now, &packet);
         }
@@ -249,7 +251,7 @@ impl Session {
     }
 
     /// Forgets what is settled. What was lost is remembered for a few round trips, in case it was only late.
-    fn trim(&mut self, now: Instant) {
+    pub(super) fn trim(&mut self, now: Instant) {
         let longest = self.flows.iter().map(|flow| flow.rtt.smoothed()).max().unwrap_or(self.config.initial_rtt);
         self.sent.trim(now - longest * 3);
     }

@@ -57,7 +57,7 @@ use pipe::{PathReading, PipeFacts};
 use protect::Protection;
 use receive::Inbox;
 use send::Outgoing;
-use sent::{Fate, SentLog};
+use sent::{Fate, Opening, SentLog};
 use std::collections::VecDeque;
 
 /// Paths a session can have at a time.
@@ -116,6 +116,7 @@ pub struct Session {
     send_key: SealKey,
     receive_key: SealKey,
     flows: Vec<Flow>,
+    openings: u32,
     active: Option<PathId>,
     outgoing: Outgoing,
     sent: SentLog,
@@ -142,6 +143,7 @@ impl Session {
             send_key: SealKey::new(ids.ours, ids.theirs),
             receive_key: SealKey::new(ids.theirs, ids.ours),
             flows: Vec::with_capacity(2),
+            openings: 0,
             active: None,
             outgoing: Outgoing::new(),
             sent: SentLog::default(),
@@ -173,7 +175,8 @@ impl Session {
         }
         self.close_path(now, path);
         let facts = PipeFacts { max_packet: facts.max_packet.min(MAX_PACKET), ..facts };
-        self.flows.push(Flow::new(now, path, facts, &self.config));
+        self.openings += 1;
+        self.flows.push(Flow::new(now, path, Opening(self.openings), facts, &self.config));
         self.is_stuck = false;
         true
     }
@@ -202,9 +205,10 @@ impl Session {
     pub fn give_up(&mut self, _now: Instant, path: PathId) {
         let Some(flow) = self.flows.iter_mut().find(|flow| flow.path == path) else { return };
         flow.on_given_up();
+        let opening = flow.opening;
         for number in self.sent.base()..self.sent.next_number() {
             let Some(packet) = self.sent.get(number) else { break };
-            if packet.path == path && packet.fate == Fate::InFlight {
+            if packet.opening == opening && packet.fate == Fate::InFlight {
                 packet.fate = Fate::GivenUp;
                 let packet = *packet;
                 self.sent.pieces_of(&packet).for_each(|piece| self.outgoing.on_lost(piece));
@@ -254,6 +258,10 @@ impl Session {
 
     fn flow(&self, path: PathId) -> Option<&Flow> {
         self.flows.iter().find(|flow| flow.path == path)
+    }
+
+    fn opened(&mut self, opening: Opening) -> Option<&mut Flow> {
+        self.flows.iter_mut().find(|flow| flow.opening == opening)
     }
 
     fn flow_mut(&mut self, path: PathId) -> Option<&mut Flow> {

@@ -219,7 +219,7 @@ impl Session {
     }
 
     fn write_repairs_within(&mut self, draft: &mut Draft, symbol: usize, out: &mut Vec<u8>) {
-        let head = RepairFrame::len_with(shield::WINDOW as u64, u64::MAX, 0);
+        let head = RepairFrame::len_with(shield::WINDOW as u64, u64::MAX, shield::MAX_REPAIR) - shield::MAX_REPAIR;
         while let Some(bytes) = self.protection.affordable().filter(|_| draft.repairs < MAX_REPAIRS) {
             let bytes = bytes.min(draft.full_room.saturating_sub(head));
             let Some(plan) = self.protection.encoder.plan(draft.number, MAX_COVERED, bytes) else {
@@ -228,7 +228,7 @@ impl Session {
                 return;
             };
             let fits = out.len() + symbol + 1 + head + plan.len <= draft.limit;
-            if draft.talks && (!fits || self.protection.is_restrained()) {
+            if !fits || draft.talks && self.protection.is_restrained() {
                 self.protection.is_crowded = true;
                 return;
             }
@@ -245,7 +245,7 @@ impl Session {
         let bytes = out.len() - draft.start;
         let flow = &mut self.flows[index];
         let tracked = flow.on_sent(now, bytes, draft.asks, draft.talks);
-        self.sent.push(now, flow.path, bytes, draft.rhythm, tracked, draft.acked_below);
+        self.sent.push(now, flow.opening, bytes, draft.rhythm, tracked, draft.acked_below);
         flow.path
     }
 }

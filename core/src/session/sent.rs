@@ -2,10 +2,13 @@
 
 use super::congestion::SendMark;
 use super::send::Piece;
-use crate::id::PathId;
 use crate::time::Instant;
 use crate::wire::rhythm::Rhythm;
 use std::collections::VecDeque;
+
+/// One opening of a path, counted over the session: what was sent before a path opened again is none of its business.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) struct Opening(pub(crate) u32);
 
 /// What has become of a packet.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -26,19 +29,27 @@ pub(crate) enum Fate {
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct SentPacket {
     pub(crate) at: Instant,
-    pub(crate) path: PathId,
+    /// The opening of the path on which it left.
+    pub(crate) opening: Opening,
     pub(crate) fate: Fate,
     pub(crate) rhythm: Rhythm,
     pub(crate) bytes: u32,
     /// Its place among the tracked packets of its path.
     pub(crate) place: u64,
-    /// The largest number its acknowledgement named, plus one; 0 if it carried none.
+    /// Once it has arrived, numbers below need not be acknowledged again; 0 if it carried no acknowledgement.
     pub(crate) acked_below: u64,
     pub(crate) mark: Option<SendMark>,
     /// Its content has been sent again already, because nothing was heard.
     pub(crate) repeated: bool,
     pieces: u16,
     first_piece: u64,
+}
+
+impl SentPacket {
+    /// Whether it carried nothing of a message.
+    pub(crate) fn is_empty(&self) -> bool {
+        self.pieces == 0
+    }
 }
 
 /// The packets from the oldest whose fate matters.
@@ -76,7 +87,7 @@ impl SentLog {
     pub(crate) fn push(
         &mut self,
         at: Instant,
-        path: PathId,
+        opening: Opening,
         bytes: usize,
         rhythm: Rhythm,
         tracked: Option<(u64, Option<SendMark>)>,
@@ -90,7 +101,7 @@ impl SentLog {
         };
         self.packets.push_back(SentPacket {
             at,
-            path,
+            opening,
             fate,
             rhythm,
             bytes: bytes as u32,
@@ -112,8 +123,8 @@ impl SentLog {
     }
 
     /// The packets in flight on a path, the oldest first.
-    pub(crate) fn in_flight_on(&mut self, path: PathId) -> impl Iterator<Item = &mut SentPacket> {
-        self.packets.iter_mut().filter(move |packet| packet.path == path && packet.fate == Fate::InFlight)
+    pub(crate) fn in_flight_on(&mut self, opening: Opening) -> impl Iterator<Item = &mut SentPacket> {
+        self.packets.iter_mut().filter(move |packet| packet.opening == opening && packet.fate == Fate::InFlight)
     }
 
     /// The pieces of a packet.

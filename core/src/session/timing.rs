@@ -2,8 +2,7 @@
 
 use super::Session;
 use super::pacing::Room;
-use super::sent::Fate;
-use crate::id::PathId;
+use super::sent::{Fate, Opening};
 use crate::time::Instant;
 
 /// Who asked to be called.
@@ -45,23 +44,44 @@ impl Session {
         }
         let flow = &mut self.flows[index];
         flow.on_ask_timeout(now);
+        let opening = flow.opening;
+        self.forget_unanswered(now, index);
+        let flow = &mut self.flows[index];
         if flow.repeats_on_silence() {
             let room = flow.facts.max_packet;
-            if self.repeat_oldest(path, room) == 0 {
+            if self.repeat_oldest(opening, room) == 0 {
                 // Everything has been repeated once: begin again.
-                self.sent.in_flight_on(path).for_each(|packet| packet.repeated = false);
-                self.repeat_oldest(path, room);
+                self.sent.in_flight_on(opening).for_each(|packet| packet.repeated = false);
+                self.repeat_oldest(opening, room);
             }
         }
         self.is_stuck = false;
     }
 
+    /// After several questions without an answer, what left long before the last of them is waited for no more: memory
+    /// stays bounded however long nobody answers. On an ordered stream content is late, never lost, and bounded anyway.
+    fn forget_unanswered(&mut self, now: Instant, index: usize) {
+        let flow = &mut self.flows[index];
+        let Some(before) = flow.forgets_before(now, &self.config) else { return };
+        let (opening, repeats) = (flow.opening, flow.repeats_on_silence());
+        for number in self.sent.base()..self.sent.next_number() {
+            let Some(packet) = self.sent.get(number).filter(|packet| packet.at < before) else { break };
+            if packet.opening == opening && packet.fate == Fate::InFlight && (repeats || packet.is_empty()) {
+                packet.fate = Fate::GivenUp;
+                let packet = *packet;
+                self.flows[index].in_flight -= packet.bytes as usize;
+                self.sent.pieces_of(&packet).for_each(|piece| self.outgoing.on_lost(piece));
+            }
+        }
+        self.trim(now);
+    }
+
     /// Sends the oldest content in flight on a path that has not been repeated yet once more, up to `room` bytes.
-    fn repeat_oldest(&mut self, path: PathId, room: usize) -> usize {
+    fn repeat_oldest(&mut self, opening: Opening, room: usize) -> usize {
         let mut repeated = 0;
         for number in self.sent.base()..self.sent.next_number() {
             let Some(packet) = self.sent.get(number) else { break };
-            if packet.path != path || packet.fate != Fate::InFlight || packet.repeated {
+            if packet.opening != opening || packet.fate != Fate::InFlight || packet.repeated {
                 continue;
             }
             if repeated + packet.bytes as usize > room {

@@ -4,8 +4,8 @@
 pub const VERSION: u8 = 1;
 /// The longest packet any path may carry: a relay frame is a WebSocket message of at most 64 KiB.
 pub const MAX_PACKET: usize = 60 * 1024;
-/// The shortest packet: the header with a packet number of one byte.
-pub const MIN_PACKET: usize = 7;
+/// The shortest packet: the header with a packet number of two bytes.
+pub const MIN_PACKET: usize = 8;
 /// The smallest packet size a path may offer, so that every control frame and a useful piece of a message fit.
 pub const MIN_MAX_PACKET: usize = 256;
 /// Acknowledgement ranges written into, and accepted from, one frame.

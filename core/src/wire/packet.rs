@@ -1,4 +1,4 @@
-//! The packet: a seal, a header of four to seven bytes, and frames. The seal binds the packet to its session and
+//! The packet: a seal, a header of four to six bytes, and frames. The seal binds the packet to its session and
 //! direction, so that neither session id travels: what is damaged, foreign or reflected fails the same check.
 //! It is no cryptographic protection; the paths below bring that.
 
@@ -50,11 +50,12 @@ pub fn header_len(number: u64, oldest_unknown: u64) -> usize {
 }
 
 /// So many bytes of the number are told that the other side, which has seen something at or above `oldest_unknown`
-/// less one, can complete it: the untold window is twice the distance.
+/// less one, can complete it: the untold window is twice the distance. Never fewer than two: on two paths a packet may
+/// be overtaken by thousands.
 fn number_len(number: u64, oldest_unknown: u64) -> usize {
-    let span = (number.saturating_sub(oldest_unknown) + 1).saturating_mul(2).max(1 << 7);
+    let span = (number.saturating_sub(oldest_unknown) + 1).saturating_mul(2);
     let bits = 64 - span.leading_zeros() as usize;
-    bits.div_ceil(8).clamp(1, 4)
+    bits.div_ceil(8).clamp(2, 4)
 }
 
 /// Writes a header at the end of `out`; [`seal`] completes it. `oldest_unknown` is the smallest number that the

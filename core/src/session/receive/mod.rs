@@ -13,7 +13,7 @@ use partial::Partial;
 use sequence::{Offer, Sequence};
 use std::collections::{BTreeMap, VecDeque};
 
-/// Unreliable and latest-only messages in parts at a time, per lane; the oldest makes room.
+/// Unreliable messages in parts at a time, per lane; the oldest makes room.
 const LOOSE_PARTIALS: usize = 8;
 
 /// What came of a message frame.
@@ -40,9 +40,9 @@ pub struct Received {
     pub payload: Bytes,
 }
 
+/// A message of which some parts have come.
 #[derive(Debug)]
-struct Loose {
-    delivery: Delivery,
+struct Parts {
     seq: u64,
     partial: Partial,
 }
@@ -52,7 +52,8 @@ struct LaneIn {
     reliable: Sequence,
     ordered: Sequence,
     latest: BTreeMap<u32, u64>,
-    loose: VecDeque<Loose>,
+    latest_parts: VecDeque<Parts>,
+    loose_parts: VecDeque<Parts>,
 }
 
 /// All streams of one direction.
@@ -157,35 +158,55 @@ impl Inbox {
         config: &SessionConfig,
     ) -> Result<Option<(Vec<u8>, bool)>, Taken> {
         let Some(part) = frame.part else { return Ok(None) };
+        let is_latest = frame.delivery == Delivery::Latest;
         let lane = &mut self.lanes[frame.priority as usize];
-        if frame.delivery == Delivery::Latest && lane.latest.get(&frame.key).is_some_and(|&newest| newest >= frame.seq)
-        {
-            return Ok(None);
+        let parts = if is_latest {
+            if lane.latest.get(&frame.key).is_some_and(|&newest| newest >= frame.seq) {
+                return Ok(None);
+            }
+            &mut lane.latest_parts
+        } else {
+            &mut lane.loose_parts
+        };
+        let is_same = |known: &Parts| if is_latest { known.partial.key == frame.key } else { known.seq == frame.seq };
+        let mut index = parts.iter().position(is_same);
+        if let Some(at) = index.filter(|at| parts[*at].seq != frame.seq) {
+            if parts[at].seq > frame.seq {
+                return Ok(None);
+            }
+            // A newer value of the key has begun to arrive.
+            self.held -= parts.remove(at).map_or(0, |old| old.partial.cost());
+            index = None;
         }
-        let is_this = |loose: &Loose| loose.delivery == frame.delivery && loose.seq == frame.seq;
-        let index = match lane.loose.iter().position(is_this) {
+        let index = match index {
             Some(index) => index,
             None => {
                 let cost = partial::cost(part.total as usize);
-                while lane.loose.len() >= LOOSE_PARTIALS || self.held + cost > config.receive_buffer {
-                    let Some(oldest) = lane.loose.pop_front() else { return Err(Taken::Refused) };
+                let has_room = |parts: &VecDeque<Parts>, held: usize| {
+                    let most = if is_latest { config.max_keys } else { LOOSE_PARTIALS };
+                    parts.len() < most && held + cost <= config.receive_buffer
+                };
+                while !has_room(parts, self.held) {
+                    // The oldest of what was promised nothing makes room.
+                    let Some(oldest) = (if is_latest { None } else { parts.pop_front() }) else {
+                        return Err(Taken::Refused);
+                    };
                     self.held -= oldest.partial.cost();
                 }
                 self.held += cost;
-                let partial = Partial::new(part.total, frame);
-                lane.loose.push_back(Loose { delivery: frame.delivery, seq: frame.seq, partial });
-                lane.loose.len() - 1
+                parts.push_back(Parts { seq: frame.seq, partial: Partial::new(part.total, frame) });
+                parts.len() - 1
             }
         };
-        if !lane.loose[index].partial.add(part, frame) {
+        if !parts[index].partial.add(part, frame) {
             return Err(Taken::Broken);
         }
-        if !lane.loose[index].partial.is_complete() {
+        if !parts[index].partial.is_complete() {
             return Ok(None);
         }
-        let Some(loose) = lane.loose.remove(index) else { return Ok(None) };
-        self.held -= loose.partial.cost();
-        Ok(Some(loose.partial.into_bytes()))
+        let Some(complete) = parts.remove(index) else { return Ok(None) };
+        self.held -= complete.partial.cost();
+        Ok(Some(complete.partial.into_bytes()))
     }
 }
 

@@ -1,4 +1,5 @@
-//! Which packet numbers have come, and of which only the symbol was recovered: two rings of bits below the largest.
+//! Which packet numbers have come, which of them must come again, and of which only the symbol was recovered: rings of
+//! bits below the largest.
 
 use crate::wire::limits::{MAX_ACK_RANGES, PACKET_WINDOW};
 
@@ -9,6 +10,7 @@ const WORDS: usize = (PACKET_WINDOW / 64) as usize;
 pub(crate) struct Seen {
     came: Box<[u64; WORDS]>,
     recovered: Box<[u64; WORDS]>,
+    refused: Box<[u64; WORDS]>,
     /// One more than the largest number that came.
     end: u64,
     /// Numbers below are of no interest to the other side any more.
@@ -23,6 +25,21 @@ pub(crate) struct CameRanges {
 }
 
 impl CameRanges {
+    /// The lowest number in them.
+    pub(crate) fn lowest(&self) -> u64 {
+        self.spans[..self.count].last().map_or(0, |span| span.0)
+    }
+
+    /// The number below which nothing needs to be told again once these ranges have been heard: the largest, so that
+    /// there is always a range to tell; but where not all ranges found room, the lowest that did.
+    pub(crate) fn told_below(&self) -> u64 {
+        if self.count == MAX_ACK_RANGES {
+            self.lowest()
+        } else {
+            self.spans[..self.count].first().map_or(0, |span| span.1)
+        }
+    }
+
     pub(crate) fn iter(&self) -> impl Iterator<Item = (u64, u64)> + Clone + '_ {
         self.spans[..self.count].iter().copied()
     }
@@ -30,7 +47,13 @@ impl CameRanges {
 
 impl Seen {
     pub(crate) fn new() -> Self {
-        Seen { came: Box::new([0; WORDS]), recovered: Box::new([0; WORDS]), end: 0, floor: 0 }
+        Seen {
+            came: Box::new([0; WORDS]),
+            recovered: Box::new([0; WORDS]),
+            refused: Box::new([0; WORDS]),
+            end: 0,
+            floor: 0,
+        }
     }
 
     /// One more than the largest number that came.
@@ -40,7 +63,8 @@ impl Seen {
 
     /// Whether the number has come, or is too old to tell.
     pub(crate) fn has_come(&self, number: u64) -> bool {
-        number < self.end && (number + PACKET_WINDOW < self.end || bit(&self.came, number))
+        let is_noted = || bit(&self.came, number) || bit(&self.refused, number);
+        number < self.end && (number + PACKET_WINDOW < self.end || is_noted())
     }
 
     /// Whether nothing is missing directly below the number.
@@ -62,6 +86,14 @@ impl Seen {
         true
     }
 
+    /// Notes a number that has come and is not acknowledged: its content must come again, in a packet of another number.
+    pub(crate) fn insert_refused(&mut self, number: u64) {
+        if self.insert(number) {
+            clear(&mut self.came, number);
+            set(&mut self.refused, number);
+        }
+    }
+
     /// Notes a number below the largest whose packet has not come and whose symbol is known; false if that is no news.
     pub(crate) fn insert_recovered(&mut self, number: u64) -> bool {
         if number >= self.end || self.has_come(number) || bit(&self.recovered, number) {
@@ -80,10 +112,12 @@ impl Seen {
         if end - self.end >= PACKET_WINDOW {
             self.came.fill(0);
             self.recovered.fill(0);
+            self.refused.fill(0);
         } else {
             for number in self.end..end {
                 clear(&mut self.came, number);
                 clear(&mut self.recovered, number);
+                clear(&mut self.refused, number);
             }
         }
         self.end = end;

@@ -2,7 +2,7 @@
 
 use super::stream::{Held, Stream};
 use super::{Piece, SendError, Space};
-use crate::config::SessionConfig;
+use crate::config::{MESSAGE_OVERHEAD, SessionConfig};
 use crate::id::MessageId;
 use crate::session::compress;
 use crate::time::Instant;
@@ -84,7 +84,7 @@ impl Lane {
         }
         let replaced = if is_latest { self.replaced(key) } else { None };
         let freed = replaced.map_or(0, |(_, cost)| cost);
-        let cost = payload.len() + super::stream::MESSAGE_OVERHEAD;
+        let cost = payload.len() + MESSAGE_OVERHEAD;
         if self.held_bytes - freed + cost > config.send_buffer {
             self.was_full = true;
             return Err(SendError::Full { queued: self.held_bytes });
@@ -109,7 +109,7 @@ impl Lane {
         self.held_bytes += held.cost();
         if let Some(old) = replaced {
             if let Some(waiting) = stream.get(old)
-                && waiting.written == 0
+                && waiting.written.is_none()
                 && !waiting.payload.is_empty()
             {
                 self.held_bytes -= waiting.cost();
@@ -157,7 +157,7 @@ impl Lane {
                 continue;
             };
             let is_loose = delivery == Delivery::Unreliable;
-            if is_loose && held.written == 0 && now.since(held.submitted) > config.unreliable_expiry {
+            if is_loose && held.written.is_none() && now.since(held.submitted) > config.unreliable_expiry {
                 self.release(delivery, seq);
                 self.waiting.pop_front();
                 continue;
@@ -166,13 +166,13 @@ impl Lane {
                 return Step::Nothing;
             }
             let total = held.payload.len();
-            let offset = held.written;
+            let offset = held.written.unwrap_or(0);
             let (offset, len) = (offset as u32, (total - offset) as u32);
             let piece = Piece { priority: self.priority, delivery, seq, offset, len, shielded: false };
             let (step, wrote) = write_piece(self.priority, held, piece, space);
             if let Some(wrote) = wrote {
-                held.written += wrote.len as usize;
-                if held.written == total {
+                held.written = Some(offset as usize + wrote.len as usize);
+                if held.written == Some(total) {
                     self.waiting.pop_front();
                     if is_loose {
                         self.release(delivery, seq);
@@ -201,7 +201,10 @@ impl Lane {
     /// A piece was lost or given up: it leaves again before anything new, if it is still needed.
     pub(super) fn on_lost(&mut self, piece: &Piece) {
         if piece.delivery.is_kept() && self.streams[piece.delivery as usize].needs(piece) {
-            self.resend.push_back(*piece);
+            // A repeated piece may be lost twice and leaves again once.
+            if !self.resend.iter().any(|queued| queued.is_same(piece)) {
+                self.resend.push_back(*piece);
+            }
         }
     }
 

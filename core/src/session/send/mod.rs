@@ -53,6 +53,12 @@ pub(crate) struct Piece {
     pub(crate) shielded: bool,
 }
 
+impl Piece {
+    fn is_same(&self, other: &Piece) -> bool {
+        (self.delivery, self.seq, self.offset, self.len) == (other.delivery, other.seq, other.offset, other.len)
+    }
+}
+
 /// What the space for messages in a packet is bounded by.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Bounds {
@@ -158,41 +164,35 @@ impl Outgoing {
         }
     }
 
-    /// Fills the space from the other lanes, by their shares.
+    /// Fills the space from the other lanes, by their shares. A lane that has to wait for its oldest message holds
+    /// nobody up.
     pub(crate) fn fill_rest(&mut self, now: Instant, config: &SessionConfig, space: &mut Space<'_>) {
-        while let Some(index) = self.next_lane() {
+        let mut waits = [false; 4];
+        while let Some(index) = self.next_lane(&waits) {
             match self.lanes[index].write_next(now, config, space) {
                 Step::Wrote(bytes) => self.credit[index] -= bytes as i64,
-                Step::Nothing if !self.lanes[index].has_work() => {}
-                Step::Nothing | Step::NoRoom => return,
+                Step::Nothing => waits[index] = true,
+                Step::NoRoom => return,
             }
         }
     }
 
     /// The lane whose turn it is: the first with credit; when none has any, each gets its share.
-    fn next_lane(&mut self) -> Option<usize> {
-        let mut any = false;
-        for index in 1..4 {
-            if !self.lanes[index].has_work() {
-                self.credit[index] = self.credit[index].min(0);
-            } else if self.credit[index] > 0 {
-                return Some(index);
-            } else {
-                any = true;
+    fn next_lane(&mut self, waits: &[bool; 4]) -> Option<usize> {
+        let lanes = &self.lanes;
+        let works = |index: &usize| lanes[*index].has_work() && !waits[*index];
+        for index in (1..4).filter(|index| !works(index)) {
+            self.credit[index] = self.credit[index].min(0);
+        }
+        // When all lanes with work are in debt, as many rounds pass at once as bring the least indebted back.
+        let rounds =
+            (1..4).filter(works).map(|index| 1 - self.credit[index].min(1) / (WEIGHTS[index] * QUANTUM)).min()?;
+        if (1..4).filter(works).all(|index| self.credit[index] <= 0) {
+            for index in (1..4).filter(works) {
+                self.credit[index] += rounds * WEIGHTS[index] * QUANTUM;
             }
         }
-        if !any {
-            return None;
-        }
-        // All lanes with work are in debt: bring the least indebted back in one step.
-        let rounds = (1..4)
-            .filter(|&i| self.lanes[i].has_work())
-            .map(|i| (-self.credit[i]) / (WEIGHTS[i] * QUANTUM) + 1)
-            .min()?;
-        for index in (1..4).filter(|&i| self.lanes[i].has_work()) {
-            self.credit[index] += rounds * WEIGHTS[index] * QUANTUM;
-        }
-        (1..4).find(|&i| self.lanes[i].has_work() && self.credit[i] > 0)
+        (1..4).filter(works).find(|index| self.credit[*index] > 0)
     }
 
     /// A piece has arrived. Tells the message once it is complete.

@@ -1,14 +1,12 @@
 //! One stream's messages on the sending side, from submission until nothing of them is needed any more.
 
 use super::Piece;
+use crate::config::MESSAGE_OVERHEAD;
 use crate::id::MessageId;
 use crate::session::ranges::Ranges;
 use crate::time::Instant;
 use bytes::Bytes;
 use std::collections::VecDeque;
-
-/// What holding a message costs beyond its bytes, so that empty ones are bounded too.
-pub(super) const MESSAGE_OVERHEAD: usize = 64;
 
 /// A message that is held.
 #[derive(Debug)]
@@ -17,8 +15,8 @@ pub(super) struct Held {
     pub(super) payload: Bytes,
     pub(super) key: u32,
     pub(super) compressed: bool,
-    /// Bytes that have been written into packets at least once.
-    pub(super) written: usize,
+    /// Bytes that have been written into packets at least once; none before the first part.
+    pub(super) written: Option<usize>,
     pub(super) submitted: Instant,
     acked: Ranges,
     done: bool,
@@ -26,7 +24,7 @@ pub(super) struct Held {
 
 impl Held {
     pub(super) fn new(id: MessageId, key: u32, payload: Bytes, compressed: bool, submitted: Instant) -> Self {
-        Held { id, payload, key, compressed, written: 0, submitted, acked: Ranges::default(), done: false }
+        Held { id, payload, key, compressed, written: None, submitted, acked: Ranges::default(), done: false }
     }
 
     pub(super) fn cost(&self) -> usize {
