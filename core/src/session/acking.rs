@@ -4,6 +4,9 @@ use super::receive::seen::Seen;
 use crate::time::{Duration, Instant};
 use crate::wire::frame;
 
+/// So many packets that do not ask are worth telling of with a packet that leaves anyway.
+const QUIET_NEWS: u32 = 16;
+
 /// The state of what is owed.
 #[derive(Debug)]
 pub(crate) struct Acking {
@@ -14,13 +17,15 @@ pub(crate) struct Acking {
     owed: u32,
     /// When an acknowledgement leaves by itself.
     due: Option<Instant>,
-    /// Something new is known since the last acknowledgement.
+    /// Packets that do not ask, since the last acknowledgement.
+    quiet: u32,
+    /// There is something to tell with the next packet.
     has_news: bool,
 }
 
 impl Acking {
     pub(crate) fn new(now: Instant) -> Self {
-        Acking { seen: Seen::new(), largest_at: now, owed: 0, due: None, has_news: false }
+        Acking { seen: Seen::new(), largest_at: now, owed: 0, quiet: 0, due: None, has_news: false }
     }
 
     /// A packet was taken. `asks` if it wants an answer.
@@ -31,10 +36,13 @@ impl Acking {
         if is_newest {
             self.largest_at = now;
         }
-        self.has_news = true;
         if !asks {
+            // To tell of them now and then is enough: only so the other side learns what need not be told again.
+            self.quiet += 1;
+            self.has_news |= self.quiet >= QUIET_NEWS;
             return;
         }
+        self.has_news = true;
         self.owed += 1;
         let wait = if is_orderly && self.owed < every { patience } else { Duration::ZERO };
         let due = now + wait;
@@ -68,6 +76,7 @@ impl Acking {
         let lowest = ranges.lowest();
         frame::write_ack(now.since(self.largest_at), ranges.iter(), self.seen.recovered(lowest), out);
         self.owed = 0;
+        self.quiet = 0;
         self.due = None;
         self.has_news = false;
         ranges.told_below()

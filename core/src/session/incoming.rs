@@ -107,6 +107,7 @@ impl Session {
         {
             Taken::Yes => {}
             Taken::Refused => findings.refused = true,
+            Taken::Dropped => self.dropped.refused += 1,
             // The packet counts as received all the same: to ask for it again would bring the same.
             Taken::Broken => self.dropped.invalid += 1,
         }

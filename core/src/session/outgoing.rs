@@ -73,7 +73,7 @@ impl Session {
             || self.unheard.is_some()
             || self.wants_lone_repair(now, index)
             || self.acking.due().is_some_and(|at| at <= now)
-            || self.flows[index].tempo.due() <= now;
+            || self.flows[index].speaks(now);
         if messages == Messages::None && !is_due {
             return None;
         }
@@ -98,8 +98,8 @@ impl Session {
             out.extend_from_slice(&self.protection.symbol);
             self.protection.on_source(draft.number, self.flows[index].loss.share());
         }
-        let is_heartbeat = self.flows[index].tempo.due() <= now && draft.acked_below == 0;
-        if !draft.asks && (must_ask || is_heartbeat || self.owes_a_ping(index, now)) {
+        // A heartbeat asks even where it carries an acknowledgement: or two silent sides would measure nothing.
+        if !draft.asks && (must_ask || self.flows[index].speaks(now)) {
             frame::write_ping(out);
             draft.asks = true;
         }
@@ -139,12 +139,6 @@ impl Session {
             && !self.outgoing.has_work()
             && flow.has_spare()
             && flow.room(now) == Room::Now
-    }
-
-    /// A slower rhythm takes hold only once acknowledged: while one is waiting, packets ask.
-    fn owes_a_ping(&self, index: usize, now: Instant) -> bool {
-        let tempo = &self.flows[index].tempo;
-        tempo.is_slowing() && tempo.due() <= now
     }
 
     fn begin(&mut self, now: Instant, index: usize, out: &mut Vec<u8>, envelope: Envelope<'_>) -> Draft {

@@ -17,7 +17,7 @@ pub struct Dropped {
     pub duplicate: u64,
     /// Well sealed, and still not what the protocol says.
     pub invalid: u64,
-    /// Without room to keep it; it comes again.
+    /// Without room to keep it; it comes again, unless it was unreliable.
     pub refused: u64,
 }
 

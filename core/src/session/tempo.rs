@@ -61,11 +61,6 @@ impl Tempo {
         }
     }
 
-    /// Whether a slower rhythm has been announced and not acknowledged.
-    pub(crate) fn is_slowing(&self) -> bool {
-        self.announcing > self.bound
-    }
-
     /// When the next packet must leave.
     pub(crate) fn due(&self) -> Instant {
         self.last_sent + self.bound.interval()

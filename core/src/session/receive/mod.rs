@@ -23,6 +23,8 @@ pub(crate) enum Taken {
     Yes,
     /// No room: the packet must not be acknowledged, so that it comes again.
     Refused,
+    /// No room, and it would never come again: dropped for good.
+    Dropped,
     /// It contradicts what came before or does not decompress; dropped for good.
     Broken,
 }
@@ -187,9 +189,10 @@ impl Inbox {
                     parts.len() < most && held + cost <= config.receive_buffer
                 };
                 while !has_room(parts, self.held) {
-                    // The oldest of what was promised nothing makes room.
-                    let Some(oldest) = (if is_latest { None } else { parts.pop_front() }) else {
-                        return Err(Taken::Refused);
+                    // The oldest of what was promised nothing makes room; the newest value of a key never does.
+                    let oldest = if is_latest { None } else { parts.pop_front() };
+                    let Some(oldest) = oldest else {
+                        return Err(if is_latest { Taken::Refused } else { Taken::Dropped });
                     };
                     self.held -= oldest.partial.cost();
                 }
