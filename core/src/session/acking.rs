@@ -72,13 +72,13 @@ impl Acking {
 
     /// Writes the acknowledgement; gives the number below which the other side need not be told again.
     pub(crate) fn write(&mut self, now: Instant, out: &mut Vec<u8>) -> u64 {
-        let ranges = self.seen.ranges();
-        let lowest = ranges.lowest();
-        frame::write_ack(now.since(self.largest_at), ranges.iter(), self.seen.recovered(lowest), out);
+        let ranges = self.seen.tell();
+        let (lowest, largest) = (ranges.lowest(), ranges.largest());
+        frame::write_ack(now.since(self.largest_at), ranges.iter(), self.seen.recovered(lowest, largest), out);
         self.owed = 0;
         self.quiet = 0;
         self.due = None;
-        self.has_news = false;
+        self.has_news = self.seen.has_untold();
         ranges.told_below()
     }
 

@@ -19,6 +19,8 @@ const SPARE_QUEUE: Duration = Duration::from_millis(8);
 const SPARE_JITTER: Duration = Duration::from_millis(15);
 /// Questions without an answer after which old packets are waited for no more, and how many time-outs old those are.
 const FORGET_AFTER: u32 = 4;
+/// The longest pause between two questions, unless one round trip takes longer.
+const LONGEST_PAUSE: Duration = Duration::from_secs(2);
 /// Probe time-outs double at most so often.
 const MAX_BACKOFF: u32 = 6;
 /// The packet threshold grows with the reordering seen, up to this.
@@ -237,13 +239,16 @@ impl Flow {
         self.loss_at
     }
 
-    /// When the other side is asked again, because nothing has been acknowledged.
-    pub(crate) fn ask_at(&self, config: &SessionConfig) -> Option<Instant> {
+    /// When the other side is asked again, because nothing has been acknowledged. On a path not in use there is one
+    /// question, and then what was sent is given up.
+    pub(crate) fn ask_at(&self, is_active: bool, config: &SessionConfig) -> Option<Instant> {
         if self.in_flight == 0 {
             return None;
         }
         let timeout = self.rtt.probe_timeout(config.max_ack_delay, config.min_probe_timeout);
-        Some(self.asked_at.max(self.progress_at) + timeout * (1 << self.timeouts.min(MAX_BACKOFF)))
+        let doublings = if is_active { self.timeouts.min(MAX_BACKOFF) } else { 0 };
+        let pause = (timeout * (1 << doublings)).min(timeout.max(LONGEST_PAUSE));
+        Some(self.asked_at.max(self.progress_at) + pause)
     }
 
     /// What left before then is waited for no more, if several questions have gone unanswered.

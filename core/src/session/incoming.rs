@@ -87,10 +87,9 @@ impl Session {
                     }
                 }
                 Frame::Shield => {
-                    let symbol = frames.rest();
-                    if !symbol.is_empty() && symbol.len() <= shield::MAX_SYMBOL {
-                        self.protection.decoder.on_source(packet.number, symbol);
-                    }
+                    findings.asks = true;
+                    self.take_symbol(packet.number, frames.rest(), &mut findings);
+                    break;
                 }
                 Frame::Message(message) => {
                     findings.asks = true;
@@ -99,6 +98,28 @@ impl Session {
             }
         }
         findings
+    }
+
+    /// Takes the messages of a symbol, which is handed on to repair others if it has just come.
+    fn take_symbol(&mut self, number: u64, symbol: &[u8], findings: &mut Findings) {
+        if symbol.is_empty() || symbol.len() > shield::MAX_SYMBOL {
+            findings.invalid = true;
+            return;
+        }
+        self.protection.decoder.on_source(number, symbol);
+        self.take_shielded(symbol, findings);
+    }
+
+    /// Behind the mark there are whole kept messages only: a symbol may be taken twice, from its packet and from repairs.
+    fn take_shielded(&mut self, symbol: &[u8], findings: &mut Findings) {
+        for frame in Frames::new(symbol) {
+            match frame {
+                Ok(Frame::Message(message)) if message.delivery.is_kept() && message.part.is_none() => {
+                    self.on_message(&message, findings);
+                }
+                _ => findings.invalid = true,
+            }
+        }
     }
 
     fn on_message(&mut self, message: &MessageFrame<'_>, findings: &mut Findings) {
@@ -133,12 +154,7 @@ impl Session {
         let mut symbol = core::mem::take(&mut self.protection.recovered);
         while let Some(number) = self.protection.decoder.poll_recovered(&mut symbol) {
             let mut findings = Findings::default();
-            for frame in Frames::new(&symbol) {
-                match frame {
-                    Ok(Frame::Message(message)) => self.on_message(&message, &mut findings),
-                    _ => findings.invalid = true,
-                }
-            }
+            self.take_shielded(&symbol, &mut findings);
             self.dropped.invalid += u64::from(findings.invalid);
             self.dropped.refused += u64::from(findings.refused);
             if !findings.refused && !findings.invalid {

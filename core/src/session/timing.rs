@@ -29,7 +29,8 @@ impl Session {
             if self.flows[index].loss_at().is_some_and(|at| at <= now) {
                 self.settle_losses(now, index);
             }
-            if self.flows[index].ask_at(&self.config).is_some_and(|at| at <= now) {
+            let is_active = self.active == Some(self.flows[index].path);
+            if self.flows[index].ask_at(is_active, &self.config).is_some_and(|at| at <= now) {
                 self.ask_again(now, index);
             }
         }
@@ -108,7 +109,7 @@ impl Session {
         };
         for flow in &self.flows {
             offer(flow.loss_at(), SessionTimer::Loss);
-            offer(flow.ask_at(&self.config), SessionTimer::Ask);
+            offer(flow.ask_at(self.active == Some(flow.path), &self.config), SessionTimer::Ask);
             offer(Some(flow.tempo.due()), SessionTimer::Heartbeat);
         }
         if self.outgoing.has_work()

@@ -22,6 +22,8 @@ const MESSAGE_PART: u8 = 0x20;
 
 /// The unit of the acknowledgement delay on the wire.
 const ACK_DELAY_UNIT_MICROS: u64 = 64;
+/// The longest delay that is told, in that unit: about 18 minutes.
+const MAX_ACK_DELAY_UNITS: u64 = 1 << 24;
 
 /// How soon a message leaves when there is more than fits.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug, Serialize, Deserialize)]
@@ -274,11 +276,12 @@ pub fn write_ack(
     let Some((mut first, largest)) = ranges.next() else {
         return;
     };
-    let recovered = recovered.take(MAX_RECOVERED);
+    // What lies above the largest cannot be told yet.
+    let recovered = recovered.skip_while(move |number| *number > largest).take(MAX_RECOVERED);
     let recovered_count = recovered.clone().count();
     out.push(if recovered_count > 0 { ACK_RECOVERED } else { ACK });
     varint::write(largest, out);
-    varint::write(delay.as_micros() as u64 / ACK_DELAY_UNIT_MICROS, out);
+    varint::write((delay.as_micros() as u64 / ACK_DELAY_UNIT_MICROS).min(MAX_ACK_DELAY_UNITS), out);
     varint::write(more as u64, out);
     varint::write(largest - first, out);
     for (low, high) in ranges {
@@ -298,7 +301,8 @@ pub fn write_ack(
 
 fn read_ack<'a>(reader: &mut Reader<'a>, with_recovered: bool) -> Result<Ack<'a>, WireError> {
     let largest = reader.varint()?;
-    let delay = Duration::from_micros(reader.bounded(1 << 24, "acknowledgement delay")? * ACK_DELAY_UNIT_MICROS);
+    let delay =
+        Duration::from_micros(reader.bounded(MAX_ACK_DELAY_UNITS, "acknowledgement delay")? * ACK_DELAY_UNIT_MICROS);
     let more = reader.bounded(MAX_ACK_RANGES as u64 - 1, "number of ranges")? as usize;
     let first_len = reader.bounded(largest, "range")?;
     let start = reader.rest();
@@ -314,7 +318,8 @@ fn read_ack<'a>(reader: &mut Reader<'a>, with_recovered: bool) -> Result<Ack<'a>
     let mut next = Some(largest);
     for _ in 0..recovered_count {
         let below = reader.varint()?;
-        let number = next.and_then(|n| n.checked_sub(below)).ok_or(WireError::OutOfRange("recovered"))?;
+        let number = next.and_then(|n| n.checked_sub(below)).filter(|n| *n < largest);
+        let number = number.ok_or(WireError::OutOfRange("recovered"))?;
         next = number.checked_sub(1);
     }
     let recovered = &start[..start.len() - reader.rest().len()];
@@ -478,7 +483,7 @@ mod tests {
     fn an_acknowledgement_stops_at_its_limits() {
         let ranges = (0..100u64).rev().map(|i| (3 * i, 3 * i));
         let mut out = Vec::new();
-        write_ack(Duration::ZERO, ranges, (0..100u64).rev().map(|i| 3 * i), &mut out);
+        write_ack(Duration::ZERO, ranges, (0..99u64).rev().map(|i| 3 * i + 1), &mut out);
         let Some(Ok(Frame::Ack(ack))) = Frames::new(&out).next() else { panic!("an acknowledgement") };
         assert_eq!(ack.ranges().count(), MAX_ACK_RANGES);
         assert_eq!(ack.recovered().count(), MAX_RECOVERED);

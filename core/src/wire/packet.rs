@@ -8,6 +8,8 @@ use super::rhythm::Rhythm;
 use crate::id::SessionId;
 
 const SEAL_BYTES: usize = 4;
+/// The fewest bytes of a packet number that are told.
+const SHORTEST_NUMBER: usize = 2;
 /// Spreads the untold part of the number over the seal's start: a CRC cannot tell a change of its start from the same
 /// change of the first four bytes, so the plain number could hide a flipped bit of the header.
 const UNSEEN_SPREAD: u32 = 0x9e37_79b1;
@@ -55,7 +57,7 @@ pub fn header_len(number: u64, oldest_unknown: u64) -> usize {
 fn number_len(number: u64, oldest_unknown: u64) -> usize {
     let span = (number.saturating_sub(oldest_unknown) + 1).saturating_mul(2);
     let bits = 64 - span.leading_zeros() as usize;
-    bits.div_ceil(8).clamp(2, 4)
+    bits.div_ceil(8).clamp(SHORTEST_NUMBER, 4)
 }
 
 /// Writes a header at the end of `out`; [`seal`] completes it. `oldest_unknown` is the smallest number that the
@@ -88,10 +90,10 @@ pub fn open(key: SealKey, expected: u64, bytes: &[u8]) -> Result<Packet<'_>, Wir
     if head >> 4 != VERSION {
         return Err(WireError::Version(head >> 4));
     }
-    if head & 0x0c != 0 {
+    let count = usize::from(head & 3) + 1;
+    if head & 0x0c != 0 || count < SHORTEST_NUMBER {
         return Err(WireError::OutOfRange("header flags"));
     }
-    let count = usize::from(head & 3) + 1;
     let Some((told, frames)) = sealed[2..].split_at_checked(count) else {
         return Err(WireError::Truncated);
     };

@@ -179,6 +179,11 @@ impl Delay {
         self.queue
     }
 
+    /// The last round trip, in seconds.
+    pub(super) fn last(&self) -> f64 {
+        self.last
+    }
+
     /// The mean step between successive round trips, in seconds.
     pub(super) fn jitter(&self) -> f64 {
         self.jitter

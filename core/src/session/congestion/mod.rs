@@ -121,6 +121,9 @@ const START_PACING_GAIN: f64 = 1.4;
 /// The round trip, in seconds, assumed for pacing before one is measured.
 const ASSUMED_RTT: f64 = 0.01;
 
+/// The mean time in flight is believed up to so many times the last round trip.
+const STALE_FLIGHT: f64 = 2.0;
+
 /// What one acknowledged packet tells.
 #[derive(Clone, Copy, Debug)]
 pub struct Ack {
@@ -238,7 +241,7 @@ impl Congestion {
             if limited && steers {
                 self.judge_queue(now);
             }
-            self.pace();
+            self.pace(now);
         }
     }
 
@@ -474,8 +477,10 @@ impl Congestion {
         self.restart();
     }
 
-    fn pace(&mut self) {
+    fn pace(&mut self, now: Instant) {
         let gain = if self.phase == Phase::Start { START_PACING_GAIN } else { PACING_GAIN };
-        self.pacer.set_rate(gain * self.window / self.delay.flight().max(1e-4), self.packet);
+        // Where a silence has ended, the mean time in flight is a memory of it; what limits then is the window.
+        let flight = self.delay.flight().min(STALE_FLIGHT * self.delay.last()).max(1e-4);
+        self.pacer.set_rate(now, gain * self.window / flight, self.packet);
     }
 }

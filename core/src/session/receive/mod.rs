@@ -80,11 +80,30 @@ impl Inbox {
     ) -> Taken {
         let travels = frame.part.map_or(frame.bytes.len(), |part| part.total as usize);
         if travels > config.max_message {
+            self.skip(frame, deliver);
             return Taken::Broken;
         }
         match frame.delivery {
             Delivery::Reliable | Delivery::Ordered => self.take_kept(frame, config, deliver),
             Delivery::Unreliable | Delivery::Latest => self.take_loose(frame, config, deliver),
+        }
+    }
+
+    /// A message that can never be taken leaves no hole in its stream.
+    fn skip(&mut self, frame: &MessageFrame<'_>, deliver: &mut impl FnMut(Received)) {
+        let lane = &mut self.lanes[frame.priority as usize];
+        match frame.delivery {
+            Delivery::Ordered => lane.ordered.skip(frame.seq, &mut self.held),
+            Delivery::Reliable => lane.reliable.skip(frame.seq, &mut self.held),
+            Delivery::Latest | Delivery::Unreliable => {}
+        }
+        self.deliver_ready(frame.priority, deliver);
+    }
+
+    /// Delivers what has been waiting for an earlier message.
+    fn deliver_ready(&mut self, priority: Priority, deliver: &mut impl FnMut(Received)) {
+        while let Some(payload) = self.lanes[priority as usize].ordered.pop_ready(&mut self.held) {
+            deliver(Received { priority, delivery: Delivery::Ordered, key: 0, payload });
         }
     }
 
@@ -104,20 +123,17 @@ impl Inbox {
             Offer::Whole => unpack_slice(frame, config),
             Offer::Complete(bytes, compressed) => unpack(bytes, compressed, config),
         };
-        let Some(message) = message else {
-            sequence.take(frame.seq);
+        let Some(payload) = message else {
+            self.skip(frame, deliver);
             return Taken::Broken;
         };
-        let received = |payload| Received { priority: frame.priority, delivery: frame.delivery, key: 0, payload };
         if is_ordered && !sequence.is_next(frame.seq) {
-            sequence.keep(frame.seq, message, &mut self.held);
+            sequence.keep(frame.seq, payload, &mut self.held);
             return Taken::Yes;
         }
         sequence.take(frame.seq);
-        deliver(received(message));
-        while let Some(message) = sequence.pop_ready(&mut self.held) {
-            deliver(received(message));
-        }
+        deliver(Received { priority: frame.priority, delivery: frame.delivery, key: 0, payload });
+        self.deliver_ready(frame.priority, deliver);
         Taken::Yes
     }
 
@@ -147,7 +163,13 @@ impl Inbox {
         };
         let Some(payload) = message else { return Taken::Broken };
         if frame.delivery == Delivery::Latest {
-            self.lanes[frame.priority as usize].latest.insert(frame.key, frame.seq);
+            let lane = &mut self.lanes[frame.priority as usize];
+            lane.latest.insert(frame.key, frame.seq);
+            // What is left of an older value is of no use any more.
+            let is_older = |parts: &Parts| parts.partial.key == frame.key && parts.seq <= frame.seq;
+            if let Some(index) = lane.latest_parts.iter().position(is_older) {
+                self.held -= lane.latest_parts.remove(index).map_or(0, |old| old.partial.cost());
+            }
         }
         deliver(Received { priority: frame.priority, delivery: frame.delivery, key: frame.key, payload });
         Taken::Yes
@@ -186,7 +208,9 @@ impl Inbox {
                 let cost = partial::cost(part.total as usize);
                 let has_room = |parts: &VecDeque<Parts>, held: usize| {
                     let most = if is_latest { config.max_keys } else { LOOSE_PARTIALS };
-                    parts.len() < most && held + cost <= config.receive_buffer
+                    // The first is always taken, or a full buffer could wait for ever for what this one holds up.
+                    let fits = held + cost <= config.receive_buffer || is_latest && parts.is_empty();
+                    parts.len() < most && fits
                 };
                 while !has_room(parts, self.held) {
                     // The oldest of what was promised nothing makes room; the newest value of a key never does.

@@ -102,6 +102,22 @@ impl Sequence {
         self.pass_taken();
     }
 
+    /// Gives up on a message that can never be taken, so that it leaves no hole.
+    pub(super) fn skip(&mut self, seq: u64, held: &mut usize) {
+        let Some(ahead) = seq.checked_sub(self.base).filter(|ahead| *ahead < MESSAGE_WINDOW) else { return };
+        let index = ahead as usize;
+        while self.slots.len() <= index {
+            self.slots.push_back(Slot::Missing);
+        }
+        if matches!(self.slots[index], Slot::Ready(_)) {
+            return;
+        }
+        if let Slot::Partial(partial) = core::mem::replace(&mut self.slots[index], Slot::Taken) {
+            *held -= partial.cost();
+        }
+        self.pass_taken();
+    }
+
     fn pass_taken(&mut self) {
         while matches!(self.slots.front(), Some(Slot::Taken)) {
             self.slots.pop_front();
