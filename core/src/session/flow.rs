@@ -19,6 +19,9 @@ const SPARE_QUEUE: Duration = Duration::from_millis(8);
 const SPARE_JITTER: Duration = Duration::from_millis(15);
 /// Questions without an answer after which old packets are waited for no more, and how many time-outs old those are.
 const FORGET_AFTER: u32 = 4;
+/// What is still out on a path that was left is waited for so long at most: the path in use brings it sooner than one
+/// that has stalled.
+const PATIENCE_WITH_THE_LEFT: Duration = Duration::from_secs(1);
 /// The longest pause between two questions, unless one round trip takes longer.
 const LONGEST_PAUSE: Duration = Duration::from_secs(2);
 /// Probe time-outs double at most so often.
@@ -246,8 +249,11 @@ impl Flow {
             return None;
         }
         let timeout = self.rtt.probe_timeout(config.max_ack_delay, config.min_probe_timeout);
-        let doublings = if is_active { self.timeouts.min(MAX_BACKOFF) } else { 0 };
-        let pause = (timeout * (1 << doublings)).min(timeout.max(LONGEST_PAUSE));
+        let pause = if is_active {
+            (timeout * (1 << self.timeouts.min(MAX_BACKOFF))).min(timeout.max(LONGEST_PAUSE))
+        } else {
+            timeout.min(PATIENCE_WITH_THE_LEFT)
+        };
         Some(self.asked_at.max(self.progress_at) + pause)
     }
 
