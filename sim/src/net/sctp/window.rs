@@ -10,6 +10,9 @@ use webstar_core::time::{Duration, Instant};
 const RTO_INITIAL: Duration = Duration::from_secs(3);
 const RTO_MIN: Duration = Duration::from_secs(1);
 const RTO_MAX: Duration = Duration::from_secs(60);
+/// The same FORWARD-TSN is not sent again sooner: it and the acknowledgement that answers it would call forth each other
+/// without end on a wire that doubles packets.
+const FORWARD_PAUSE: Duration = Duration::from_millis(5);
 /// A number reported missing so often counts as lost.
 const MISSED: u8 = 3;
 /// The window never shrinks below this by fast recovery.
@@ -29,6 +32,8 @@ pub(super) struct Window {
     /// And need not wait for anything up to here. A FORWARD-TSN says so, if one is owed.
     given_up: u64,
     owes_forward: bool,
+    /// The last FORWARD-TSN sent.
+    forwarded: Option<(u64, Instant)>,
     window: usize,
     /// Below this the window grows fast.
     threshold: usize,
@@ -69,6 +74,7 @@ impl Default for Window {
             cumulative: 0,
             given_up: 0,
             owes_forward: false,
+            forwarded: None,
             window: (4 * MTU).min(4_380.max(2 * MTU)),
             threshold: 1 << 20,
             acked_since_growth: 0,
@@ -114,7 +120,9 @@ impl Window {
             self.start_timeout(now);
         }
         writer.finish().into_iter().for_each(&mut *send);
-        if core::mem::take(&mut self.owes_forward) {
+        let is_news = |(tsn, at): (u64, Instant)| tsn != self.given_up || now >= at + FORWARD_PAUSE;
+        if core::mem::take(&mut self.owes_forward) && self.forwarded.is_none_or(is_news) {
+            self.forwarded = Some((self.given_up, now));
             send(writer.forward(self.given_up));
         }
     }

@@ -1,0 +1,30 @@
+//! What is done with a fuzzer's bytes: one function for each target of `fuzz/`, callable from any test as well. Each
+//! takes whatever it is given and panics only where a promise is broken.
+
+mod decompression;
+mod forge;
+mod ledger;
+mod link;
+pub mod meter;
+mod packet;
+mod script;
+mod session;
+mod shield;
+
+pub use decompression::decompression;
+pub use link::link_arbitrary;
+pub use packet::packet_decode;
+pub use session::session_arbitrary;
+pub use shield::shield_arbitrary;
+
+/// Something to do with arbitrary bytes.
+pub type Body = fn(&[u8]);
+
+/// Every body under the name of its target, which is also that of its corpus.
+pub const ALL: [(&str, Body); 5] = [
+    ("packet_decode", packet_decode),
+    ("session_arbitrary", session_arbitrary),
+    ("decompression", decompression),
+    ("link_arbitrary", link_arbitrary),
+    ("shield_arbitrary", shield_arbitrary),
+];

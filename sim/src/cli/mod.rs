@@ -1,0 +1,163 @@
+//! The command line: what can be asked for, and what is said to somebody who asks for something else. What is asked
+//! for is done by one module per command.
+
+mod progress;
+mod replay;
+mod report;
+mod run;
+
+use crate::profile::Profile;
+use clap::{Args, Parser, Subcommand, ValueEnum};
+use core::ops::Range;
+use core::str::FromStr;
+use std::cell::RefCell;
+use std::process::ExitCode;
+
+/// Something was found broken.
+const FOUND: u8 = 1;
+/// The command line cannot be followed.
+const USAGE: u8 = 2;
+
+/// WebStar in a simulated world: whole networks with all their faults, each replayed from one number.
+#[derive(Parser, Debug)]
+#[command(name = "webstar-sim", version, arg_required_else_help = true)]
+#[command(after_help = "Example:\n  webstar-sim run --profile pair --seeds 0..1000")]
+struct Cli {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Subcommand, Debug)]
+enum Command {
+    /// Runs many seeds and sums up; a seed that fails is told with the command that replays it.
+    Run(run::Run),
+    /// Runs one seed and tells what happens.
+    Replay(replay::Replay),
+    /// Measures, and draws curves.
+    Report(report::Report),
+}
+
+/// Which world.
+#[derive(Args, Clone, Copy, Debug)]
+struct Which {
+    /// What carries packets: `model` paths, or real ICE, SRTP and SCTP (`webrtc`), and real DTLS too (`dtls`).
+    #[arg(long, value_enum, default_value = "model")]
+    stack: StackName,
+    /// Which players, workload and faults.
+    #[arg(long, value_enum, default_value = "pair")]
+    profile: ProfileName,
+}
+
+/// The stacks that the contract names.
+#[derive(ValueEnum, Clone, Copy, PartialEq, Eq, Debug)]
+enum StackName {
+    Model,
+    Webrtc,
+    Dtls,
+}
+
+/// The profiles that the contract names.
+#[derive(ValueEnum, Clone, Copy, PartialEq, Eq, Debug)]
+enum ProfileName {
+    Pair,
+    Swarm,
+    Calm,
+    Lossy,
+    Crashy,
+    Nat,
+    Hostile,
+    Speed,
+}
+
+impl Which {
+    /// The world, or a line that tells which ones there are.
+    fn profile(self) -> Result<Profile, String> {
+        self.stack.check()?;
+        match self.profile {
+            ProfileName::Pair => Ok(Profile::Pair),
+            other => Err(format!("profile `{}` does not exist yet; there is `pair`", name(&other))),
+        }
+    }
+}
+
+impl StackName {
+    /// Whether it exists.
+    fn check(self) -> Result<(), String> {
+        match self {
+            StackName::Model => Ok(()),
+            other => Err(format!("stack `{}` does not exist yet; there is `model`", name(&other))),
+        }
+    }
+}
+
+fn name(value: &impl ValueEnum) -> String {
+    value.to_possible_value().map_or_else(String::new, |value| value.get_name().into())
+}
+
+/// Seeds from the first up to, not including, the second.
+#[derive(Clone, Debug)]
+struct Seeds(Range<u64>);
+
+impl FromStr for Seeds {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        let wanted = || format!("`{text}` is no range of seeds; write `0..1000` for 0 up to, not including, 1000");
+        let (from, to) = text.split_once("..").ok_or_else(wanted)?;
+        let range = from.parse().map_err(|_| wanted())?..to.parse().map_err(|_| wanted())?;
+        if range.is_empty() { Err(format!("there is no seed in `{text}`")) } else { Ok(Seeds(range)) }
+    }
+}
+
+/// Does what the command line says.
+pub fn main() -> ExitCode {
+    let done = match Cli::parse().command {
+        Command::Run(run) => run.go(),
+        Command::Replay(replay) => replay.go(),
+        Command::Report(report) => report.go(),
+    };
+    match done {
+        Ok(true) => ExitCode::SUCCESS,
+        Ok(false) => ExitCode::from(FOUND),
+        Err(why) => {
+            eprintln!("error: {why}");
+            ExitCode::from(USAGE)
+        }
+    }
+}
+
+thread_local! {
+    static PANICKED_AT: RefCell<Option<String>> = const { RefCell::new(None) };
+}
+
+/// From now on a panic is not printed: what it said becomes the failure of its seed, with the place noted here.
+fn hold_panics() {
+    std::panic::set_hook(Box::new(|panic| {
+        let place = panic.location().map(ToString::to_string);
+        PANICKED_AT.with(|at| at.replace(place));
+    }));
+}
+
+/// Where the last panic of this thread was.
+fn panicked_at() -> Option<String> {
+    PANICKED_AT.with(RefCell::take)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_command_line_is_consistent() {
+        use clap::CommandFactory;
+        Cli::command().debug_assert();
+    }
+
+    #[test]
+    fn seeds_are_a_range_that_holds_some() {
+        assert_eq!("3..5".parse::<Seeds>().map(|seeds| seeds.0), Ok(3..5));
+        for wrong in ["", "3", "3..", "..5", "5..5", "5..3", "-1..3", "3...5"] {
+            assert!(wrong.parse::<Seeds>().is_err(), "{wrong}");
+        }
+    }
+}

@@ -1,0 +1,70 @@
+//! The profiles: each is a kind of world with its workload and faults, run from one seed to a verdict.
+
+pub mod pair;
+mod tally;
+mod telling;
+
+pub use tally::Tally;
+pub use telling::{Misfortune, Telling};
+
+use crate::check::Red;
+use crate::seed::Seed;
+use crate::trace::Trace;
+use core::time::Duration;
+use serde::Serialize;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+
+/// The worlds there are.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Profile {
+    /// Two players, one session, all link faults.
+    Pair,
+}
+
+impl Profile {
+    /// Its name on the command line.
+    pub fn name(self) -> &'static str {
+        match self {
+            Profile::Pair => "pair",
+        }
+    }
+
+    /// What a seed means, in words.
+    pub fn tell(self, seed: Seed) -> Telling {
+        match self {
+            Profile::Pair => pair::Plan::draw(seed).tell(),
+        }
+    }
+
+    /// Runs a seed. A panic of the machines or of the world is the seed's failure; the trace then ends there.
+    pub fn run(self, seed: Seed, trace: &mut Trace) -> Outcome {
+        let done = catch_unwind(AssertUnwindSafe(|| match self {
+            Profile::Pair => pair::run(seed, trace, pair::Clear),
+        }));
+        done.unwrap_or_else(|panic| Outcome::of_panic(&*panic, trace.hash()))
+    }
+}
+
+/// What came of one seed.
+#[derive(Clone, Debug, Default)]
+pub struct Outcome {
+    /// What was broken, if anything was.
+    pub red: Option<Red>,
+    /// How long the run was, in its own time.
+    pub lasted: Duration,
+    /// How many players it had.
+    pub players: u32,
+    /// What was counted.
+    pub tally: Tally,
+    /// The hash of its trace.
+    pub hash: u64,
+}
+
+impl Outcome {
+    fn of_panic(panic: &(dyn core::any::Any + Send), hash: u64) -> Self {
+        let said = panic.downcast_ref::<String>().map(String::as_str).or_else(|| panic.downcast_ref::<&str>().copied());
+        let red = Red { check: "panic", why: said.unwrap_or("without a word").into() };
+        Outcome { red: Some(red), hash, ..Outcome::default() }
+    }
+}

@@ -1,0 +1,155 @@
+//! Line charts as SVG, written by hand: small multiples with a logarithmic scale, to be read on light and on dark.
+
+use core::fmt::Write;
+
+/// One chart of the page.
+#[derive(Clone, Debug)]
+pub struct Panel {
+    /// What it shows.
+    pub title: String,
+    /// Its lines.
+    pub lines: Vec<Line>,
+}
+
+/// One line of a chart, with a value for each label of the page.
+#[derive(Clone, Debug)]
+pub struct Line {
+    /// What it is of.
+    pub name: &'static str,
+    /// Its values.
+    pub values: Vec<f64>,
+}
+
+/// A page of charts with the same axes.
+#[derive(Clone, Debug)]
+pub struct Page {
+    /// What it shows.
+    pub title: String,
+    /// The labels along the horizontal axis.
+    pub labels: Vec<String>,
+    /// What they mean.
+    pub axis: &'static str,
+    /// The charts, from left to right and then down, two in a row.
+    pub panels: Vec<Panel>,
+}
+
+/// Of a chart without its margins.
+const WIDTH: f64 = 300.0;
+const HEIGHT: f64 = 190.0;
+const MARGIN_X: f64 = 62.0;
+const MARGIN_Y: f64 = 64.0;
+const TOP: f64 = 64.0;
+/// Colours that are told apart on both grounds, and by most who see fewer colours.
+const COLOURS: [&str; 4] = ["#2f7ed8", "#e0762b", "#3a9d5d", "#a05bc0"];
+const STYLE: &str = "svg{font:12px system-ui,sans-serif;background:#fff;color:#222}\
+    text{fill:currentColor}.title{font-size:16px;font-weight:600}.panel{font-weight:600}\
+    .grid{stroke:currentColor;stroke-opacity:.14}.dim{opacity:.62}.line{fill:none;stroke-width:2}\
+    @media(prefers-color-scheme:dark){svg{background:#16181d;color:#e4e6ea}}";
+
+impl Page {
+    /// The page as SVG.
+    pub fn svg(&self) -> String {
+        let rows = self.panels.len().div_ceil(2) as f64;
+        let (width, height) = (2.0 * (WIDTH + MARGIN_X) + 90.0, TOP + rows * (HEIGHT + MARGIN_Y) + 8.0);
+        let mut svg = format!(
+            "<svg xmlns=\"http://www.w3.org/2000/svg\" viewBox=\"0 0 {width:.0} {height:.0}\" width=\"{width:.0}\" \
+             height=\"{height:.0}\" role=\"img\"><style>{STYLE}</style><text class=\"title\" x=\"{MARGIN_X}\" y=\"30\">\
+             {}</text>\n",
+            self.title
+        );
+        let (low, high) = self.decades();
+        for (at, panel) in self.panels.iter().enumerate() {
+            let x = MARGIN_X + (at % 2) as f64 * (WIDTH + MARGIN_X + 28.0);
+            let y = TOP + (at / 2) as f64 * (HEIGHT + MARGIN_Y);
+            // Writing to a string cannot fail.
+            let _ = writeln!(svg, "<g transform=\"translate({x:.0} {y:.0})\">");
+            self.axes(&mut svg, low, high);
+            self.panel(&mut svg, panel, low, high);
+            svg.push_str("</g>\n");
+        }
+        svg.push_str("</svg>\n");
+        svg
+    }
+
+    /// The powers of ten between which all values lie.
+    fn decades(&self) -> (i32, i32) {
+        let values = self.panels.iter().flat_map(|panel| &panel.lines).flat_map(|line| &line.values);
+        let (mut low, mut high) = (f64::MAX, f64::MIN);
+        for value in values.map(|value| value.max(1.0)) {
+            (low, high) = (low.min(value), high.max(value));
+        }
+        if low > high { (0, 1) } else { (low.log10().floor() as i32, (high.log10().ceil() as i32).max(1)) }
+    }
+
+    fn axes(&self, svg: &mut String, low: i32, high: i32) {
+        for decade in low..=high {
+            let y = height_of(10f64.powi(decade), low, high);
+            let label = if decade < 3 {
+                format!("{} ms", 10i64.pow(decade.max(0).cast_unsigned()))
+            } else {
+                format!("{} s", 10i64.pow((decade - 3).cast_unsigned()))
+            };
+            let _ = writeln!(
+                svg,
+                "<line class=\"grid\" x1=\"0\" x2=\"{WIDTH}\" y1=\"{y:.1}\" y2=\"{y:.1}\"/>\
+                 <text class=\"dim\" x=\"-8\" y=\"{:.1}\" text-anchor=\"end\">{label}</text>",
+                y + 4.0
+            );
+        }
+        for (at, label) in self.labels.iter().enumerate() {
+            let x = self.place(at);
+            let _ = writeln!(
+                svg,
+                "<text class=\"dim\" x=\"{x:.1}\" y=\"{}\" text-anchor=\"middle\">{label}</text>",
+                HEIGHT + 18.0
+            );
+        }
+        let (x, y) = (WIDTH / 2.0, HEIGHT + 34.0);
+        let _ = writeln!(svg, "<text class=\"dim\" x=\"{x}\" y=\"{y}\" text-anchor=\"middle\">{}</text>", self.axis);
+    }
+
+    fn panel(&self, svg: &mut String, panel: &Panel, low: i32, high: i32) {
+        let _ = writeln!(svg, "<text class=\"panel\" x=\"0\" y=\"-12\">{}</text>", panel.title);
+        let mut ends: Vec<(f64, usize)> = Vec::new();
+        for (at, line) in panel.lines.iter().enumerate() {
+            let colour = COLOURS[at % COLOURS.len()];
+            let points: Vec<(f64, f64)> = line
+                .values
+                .iter()
+                .enumerate()
+                .map(|(at, value)| (self.place(at), height_of(*value, low, high)))
+                .collect();
+            let path: Vec<String> = points.iter().map(|(x, y)| format!("{x:.1},{y:.1}")).collect();
+            let _ = writeln!(svg, "<polyline class=\"line\" stroke=\"{colour}\" points=\"{}\"/>", path.join(" "));
+            for ((x, y), value) in points.iter().zip(&line.values) {
+                let _ = writeln!(
+                    svg,
+                    "<circle cx=\"{x:.1}\" cy=\"{y:.1}\" r=\"3\" fill=\"{colour}\"><title>{} {value:.0} ms</title></circle>",
+                    line.name
+                );
+            }
+            ends.extend(points.last().map(|(_, y)| (*y, at)));
+        }
+        // Names that would lie on one another move apart.
+        ends.sort_by(|a, b| a.0.total_cmp(&b.0));
+        let mut free = f64::MIN;
+        for (y, at) in ends {
+            let y = y.max(free);
+            free = y + 14.0;
+            let colour = COLOURS[at % COLOURS.len()];
+            let x = self.place(self.labels.len() - 1) + 9.0;
+            let name = panel.lines[at].name;
+            let _ = writeln!(svg, "<text x=\"{x:.1}\" y=\"{:.1}\" style=\"fill:{colour}\">{name}</text>", y + 4.0);
+        }
+    }
+
+    fn place(&self, at: usize) -> f64 {
+        let steps = self.labels.len().saturating_sub(1).max(1) as f64;
+        14.0 + (WIDTH - 56.0) * at as f64 / steps
+    }
+}
+
+fn height_of(value: f64, low: i32, high: i32) -> f64 {
+    let share = (value.max(1.0).log10() - f64::from(low)) / f64::from((high - low).max(1));
+    HEIGHT * (1.0 - share.clamp(0.0, 1.0))
+}

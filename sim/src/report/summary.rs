@@ -1,0 +1,160 @@
+//! The summary of many runs. It is the same whatever thread ran which seed.
+
+use crate::profile::{Outcome, Tally};
+use crate::trace;
+use core::fmt;
+use core::time::Duration;
+use serde::Serialize;
+use serde_json::json;
+use std::collections::BTreeMap;
+
+/// Failures named in a summary; more are only counted.
+const MOST_FAILURES: usize = 100;
+/// What can make a host change.
+const CAUSES: [&str; 6] = ["crash_silent", "crash_closed", "graceful", "chosen", "voted", "forced"];
+/// The kinds of path that every summary names.
+const PATHS: [&str; 3] = ["srtp", "sctp", "relay"];
+
+/// A seed that failed.
+#[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Debug, Serialize)]
+pub struct Failure {
+    /// The seed.
+    pub seed: u64,
+    /// What was broken, and how.
+    pub why: String,
+}
+
+/// The sum of many runs.
+#[derive(Clone, Debug)]
+pub struct Summary {
+    stack: &'static str,
+    profile: &'static str,
+    first: u64,
+    /// How many seeds failed.
+    pub failed_count: u64,
+    failed: Vec<Failure>,
+    lasted: Duration,
+    players_lasted: Duration,
+    wall: Duration,
+    cpu: Duration,
+    tally: Tally,
+    /// By seed, counted from the first.
+    hashes: BTreeMap<u64, u64>,
+}
+
+impl Summary {
+    /// Of nothing yet.
+    pub fn new(stack: &'static str, profile: &'static str, first: u64) -> Self {
+        Summary {
+            stack,
+            profile,
+            first,
+            failed_count: 0,
+            failed: Vec::new(),
+            lasted: Duration::ZERO,
+            players_lasted: Duration::ZERO,
+            wall: Duration::ZERO,
+            cpu: Duration::ZERO,
+            tally: Tally::default(),
+            hashes: BTreeMap::new(),
+        }
+    }
+
+    /// Adds a run.
+    pub fn add(&mut self, seed: u64, outcome: &Outcome) {
+        if let Some(red) = &outcome.red {
+            self.failed_count += 1;
+            self.failed.push(Failure { seed, why: format!("{}: {}", red.check, red.why) });
+        }
+        self.lasted += outcome.lasted;
+        self.players_lasted += outcome.lasted * outcome.players;
+        self.tally.add(&outcome.tally);
+        self.hashes.insert(seed - self.first, outcome.hash);
+    }
+
+    /// Adds what another thread ran.
+    pub fn merge(&mut self, other: Summary) {
+        self.failed_count += other.failed_count;
+        self.failed.extend(other.failed);
+        self.lasted += other.lasted;
+        self.players_lasted += other.players_lasted;
+        self.tally.add(&other.tally);
+        self.hashes.extend(other.hashes);
+    }
+
+    /// All is added; it took so long on so many threads.
+    pub fn finish(&mut self, wall: Duration, jobs: usize) {
+        self.failed.sort();
+        self.failed.truncate(MOST_FAILURES);
+        self.wall = wall;
+        self.cpu = cpu_time().unwrap_or(wall * u32::try_from(jobs).unwrap_or(u32::MAX));
+    }
+
+    /// The hashes of all traces, folded in the order of the seeds.
+    pub fn hash(&self) -> u64 {
+        self.hashes.values().fold(self.first, |hash, next| trace::fold(hash, *next))
+    }
+
+    /// The summary for scripts.
+    pub fn to_json(&self) -> serde_json::Value {
+        let none = json!({"n": 0, "p50": 0, "p90": 0, "p99": 0, "max": 0});
+        let migration: BTreeMap<_, _> = CAUSES.into_iter().map(|cause| (cause, &none)).collect();
+        let mut delivered: BTreeMap<_, _> = PATHS.into_iter().map(|path| (path, 0)).collect();
+        delivered.extend(&self.tally.delivered_by);
+        json!({
+            "event": "summary",
+            "stack": self.stack,
+            "profile": self.profile,
+            "seeds": self.hashes.len(),
+            "failed_count": self.failed_count,
+            "failed": self.failed,
+            "world_hours": hours(self.lasted),
+            "player_hours": hours(self.players_lasted),
+            "wall_s": self.wall.as_secs_f64(),
+            "cpu_s": self.cpu.as_secs_f64(),
+            "host_crashes": 0,
+            "acked": self.tally.acked,
+            "views": 0,
+            "forced_views": 0,
+            "excused": self.tally.excused,
+            "marks": self.tally.marks,
+            "delivered_by": delivered,
+            "migration_ms": migration,
+            "hash": format!("{:016x}", self.hash()),
+        })
+    }
+}
+
+impl fmt::Display for Summary {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let seeds = self.hashes.len();
+        let wall = self.wall.as_secs_f64();
+        writeln!(f, "{seeds} seeds of {} on {}: {} failed", self.profile, self.stack, self.failed_count)?;
+        let (world, each) = (hours(self.lasted), self.cpu.as_secs_f64() * 1e3 / seeds.max(1) as f64);
+        writeln!(f, "  {world:.2} hours of their world in {wall:.1} s, {each:.2} ms of processor time each")?;
+        writeln!(f, "  {} messages acknowledged", self.tally.acked)?;
+        for (what, counts) in [
+            ("delivered by", &self.tally.delivered_by),
+            ("came up", &self.tally.marks),
+            ("excused", &self.tally.excused),
+        ] {
+            let counts: Vec<String> = counts.iter().map(|(name, count)| format!("{name} {count}")).collect();
+            writeln!(f, "  {what}: {}", if counts.is_empty() { "nothing".into() } else { counts.join(", ") })?;
+        }
+        writeln!(f, "  hash {:016x}", self.hash())
+    }
+}
+
+fn hours(duration: Duration) -> f64 {
+    duration.as_secs_f64() / 3_600.0
+}
+
+/// The processor time of this process, where the system tells it in a file.
+fn cpu_time() -> Option<Duration> {
+    // The 14th and 15th field; the second is the name in parentheses, which may hold anything.
+    let stat = std::fs::read_to_string("/proc/self/stat").ok()?;
+    let mut fields = stat.rsplit_once(')')?.1.split_whitespace().skip(11);
+    let ticks: u64 = fields.next()?.parse::<u64>().ok()? + fields.next()?.parse::<u64>().ok()?;
+    // A tick is 10 ms on every Linux that matters.
+    Some(Duration::from_millis(ticks * 10))
+}

@@ -1,0 +1,193 @@
+//! The program as scripts see it: the shapes of its outputs, its exit codes, and that a run is the same run however it
+//! is cut into threads.
+
+use serde_json::Value;
+use std::path::PathBuf;
+use std::process::{Command, Output};
+
+fn sim(args: &str) -> Output {
+    let args = args.split_whitespace();
+    Command::new(env!("CARGO_BIN_EXE_webstar-sim")).args(args).output().expect("the program runs")
+}
+
+fn text(bytes: &[u8]) -> &str {
+    core::str::from_utf8(bytes).expect("what it says is text")
+}
+
+fn lines(output: &Output) -> Vec<Value> {
+    let lines = text(&output.stdout).lines();
+    lines.map(|line| serde_json::from_str(line).unwrap_or_else(|why| panic!("{why}: {line}"))).collect()
+}
+
+fn summary(args: &str) -> Value {
+    let output = sim(args);
+    assert!(output.status.success(), "{}{}", text(&output.stdout), text(&output.stderr));
+    let mut lines = lines(&output);
+    assert_eq!(lines.len(), 1);
+    lines.remove(0)
+}
+
+/// A place for files of one test.
+fn scratch(name: &str) -> PathBuf {
+    let dir = PathBuf::from(env!("CARGO_TARGET_TMPDIR")).join(name);
+    std::fs::create_dir_all(&dir).expect("the scratch directory can be made");
+    dir
+}
+
+#[test]
+fn two_hundred_seeds_of_two_players_break_nothing() {
+    let summary = summary("run --profile pair --seeds 0..200 --json");
+    assert_eq!((&summary["seeds"], &summary["failed_count"]), (&200.into(), &0.into()));
+    for rare in ["path_switch", "path_died", "reopened", "give_up", "fragmented", "drained", "half_open", "protected"] {
+        assert!(summary["marks"][rare].as_u64() > Some(0), "{rare} never came up");
+    }
+    for path in ["srtp", "sctp", "relay", "external"] {
+        assert!(summary["delivered_by"][path].as_u64() > Some(0), "nothing came by {path}");
+    }
+}
+
+#[test]
+fn a_summary_has_every_field_of_the_contract() {
+    let summary = summary("run --stack model --profile pair --seeds 3..5 --json");
+    for text in ["event", "stack", "profile", "hash"] {
+        assert!(summary[text].is_string(), "{text}");
+    }
+    let numbers = "seeds failed_count world_hours player_hours wall_s cpu_s host_crashes acked views forced_views";
+    for number in numbers.split(' ') {
+        assert!(summary[number].is_number(), "{number}");
+    }
+    for object in ["excused", "marks", "delivered_by", "migration_ms"] {
+        assert!(summary[object].is_object(), "{object}");
+    }
+    assert_eq!(summary["event"], "summary");
+    assert!(summary["failed"].is_array());
+    assert_eq!(summary["hash"].as_str().map(str::len), Some(16));
+    let (world, players) = (summary["world_hours"].as_f64(), summary["player_hours"].as_f64());
+    assert!(world > Some(0.0) && players == world.map(|world| 2.0 * world));
+    for cause in ["crash_silent", "crash_closed", "graceful", "chosen", "voted", "forced"] {
+        for field in ["n", "p50", "p90", "p99", "max"] {
+            assert!(summary["migration_ms"][cause][field].is_number(), "{cause} {field}");
+        }
+    }
+}
+
+#[test]
+fn the_hash_is_the_same_for_any_number_of_threads_and_differs_between_seeds() {
+    let hash = |args: &str| summary(&format!("run --json {args}"))["hash"].clone();
+    let one = hash("--seeds 1000..1040 --jobs 1");
+    assert_eq!(one, hash("--seeds 1000..1040 --jobs 2"));
+    assert_eq!(one, hash("--seeds 1000..1040 --jobs 7"));
+    assert_ne!(one, hash("--seeds 1001..1041"));
+}
+
+#[test]
+fn a_replay_tells_what_was_drawn_what_happened_and_the_same_hash_each_time() {
+    let output = sim("replay 7");
+    let output = text(&output.stdout);
+    assert!(output.contains("wire") && output.contains("sends on path") && output.contains("verdict"), "{output}");
+    let hash = |output: &str| output.lines().last().and_then(|line| line.split_whitespace().last().map(String::from));
+    assert_eq!(hash(output), hash(text(&sim("replay 7 --stack model --profile pair").stdout)));
+    assert_eq!(hash(output).map(|hash| hash.len()), Some(16));
+}
+
+#[test]
+fn a_replay_writes_a_trace_and_a_page_and_comes_to_the_same() {
+    let dir = scratch("replay");
+    let (trace, page) = (dir.join("7.jsonl"), dir.join("7.html"));
+    let output = sim(&format!("replay 7 --trace {} --html {}", trace.display(), page.display()));
+    assert!(output.status.success(), "{}", text(&output.stdout));
+    assert_eq!(output.stdout, sim("replay 7").stdout);
+    let trace = std::fs::read_to_string(trace).expect("the trace was written");
+    let lines: Vec<Value> = trace.lines().map(|line| serde_json::from_str(line).expect("one object a line")).collect();
+    assert_eq!(lines[0]["event"], "plan");
+    assert!(lines[0]["plan"]["wires"].is_array() && lines[0]["plan"]["faults"].is_array());
+    for event in ["submitted", "delivered", "acked", "packet", "path", "using", "order", "quiet", "settled"] {
+        assert!(lines.iter().any(|line| line["event"] == event && line["t_ms"].is_number()), "no {event}");
+    }
+    let page = std::fs::read_to_string(page).expect("the page was written");
+    assert!(page.starts_with("<!doctype html>") && page.contains("prefers-color-scheme:dark"));
+    assert!(!page.contains("http://") && !page.contains("https://"), "the page stands alone");
+}
+
+#[test]
+fn what_cannot_be_written_is_an_error_that_names_it() {
+    let output = sim("replay 7 --trace no-such-directory/7.jsonl");
+    assert_eq!(output.status.code(), Some(2));
+    assert!(text(&output.stderr).contains("no-such-directory/7.jsonl"));
+}
+
+#[test]
+fn the_latency_table_has_every_row_of_the_contract() {
+    let dir = scratch("report");
+    let output = sim(&format!("report --table latency --json --out {}", dir.display()));
+    assert!(output.status.success(), "{}", text(&output.stderr));
+    let rows = lines(&output);
+    assert_eq!(rows.len(), 3 * 2 * 4 * 2);
+    for row in &rows {
+        assert_eq!((&row["event"], &row["table"], &row["stack"]), (&"row".into(), &"latency".into(), &"model".into()));
+        let numbers = "samples loss size one_way_ms hz p50 p99 p999 max lost duplicated bytes_ratio";
+        for number in numbers.split(' ') {
+            assert!(row[number].is_number(), "{number} in {row}");
+        }
+        let sent = row["samples"].as_u64().zip(row["lost"].as_u64()).map(|(came, lost)| came + lost);
+        assert_eq!(sent, Some(40_000), "20,000 each way");
+    }
+    let has = |pipe: &str, channel: &str| rows.iter().any(|row| row["pipe"] == pipe && row["channel"] == channel);
+    for pipe in ["srtp", "sctp", "relay"] {
+        assert!(has(pipe, "ordered") && has(pipe, "unreliable"), "{pipe}");
+    }
+    let json = std::fs::read_to_string(dir.join("latency.json")).expect("the rows were written");
+    assert_eq!(serde_json::from_str::<Vec<Value>>(&json).expect("they are JSON"), rows);
+    let svg = std::fs::read_to_string(dir.join("latency.svg")).expect("the chart was written");
+    assert!(
+        svg.starts_with("<svg") && svg.contains("prefers-color-scheme:dark") && svg.matches("<polyline").count() == 12
+    );
+}
+
+#[test]
+fn what_does_not_exist_yet_is_said_in_one_line() {
+    for (args, exists) in [
+        ("run --profile swarm --seeds 0..1", "`pair`"),
+        ("run --stack webrtc --seeds 0..1", "`model`"),
+        ("replay 1 --stack dtls", "`model`"),
+        ("replay 1 --profile nat", "`pair`"),
+        ("report --table migration", "`latency`"),
+        ("report --table latency --stack webrtc", "`model`"),
+    ] {
+        let output = sim(args);
+        let said = text(&output.stderr);
+        assert_eq!(output.status.code(), Some(2), "{args}: {said}");
+        assert!(said.lines().count() == 1 && said.contains(exists), "{args}: {said}");
+        assert!(output.stdout.is_empty(), "{args}");
+    }
+}
+
+#[test]
+fn wrong_usage_leaves_with_two() {
+    for args in [
+        "",
+        "walk",
+        "run --seeds 5",
+        "run --seeds 5..5",
+        "run --seeds b..c",
+        "run --profile mob",
+        "run --jobs 0",
+        "run --colour",
+        "replay",
+        "replay x",
+        "report --table size",
+    ] {
+        let output = sim(args);
+        assert_eq!(output.status.code(), Some(2), "`{args}`");
+        assert!(!output.stderr.is_empty(), "`{args}`");
+    }
+}
+
+#[test]
+fn every_command_shows_an_example() {
+    for command in ["", "run", "replay", "report"] {
+        let output = sim(&format!("{command} --help"));
+        assert!(output.status.success());
+        assert!(text(&output.stdout).contains("Example:\n  webstar-sim"), "{command}");
+    }
+}
