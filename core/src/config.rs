@@ -5,6 +5,9 @@ use crate::wire::limits::MAX_MESSAGE;
 use serde::{Deserialize, Serialize};
 use thiserror::Error;
 
+/// The longest time that may be set: more is a mistake of units.
+const LONGEST_TIME: Duration = Duration::from_secs(3600);
+
 /// What holding a message costs beyond its bytes, so that empty ones are bounded too.
 pub const MESSAGE_OVERHEAD: usize = 64;
 
@@ -106,7 +109,7 @@ impl SessionConfig {
             (self.max_keys > 0, "max_keys", "at least 1"),
             (self.ack_every > 0, "ack_every", "at least 1"),
             (self.packet_threshold > 0, "packet_threshold", "at least 1"),
-            (self.time_threshold >= 1.0 && self.time_threshold.is_finite(), "time_threshold", "at least 1.0"),
+            ((1.0..=10.0).contains(&self.time_threshold), "time_threshold", "1.0 to 10.0"),
             (!self.min_probe_timeout.is_zero(), "min_probe_timeout", "longer than nothing"),
             (!self.heartbeat_interval.is_zero(), "heartbeat_interval", "longer than nothing"),
             (self.min_rhythm <= self.heartbeat_interval, "min_rhythm", "at most heartbeat_interval"),
@@ -114,7 +117,18 @@ impl SessionConfig {
             (self.tick.is_none_or(|tick| !tick.is_zero()), "tick", "longer than nothing, or absent"),
             (self.stream_window >= 4096, "stream_window", "at least 4096 bytes"),
         ];
-        match rules.into_iter().find(|rule| !rule.0) {
+        let times = [
+            (self.unreliable_expiry, "unreliable_expiry"),
+            (self.tick.unwrap_or_default(), "tick"),
+            (self.max_ack_delay, "max_ack_delay"),
+            (self.min_probe_timeout, "min_probe_timeout"),
+            (self.initial_rtt, "initial_rtt"),
+            (self.heartbeat_interval, "heartbeat_interval"),
+            (self.min_rhythm, "min_rhythm"),
+            (self.warm_interval, "warm_interval"),
+        ];
+        let times = times.into_iter().map(|(time, setting)| (time <= LONGEST_TIME, setting, "at most one hour"));
+        match rules.into_iter().chain(times).find(|rule| !rule.0) {
             Some((_, setting, must)) => Err(ConfigError { setting, must }),
             None => Ok(()),
         }

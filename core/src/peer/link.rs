@@ -222,6 +222,9 @@ impl Link {
     /// Takes a message for the other side. [`SendError::Full`] means not taken; [`LinkEvent::Drained`] follows once.
     pub fn send(&mut self, now: Instant, message: Outbound) -> Result<MessageId, SendError> {
         self.now = self.now.max(now);
+        if self.is_closed {
+            return Err(SendError::Closed);
+        }
         self.session.send(self.now, message)
     }
 

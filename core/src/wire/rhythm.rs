@@ -11,7 +11,7 @@ impl Rhythm {
     /// The shortest announced interval that is not shorter than `interval`: 16 ms to about 17 minutes.
     pub fn at_least(interval: Duration) -> Rhythm {
         let whole = interval.as_secs().saturating_mul(1_000).saturating_add(u64::from(interval.subsec_millis()));
-        let has_rest = interval.subsec_nanos() % 1_000_000 > 0;
+        let has_rest = !interval.subsec_nanos().is_multiple_of(1_000_000);
         let millis = whole.saturating_add(u64::from(has_rest)).clamp(16, 31 << 15);
         let exponent = (63 - millis.leading_zeros()) - 4;
         let mantissa = millis.div_ceil(1 << exponent);

@@ -240,7 +240,7 @@ impl World {
                 let was_refused = core::mem::replace(&mut player.is_refused[priority as usize], true);
                 player.refusals += usize::from(!was_refused);
             }
-            Err(SendError::TooLong { .. } | SendError::TooManyKeys { .. }) => {}
+            Err(SendError::TooLong { .. } | SendError::TooManyKeys { .. } | SendError::Closed) => {}
         }
     }
 

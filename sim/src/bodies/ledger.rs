@@ -32,7 +32,7 @@ impl Ledger {
             }
             Err(SendError::Full { .. }) => self.refused[priority as usize] = true,
             Err(SendError::TooLong { .. }) => assert!(length > self.max_message),
-            Err(SendError::TooManyKeys { .. }) => {}
+            Err(SendError::TooManyKeys { .. } | SendError::Closed) => {}
         }
     }
 

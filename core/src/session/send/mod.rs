@@ -33,6 +33,9 @@ pub enum SendError {
         /// The limit.
         max: usize,
     },
+    /// The conversation was closed.
+    #[error("the conversation is closed; begin a new one")]
+    Closed,
     /// A new key beyond the configured number.
     #[error("all {max} latest-only keys are in use; use fewer keys or raise max_keys on both sides")]
     TooManyKeys {
