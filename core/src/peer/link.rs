@@ -194,6 +194,9 @@ impl Link {
         if paths.len() > MAX_PATHS || paths.iter().any(|setup| usize::from(setup.id.0) >= MAX_PATHS) {
             return Err(ConfigError { setting: "paths", must: "at most 8, numbered from 0 to 7" });
         }
+        if (1..paths.len()).any(|at| paths[..at].iter().any(|setup| setup.id == paths[at].id)) {
+            return Err(ConfigError { setting: "paths", must: "numbered differently" });
+        }
         let session = Session::new(config.session, ids, now)?;
         let mut random = ChaCha8Rng::from_seed(seed);
         let mut link_path = |setup: &PathSetup| {
