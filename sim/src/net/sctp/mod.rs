@@ -312,6 +312,18 @@ mod tests {
     }
 
     #[test]
+    fn on_a_wire_that_doubles_packets_control_packets_do_not_multiply() {
+        let config = LinkConfig { loss: 0.3, duplicate: 0.5, ..clean() };
+        let mut channel = channel(config);
+        for step in 0..1_000 {
+            channel.send(at(step * 20), A, &step.to_le_bytes()).expect("room");
+            arrivals(&mut channel, at(step * 20 + 19));
+        }
+        let packets = channel.counters(A).duplicated + channel.wire.counters(A).sent;
+        assert!(packets < 50_000, "{packets} packets for 1,000 messages");
+    }
+
+    #[test]
     fn after_reopening_nothing_old_arrives() {
         let mut channel = channel(clean());
         channel.send(at(0), A, b"old").expect("room");

@@ -10,9 +10,10 @@ use webstar_core::time::{Duration, Instant};
 const RTO_INITIAL: Duration = Duration::from_secs(3);
 const RTO_MIN: Duration = Duration::from_secs(1);
 const RTO_MAX: Duration = Duration::from_secs(60);
-/// The same FORWARD-TSN is not sent again sooner: it and the acknowledgement that answers it would call forth each other
-/// without end on a wire that doubles packets.
-const FORWARD_PAUSE: Duration = Duration::from_millis(5);
+/// The same FORWARD-TSN is sent so often at most within so long: it and the acknowledgement that answers it would call
+/// forth each other without end on a wire that doubles packets.
+const FORWARDS: u32 = 8;
+const FORWARDS_WITHIN: Duration = Duration::from_millis(5);
 /// A number reported missing so often counts as lost.
 const MISSED: u8 = 3;
 /// The window never shrinks below this by fast recovery.
@@ -32,8 +33,8 @@ pub(super) struct Window {
     /// And need not wait for anything up to here. A FORWARD-TSN says so, if one is owed.
     given_up: u64,
     owes_forward: bool,
-    /// The last FORWARD-TSN sent.
-    forwarded: Option<(u64, Instant)>,
+    /// The last FORWARD-TSN sent, since when, and how often.
+    forwarded: (u64, Option<Instant>, u32),
     window: usize,
     /// Below this the window grows fast.
     threshold: usize,
@@ -74,7 +75,7 @@ impl Default for Window {
             cumulative: 0,
             given_up: 0,
             owes_forward: false,
-            forwarded: None,
+            forwarded: (0, None, 0),
             window: (4 * MTU).min(4_380.max(2 * MTU)),
             threshold: 1 << 20,
             acked_since_growth: 0,
@@ -120,10 +121,13 @@ impl Window {
             self.start_timeout(now);
         }
         writer.finish().into_iter().for_each(&mut *send);
-        let is_news = |(tsn, at): (u64, Instant)| tsn != self.given_up || now >= at + FORWARD_PAUSE;
-        if core::mem::take(&mut self.owes_forward) && self.forwarded.is_none_or(is_news) {
-            self.forwarded = Some((self.given_up, now));
-            send(writer.forward(self.given_up));
+        if core::mem::take(&mut self.owes_forward) {
+            let (tsn, since, times) = self.forwarded;
+            let is_repeat = tsn == self.given_up && since.is_some_and(|at| now < at + FORWARDS_WITHIN);
+            self.forwarded = if is_repeat { (tsn, since, times + 1) } else { (self.given_up, Some(now), 1) };
+            if self.forwarded.2 <= FORWARDS {
+                send(writer.forward(self.given_up));
+            }
         }
     }
 
