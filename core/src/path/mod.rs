@@ -23,8 +23,9 @@
 //! is `Dead`, and the ladder starts: quick retry, restart, relayed candidates only, then on in the background. When the
 //! pipe opens, the watch begins anew at `Opening`, and the path waits for its proof while the relay carries on.
 //!
-//! The relay's watch never gives up by itself ([`WatchConfig::relay`]): its pipe is the server connection, which other
-//! sessions share and which is mended by its own ladder when it closes, not because one player is silent.
+//! The relay's watch has more patience, or never gives up by itself ([`WatchConfig::relay`]): its pipe is the server
+//! connection, which other sessions may share and which its own ladder mends when it closes, not because one player is
+//! silent.
 //!
 //! The WebRTC path is one more kind behind this seam: it drives its own negotiation by the same [`ladder::WEBRTC`]
 //! steps, and its SRTP and data-channel pipes are watched and chosen like any other.

@@ -308,6 +308,9 @@ impl Link {
         match self.paths[index].keeper.on_fact(self.now, attempt, fact) {
             Some(PipeNews::Opened(facts)) => {
                 if !self.session.open_path(self.now, path, facts) {
+                    // It is mended like a pipe that broke: perhaps the next one is better.
+                    self.paths[index].keeper.on_dead(self.now);
+                    self.settle();
                     return Err(InputError::Unusable(path));
                 }
                 let change = self.paths[index].watch.on_opened(self.now);

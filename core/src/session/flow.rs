@@ -196,7 +196,7 @@ impl Flow {
         self.loss.on_mistake(self.under_way());
         self.packets_lost = self.packets_lost.saturating_sub(1);
         let overtaken_by = self.acked_place.unwrap_or(0).saturating_sub(packet.place);
-        self.packet_threshold = self.packet_threshold.max(overtaken_by + 1).min(MAX_PACKET_THRESHOLD);
+        self.packet_threshold = self.packet_threshold.max((overtaken_by + 1).min(MAX_PACKET_THRESHOLD));
         let late = now.since(packet.at).saturating_sub(self.rtt.smoothed());
         self.time_slack = self.time_slack.max(late.min(self.rtt.smoothed()));
     }
@@ -242,8 +242,8 @@ impl Flow {
         self.loss_at
     }
 
-    /// When the other side is asked again, because nothing has been acknowledged. On a path not in use there is one
-    /// question, and then what was sent is given up.
+    /// When the other side is asked again, because nothing has been acknowledged. On a path not in use nothing is asked:
+    /// what was sent is given up then.
     pub(crate) fn ask_at(&self, is_active: bool, config: &SessionConfig) -> Option<Instant> {
         if self.in_flight == 0 {
             return None;

@@ -55,12 +55,13 @@ impl Session {
             self.acking.seen.insert_refused(packet.number);
         }
         self.take_recovered(now);
+        self.trim(now);
     }
 
     fn take_frames(&mut self, now: Instant, path: PathId, packet: &Packet<'_>) -> Findings {
         let mut findings = Findings::default();
         let mut frames = Frames::new(packet.frames);
-        let mut repairs = 0;
+        let (mut repairs, mut acked) = (0, false);
         while let Some(frame) = frames.next() {
             let Ok(frame) = frame else {
                 findings.invalid = true;
@@ -68,7 +69,12 @@ impl Session {
             };
             match frame {
                 Frame::Ping => findings.asks = true,
-                Frame::Ack(ack) => self.on_ack(now, &ack, &mut findings),
+                // One is enough, and each costs a walk over what is in flight: more are read and ignored.
+                Frame::Ack(ack) if !acked => {
+                    acked = true;
+                    self.on_ack(now, &ack, &mut findings);
+                }
+                Frame::Ack(_) => {}
                 Frame::Probe(token) => {
                     if let Some(flow) = self.flow_mut(path) {
                         flow.answer = Some(token);
@@ -203,7 +209,7 @@ impl Session {
                 self.acking.on_heard(below);
                 return;
             }
-            Fate::InFlight | Fate::Lost | Fate::GivenUp => packet.fate = Fate::Arrived,
+            Fate::InFlight | Fate::Lost | Fate::GivenUp | Fate::Recovered => packet.fate = Fate::Arrived,
         }
         let packet = *packet;
         self.acking.on_heard(packet.acked_below);
@@ -214,7 +220,7 @@ impl Session {
             });
             match fate {
                 Fate::InFlight => flow.on_arrived(now, number, &packet, rtt),
-                Fate::Lost => flow.on_late(now, &packet),
+                Fate::Lost | Fate::Recovered => flow.on_late(now, &packet),
                 _ => {}
             }
         }
@@ -225,10 +231,10 @@ impl Session {
     fn on_number_recovered(&mut self, now: Instant, number: u64) {
         let Some(packet) = self.sent.get(number) else { return };
         let fate = packet.fate;
-        if matches!(fate, Fate::Arrived | Fate::Untracked) {
+        if matches!(fate, Fate::Arrived | Fate::Untracked | Fate::Recovered) {
             return;
         }
-        packet.fate = Fate::Arrived;
+        packet.fate = Fate::Recovered;
         let packet = *packet;
         if fate == Fate::InFlight
             && let Some(flow) = self.opened(packet.opening)

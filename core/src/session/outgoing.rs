@@ -27,7 +27,8 @@ struct Draft {
     start: usize,
     limit: usize,
     rhythm: Rhythm,
-    acked_below: u64,
+    /// Told by the acknowledgement in it, if it carries one.
+    acked_below: Option<u64>,
     /// It wants an acknowledgement.
     asks: bool,
     talks: bool,
@@ -58,7 +59,7 @@ impl Session {
             frame::write_probe(token, out);
         }
         if self.active == Some(self.flows[index].path) && self.acking.has_news() {
-            draft.acked_below = self.acking.write(now, out);
+            draft.acked_below = Some(self.acking.write(now, out));
         }
         Some(self.finish(now, index, &draft, out))
     }
@@ -80,16 +81,17 @@ impl Session {
         let start = out.len();
         let mut draft = self.begin(now, index, out, envelope);
         if self.acking.has_news() {
-            draft.acked_below = self.acking.write(now, out);
+            draft.acked_below = Some(self.acking.write(now, out));
         }
         if let Some(unheard) = self.unheard.take() {
             frame::write_unheard(unheard, out);
             draft.asks = true;
         }
         self.write_messages(now, index, messages, &mut draft, out);
-        if !draft.talks && !is_due && draft.acked_below == 0 {
-            // What waits cannot be written now: it comes back with the next acknowledgement.
-            self.is_stuck = true;
+        if !draft.talks && !is_due && !draft.asks && draft.acked_below.is_none() {
+            // What waits cannot be written now: it comes back with the next acknowledgement. A critical lane that had
+            // nothing of use left holds nobody up.
+            self.is_stuck = messages == Messages::All;
             out.truncate(start);
             return None;
         }
@@ -156,7 +158,7 @@ impl Session {
         self.protection.symbol.clear();
         // The mark in front of a symbol takes one byte.
         let full_room = limit - out.len() - 1;
-        Draft { number, start, limit, rhythm, acked_below: 0, asks: false, talks: false, repairs: 0, full_room }
+        Draft { number, start, limit, rhythm, acked_below: None, asks: false, talks: false, repairs: 0, full_room }
     }
 
     /// Critical messages, the rest, and repairs where they harm nothing: behind all messages when the path has bytes to
@@ -239,7 +241,7 @@ impl Session {
         let bytes = out.len() - draft.start;
         let flow = &mut self.flows[index];
         let tracked = flow.on_sent(now, bytes, draft.asks, draft.talks);
-        self.sent.push(now, flow.opening, bytes, draft.rhythm, tracked, draft.acked_below);
+        self.sent.push(now, flow.opening, bytes, draft.rhythm, tracked, draft.acked_below.unwrap_or(0));
         flow.path
     }
 }

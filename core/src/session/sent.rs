@@ -23,6 +23,8 @@ pub(crate) enum Fate {
     Lost,
     /// Given up by a switch of path: no loss, but its content has gone back.
     GivenUp,
+    /// Counted as lost, and settled by a repair. If it arrives after all, it was only late.
+    Recovered,
 }
 
 /// One packet that was sent.
@@ -133,12 +135,12 @@ impl SentLog {
         self.pieces.range(start..start + usize::from(packet.pieces))
     }
 
-    /// Forgets settled packets from the front: what arrived, and what was lost before `lost_before`.
-    pub(crate) fn trim(&mut self, lost_before: Instant) {
+    /// Forgets packets from the front: what arrived, and what left before `before` and is not waited for.
+    pub(crate) fn trim(&mut self, before: Instant) {
         while let Some(front) = self.packets.front() {
             let is_settled = match front.fate {
-                Fate::Untracked | Fate::Arrived => true,
-                Fate::Lost | Fate::GivenUp => front.at < lost_before,
+                Fate::Arrived => true,
+                Fate::Untracked | Fate::Lost | Fate::GivenUp | Fate::Recovered => front.at < before,
                 Fate::InFlight => false,
             };
             if !is_settled {

@@ -37,7 +37,7 @@ impl Session {
     }
 
     /// Nothing has been acknowledged on a path for too long: the oldest content, a packet full, leaves again at once.
-    /// On a path not in use only keep-alives are out: those are forgotten.
+    /// What is out on a path not in use is given up: it leaves again on the one in use.
     fn ask_again(&mut self, now: Instant, index: usize) {
         let path = self.flows[index].path;
         if self.active != Some(path) {

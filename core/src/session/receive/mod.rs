@@ -80,7 +80,7 @@ impl Inbox {
     ) -> Taken {
         let travels = frame.part.map_or(frame.bytes.len(), |part| part.total as usize);
         if travels > config.max_message {
-            self.skip(frame, deliver);
+            self.skip(frame, config, deliver);
             return Taken::Broken;
         }
         match frame.delivery {
@@ -90,20 +90,23 @@ impl Inbox {
     }
 
     /// A message that can never be taken leaves no hole in its stream.
-    fn skip(&mut self, frame: &MessageFrame<'_>, deliver: &mut impl FnMut(Received)) {
+    fn skip(&mut self, frame: &MessageFrame<'_>, config: &SessionConfig, deliver: &mut impl FnMut(Received)) {
         let lane = &mut self.lanes[frame.priority as usize];
         match frame.delivery {
             Delivery::Ordered => lane.ordered.skip(frame.seq, &mut self.held),
             Delivery::Reliable => lane.reliable.skip(frame.seq, &mut self.held),
             Delivery::Latest | Delivery::Unreliable => {}
         }
-        self.deliver_ready(frame.priority, deliver);
+        self.deliver_ready(frame.priority, config, deliver);
     }
 
-    /// Delivers what has been waiting for an earlier message.
-    fn deliver_ready(&mut self, priority: Priority, deliver: &mut impl FnMut(Received)) {
-        while let Some(payload) = self.lanes[priority as usize].ordered.pop_ready(&mut self.held) {
-            deliver(Received { priority, delivery: Delivery::Ordered, key: 0, payload });
+    /// Delivers what has been waiting for an earlier message. What does not unpack leaves no hole.
+    fn deliver_ready(&mut self, priority: Priority, config: &SessionConfig, deliver: &mut impl FnMut(Received)) {
+        while let Some((bytes, compressed)) = self.lanes[priority as usize].ordered.pop_ready(&mut self.held) {
+            let payload = if compressed { decompress(&bytes, config.max_message) } else { Some(bytes) };
+            if let Some(payload) = payload {
+                deliver(Received { priority, delivery: Delivery::Ordered, key: 0, payload });
+            }
         }
     }
 
@@ -116,24 +119,30 @@ impl Inbox {
         let lane = &mut self.lanes[frame.priority as usize];
         let is_ordered = frame.delivery == Delivery::Ordered;
         let sequence = if is_ordered { &mut lane.ordered } else { &mut lane.reliable };
-        let message = match sequence.offer(frame, config.receive_buffer, &mut self.held) {
+        let parts = match sequence.offer(frame, config.receive_buffer, &mut self.held) {
             Offer::Kept => return Taken::Yes,
             Offer::Refused => return Taken::Refused,
             Offer::Broken => return Taken::Broken,
-            Offer::Whole => unpack_slice(frame, config),
-            Offer::Complete(bytes, compressed) => unpack(bytes, compressed, config),
-        };
-        let Some(payload) = message else {
-            self.skip(frame, deliver);
-            return Taken::Broken;
+            Offer::Whole => None,
+            Offer::Complete(bytes, compressed) => Some((bytes, compressed)),
         };
         if is_ordered && !sequence.is_next(frame.seq) {
-            sequence.keep(frame.seq, payload, &mut self.held);
+            let whole = || (Bytes::copy_from_slice(frame.bytes), frame.compressed);
+            let travelled = parts.map_or_else(whole, |(bytes, compressed)| (Bytes::from(bytes), compressed));
+            sequence.keep(frame.seq, travelled, &mut self.held);
             return Taken::Yes;
         }
+        let message = match parts {
+            None => unpack_slice(frame, config),
+            Some((bytes, compressed)) => unpack(bytes, compressed, config),
+        };
+        let Some(payload) = message else {
+            self.skip(frame, config, deliver);
+            return Taken::Broken;
+        };
         sequence.take(frame.seq);
         deliver(Received { priority: frame.priority, delivery: frame.delivery, key: 0, payload });
-        self.deliver_ready(frame.priority, deliver);
+        self.deliver_ready(frame.priority, config, deliver);
         Taken::Yes
     }
 

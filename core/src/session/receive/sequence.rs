@@ -9,13 +9,17 @@ use std::collections::VecDeque;
 /// What a waiting message costs beyond its bytes.
 const READY_OVERHEAD: usize = 64;
 
+/// A message as it travelled, and whether it is compressed.
+pub(super) type Travelled = (Bytes, bool);
+
 /// The state of one message number.
 #[derive(Debug)]
 enum Slot {
     Missing,
     Partial(Box<Partial>),
-    /// Complete, and waiting for an earlier one.
-    Ready(Bytes),
+    /// Complete as it travelled, and waiting for an earlier one. It is unpacked when its turn comes: what waits may
+    /// not cost more than what was received.
+    Ready(Travelled),
     /// Delivered.
     Taken,
 }
@@ -43,7 +47,7 @@ pub(super) struct Sequence {
 }
 
 impl Sequence {
-    /// Takes a frame. `room` is how many more bytes may be held; `held` is kept up to date.
+    /// Takes a frame. `limit` is how many bytes may be held in all; `held` is kept up to date.
     pub(super) fn offer(&mut self, frame: &MessageFrame<'_>, limit: usize, held: &mut usize) -> Offer {
         let Some(ahead) = frame.seq.checked_sub(self.base) else { return Offer::Kept };
         if ahead >= MESSAGE_WINDOW {
@@ -59,6 +63,9 @@ impl Sequence {
             (Slot::Missing, None) if !may_hold(frame.bytes.len() + READY_OVERHEAD) => Offer::Refused,
             (Slot::Missing, None) => Offer::Whole,
             (Slot::Partial(partial), None) => {
+                if ahead > 0 && *held - partial.cost() + frame.bytes.len() + READY_OVERHEAD > limit {
+                    return Offer::Refused;
+                }
                 *held -= partial.cost();
                 self.slots[index] = Slot::Missing;
                 Offer::Whole
@@ -126,19 +133,19 @@ impl Sequence {
     }
 
     /// Keeps a complete message until those before it have come.
-    pub(super) fn keep(&mut self, seq: u64, message: Bytes, held: &mut usize) {
+    pub(super) fn keep(&mut self, seq: u64, message: Travelled, held: &mut usize) {
         if let Some(slot) = self.slot(seq) {
-            *held += message.len() + READY_OVERHEAD;
+            *held += message.0.len() + READY_OVERHEAD;
             *slot = Slot::Ready(message);
         }
     }
 
     /// The next message in order, if it is complete.
-    pub(super) fn pop_ready(&mut self, held: &mut usize) -> Option<Bytes> {
+    pub(super) fn pop_ready(&mut self, held: &mut usize) -> Option<Travelled> {
         let front = self.slots.front_mut()?;
         match core::mem::replace(front, Slot::Missing) {
             Slot::Ready(message) => {
-                *held -= message.len() + READY_OVERHEAD;
+                *held -= message.0.len() + READY_OVERHEAD;
                 self.slots.pop_front();
                 self.base += 1;
                 self.pass_taken();

@@ -110,7 +110,6 @@ impl Lane {
         if let Some(old) = replaced {
             if let Some(waiting) = stream.get(old)
                 && waiting.written.is_none()
-                && !waiting.payload.is_empty()
             {
                 self.held_bytes -= waiting.cost();
                 *waiting = held;
