@@ -169,7 +169,7 @@ impl Session {
         }
         let flow = &self.flows[index];
         let is_protected =
-            self.config.enable_protection && self.protection.update(flow.loss.share(), self.config.protect_above);
+            self.config.enable_protection && self.protection.update(now, flow.loss.share(), self.config.protect_above);
         let is_busy = is_protected && !flow.has_spare();
         if is_protected {
             self.protection.judge(now, flow.has_queue(), flow.rtt.smoothed());

@@ -20,8 +20,10 @@ const SHARES: [(f64, f64); 4] = [(0.01, 0.7), (0.05, 0.8), (0.12, 0.9), (0.30, 1
 
 /// What a queue leaves of the protection.
 const RESTRAIN: f64 = 0.25;
-/// What is always left of it, as a beginning to grow from.
-const LEAST_RESTRAINT: f64 = 0.02;
+/// What is left of it at the least. A path that bears not even that, two round trips in a row, bears none: it is left
+/// alone for a while, and begins again with this.
+const LEAST_RESTRAINT: f64 = 0.1;
+const REST: Duration = Duration::from_secs(60);
 /// How fast it comes back.
 const RELAX_PER_SECOND: f64 = 0.01;
 
@@ -41,6 +43,8 @@ pub(crate) struct Protection {
     /// The part of its share that the path has shown to bear, and when that was judged last.
     restraint: f64,
     judged_at: Instant,
+    /// No protection until then.
+    rests_until: Instant,
 }
 
 impl Protection {
@@ -55,12 +59,14 @@ impl Protection {
             is_on: false,
             restraint: 1.0,
             judged_at: now,
+            rests_until: now,
         }
     }
 
-    /// Follows the measured loss: on above `threshold`, off again below half of it.
-    pub(crate) fn update(&mut self, loss: f64, threshold: f64) -> bool {
-        self.is_on = loss > if self.is_on { threshold / 2.0 } else { threshold };
+    /// Follows the measured loss: on above `threshold`, off again below half of it, and off while the path rests.
+    pub(crate) fn update(&mut self, now: Instant, loss: f64, threshold: f64) -> bool {
+        let is_wanted = loss > if self.is_on { threshold / 2.0 } else { threshold };
+        self.is_on = is_wanted && now >= self.rests_until;
         if !self.is_on {
             self.credit = 0.0;
         }
@@ -73,6 +79,9 @@ impl Protection {
         let since = now.since(self.judged_at);
         if has_queue && since >= rtt {
             self.restraint = (self.restraint * RESTRAIN).max(LEAST_RESTRAINT);
+            if self.restraint == LEAST_RESTRAINT {
+                self.rests_until = now + REST;
+            }
             self.credit = self.credit.min(0.0);
             self.judged_at = now;
         } else if !has_queue {
