@@ -40,7 +40,7 @@ pub use encoder::Encoder;
 /// Packet numbers a repair can reach: the bits of [`Repair::covered`].
 pub const WINDOW: usize = 64;
 
-/// The longest symbol: no path carries packets longer than 1,150 bytes, and the rest is reserve.
+/// The longest symbol: what a packet of a datagram path holds, and some reserve. Longer messages are not protected.
 pub const MAX_SYMBOL: usize = 1200;
 
 /// The longest combined bytes: the longest symbol and its length.
