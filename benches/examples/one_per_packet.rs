@@ -13,7 +13,7 @@
 use bytes::Bytes;
 use webstar_benches::machine::Machine;
 use webstar_benches::scene::{Scene, Setup};
-use webstar_core::peer::Link;
+use webstar_core::peer::link::Link;
 use webstar_core::session::Session;
 use webstar_core::time::Duration;
 use webstar_core::wire::frame::Delivery;

@@ -134,3 +134,50 @@ impl SessionConfig {
         }
     }
 }
+
+/// The settings of a player: the options of the original design by name and unit, and what the machines need besides.
+#[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct PlayerConfig {
+    /// The lobby server: `ws://HOST:PORT/ws` or `wss://..`.
+    pub signaling_server: String,
+    /// A relay apart from the lobby server: `ws://HOST:PORT/relay`; none: the lobby server relays.
+    pub relay_server: Option<String>,
+    /// Whether a connection that breaks is opened again.
+    pub auto_reconnect: bool,
+    /// Attempts to reach the server at first, and quick ones when the connection broke, before it is given up or tried
+    /// at a slower rhythm.
+    pub max_reconnect_attempts: u32,
+    /// How long opening the connection and joining may take, each.
+    pub connection_timeout: Duration,
+    /// With nothing to say a packet goes to the host this often.
+    pub heartbeat_interval: Duration,
+    /// A player of whom nothing is heard for this long is suspect.
+    pub heartbeat_timeout: Duration,
+    /// Whether lobbies made by this player go on when their host is lost.
+    pub enable_host_migration: bool,
+    /// How long the lobby may be without a host before this player gives up.
+    pub host_migration_timeout: Duration,
+    /// Whether messages are compressed.
+    pub enable_compression: bool,
+    /// Messages longer than this are compressed when that saves a tenth.
+    pub compression_threshold: usize,
+}
+
+impl Default for PlayerConfig {
+    fn default() -> Self {
+        PlayerConfig {
+            signaling_server: "ws://127.0.0.1:8080/ws".into(),
+            relay_server: None,
+            auto_reconnect: true,
+            max_reconnect_attempts: 3,
+            connection_timeout: Duration::from_secs(10),
+            heartbeat_interval: Duration::from_millis(100),
+            heartbeat_timeout: Duration::from_millis(500),
+            enable_host_migration: true,
+            host_migration_timeout: Duration::from_secs(15),
+            enable_compression: true,
+            compression_threshold: 1024,
+        }
+    }
+}

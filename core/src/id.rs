@@ -26,3 +26,28 @@ id! {
     /// A message given to a session, counted from 0 in the order of submission; echoed in its outcome.
     MessageId(u64)
 }
+id! {
+    /// One life of a player's memory: it rises when the player comes back without.
+    Incarnation(u32)
+}
+id! {
+    /// A connection to the lobby server, named by the embedder: a small number, free again once `Close` was put out or
+    /// `Closed` told.
+    ConnectionId(u32)
+}
+id! {
+    /// A part of a server process that owns some of the lobbies.
+    ShardId(u16)
+}
+id! {
+    /// A question to the embedder.
+    AskId(u64)
+}
+id! {
+    /// A byte stream that a player wants opened.
+    StreamId(u32)
+}
+id! {
+    /// Something asked of the server; comes back with what became of it.
+    CommandId(u32)
+}

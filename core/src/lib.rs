@@ -4,7 +4,7 @@
 //! # The story
 //! Two players share one [`session`]: numbered packets, acknowledgements, priorities, forward protection, pacing. The
 //! session runs over whatever [`path`]s exist, each an unreliable datagram pipe ([`session::pipe`]), and moves from one to
-//! another in mid-sentence. A [`peer::Link`] is a session together with its paths: it watches them, chooses, and has
+//! another in mid-sentence. A [`peer::link::Link`] is a session together with its paths: it watches them, chooses, and has
 //! broken ones mended. [`wire`] is what travels.
 //!
 //! # The run loop
@@ -14,7 +14,7 @@
 //! ```
 //! use webstar_core::id::{PathId, PlayerId, SessionId};
 //! use webstar_core::path::{Fact, PathKind};
-//! use webstar_core::peer::{Input, Link, LinkConfig, LinkEvent, Output, PathSetup};
+//! use webstar_core::peer::link::{Input, Link, LinkConfig, LinkEvent, Output, PathSetup};
 //! use webstar_core::session::pipe::{Control, PipeFacts};
 //! use webstar_core::session::{Outbound, SessionIds};
 //! use webstar_core::time::{Duration, Instant};
@@ -73,6 +73,7 @@ pub mod config;
 pub mod id;
 pub mod path;
 pub mod peer;
+pub mod server;
 pub mod session;
 pub mod time;
 pub mod wire;

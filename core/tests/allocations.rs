@@ -5,7 +5,7 @@ use bytes::Bytes;
 use webstar_core::config::SessionConfig;
 use webstar_core::id::{PathId, PlayerId, SessionId};
 use webstar_core::path::{Command, Fact, PathKind};
-use webstar_core::peer::{Input, Link, LinkConfig, LinkEvent, Output, PathSetup};
+use webstar_core::peer::link::{Input, Link, LinkConfig, LinkEvent, Output, PathSetup};
 use webstar_core::session::pipe::{Control, PipeFacts};
 use webstar_core::session::{Outbound, Session, SessionEvent, SessionIds};
 use webstar_core::time::{Duration, Instant};

@@ -2,12 +2,13 @@
 
 use webstar_core::config::ConfigError;
 use webstar_core::id::{PathId, PlayerId, SessionId};
-use webstar_core::path::{Attempt, Command, Fact, PathKind, relay};
-use webstar_core::peer::{Input, InputError, Link, LinkConfig, LinkEvent, Output, PathSetup};
+use webstar_core::path::{self, Attempt, Command, Fact, PathKind};
+use webstar_core::peer::link::{Input, InputError, Link, LinkConfig, LinkEvent, Output, PathSetup};
 use webstar_core::session::pipe::{Control, PathState, PipeFacts};
 use webstar_core::session::{Outbound, SendError, SessionIds};
 use webstar_core::time::{Duration, Instant};
 use webstar_core::wire::frame::{Delivery, Priority};
+use webstar_core::wire::relay;
 
 const DIRECT: PathSetup = PathSetup { id: PathId(0), kind: PathKind::External, relayed_only: false };
 const RELAY: PathSetup = PathSetup { id: PathId(1), kind: PathKind::Relay, relayed_only: false };
@@ -61,7 +62,7 @@ fn it_orders_its_pipes_and_speaks_first_over_the_relay() {
     let mut link = link(0, &[DIRECT, RELAY]).expect("the settings are valid");
     let orders = drain(&mut link).orders;
     assert_eq!(orders, [(PathId(0), Command::Open, Attempt(1)), (PathId(1), Command::Open, Attempt(1))]);
-    open(&mut link, at(10), PathId(1), Attempt(1), relay::facts());
+    open(&mut link, at(10), PathId(1), Attempt(1), path::relay::facts());
     assert_eq!((link.using(), link.state(PathId(1))), (Some(PathId(1)), Some(PathState::Opening)));
     link.send(at(11), message(b"first")).expect("the lane is empty");
     let said = drain(&mut link).packets;

@@ -4,11 +4,12 @@
 use crate::net::{Arrival, Pipe, Side};
 use webstar_core::config::ConfigError;
 use webstar_core::id::{MessageId, PathId, PlayerId, SessionId};
-use webstar_core::path::{self, Attempt, Command, Fact, Order, PathKind};
-use webstar_core::peer::{Input, Link, LinkConfig, LinkEvent, LinkTimer, Output, PathSetup};
+use webstar_core::path::{Attempt, Command, Fact, Order, PathKind};
+use webstar_core::peer::link::{Input, Link, LinkConfig, LinkEvent, LinkTimer, Output, PathSetup};
 use webstar_core::session::pipe::{Control, PipeFacts};
 use webstar_core::session::{Outbound, SendError, SessionIds};
 use webstar_core::time::{Duration, Instant};
+use webstar_core::wire::relay;
 
 /// Drains per moment beyond which the machines are held to be caught in a loop.
 const MOST_OUTPUTS: usize = 100_000;
@@ -271,7 +272,7 @@ impl Pair {
             return self.tell(side, Input::Packet { path, bytes });
         }
         // The server would put the sender in the receiver's place; between two it is known.
-        if let Ok((to, bytes)) = path::relay::parse(bytes)
+        if let Ok((to, bytes)) = relay::parse(bytes)
             && to == player(side)
         {
             self.tell(side, Input::Packet { path, bytes });

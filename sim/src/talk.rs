@@ -8,7 +8,7 @@ use bytes::Bytes;
 use core::time::Duration;
 use webstar_core::id::PathId;
 use webstar_core::path::{PathKind, relay};
-use webstar_core::peer::{LinkConfig, LinkEvent};
+use webstar_core::peer::link::{LinkConfig, LinkEvent};
 use webstar_core::session::Outbound;
 use webstar_core::session::pipe::{Control, PipeFacts};
 use webstar_core::time::Instant;

@@ -3,7 +3,7 @@
 
 use bytes::Bytes;
 use webstar_core::id::MessageId;
-use webstar_core::peer::LinkEvent;
+use webstar_core::peer::link::LinkEvent;
 use webstar_core::wire::frame::Delivery;
 use webstar_sim::check::{Bounds, Checks, Holding, Seen};
 use webstar_sim::net::Side;

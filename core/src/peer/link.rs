@@ -16,6 +16,7 @@ use crate::session::{
 };
 use crate::time::{Duration, Instant};
 use crate::wire::frame::Priority;
+use crate::wire::relay;
 use rand::SeedableRng;
 use rand::rngs::ChaCha8Rng;
 use serde::{Deserialize, Serialize};
@@ -62,7 +63,7 @@ pub struct PathSetup {
 /// What is told to a link.
 #[derive(Clone, Copy, PartialEq, Debug)]
 pub enum Input<'a> {
-    /// A packet came on a path. On the relay: what [`path::relay::parse`] found in the frame.
+    /// A packet came on a path. On the relay: what [`crate::wire::relay::parse`] found in the frame.
     Packet {
         /// The path.
         path: PathId,
@@ -265,7 +266,7 @@ impl Link {
         let (other, paths) = (self.other, &self.paths);
         let mut envelope = |id: PathId, out: &mut Vec<u8>| {
             if paths.iter().any(|path| path.setup.id == id && path.setup.kind == PathKind::Relay) {
-                path::relay::begin(other, out);
+                relay::begin(other, out);
             }
         };
         match self.session.poll_packet(self.now, &mut self.packet, &mut envelope) {

@@ -7,7 +7,9 @@
 pub mod frame;
 pub mod limits;
 pub mod packet;
+pub mod relay;
 pub mod rhythm;
+pub mod signal;
 pub mod varint;
 
 use thiserror::Error;

@@ -1,11 +1,11 @@
 //! What each example of the document means, and how a meaning becomes bytes and bytes a meaning, by the code alone.
 
 use webstar_core::id::{PathId, PlayerId, SessionId};
-use webstar_core::path::relay;
 use webstar_core::session::shield::{self, field};
 use webstar_core::time::Duration;
 use webstar_core::wire::frame::{self, Delivery, Frame, Frames, MessageFrame, Part, Priority, RepairFrame};
 use webstar_core::wire::packet::{self, SealKey};
+use webstar_core::wire::relay;
 use webstar_core::wire::rhythm::Rhythm;
 use webstar_core::wire::varint::{self, Reader};
 

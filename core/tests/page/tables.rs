@@ -4,11 +4,11 @@ use super::meaning::{RECEIVER, SENDER, encode, message, one, part};
 use super::{Example, bytes_of, number};
 use std::collections::BTreeSet;
 use webstar_core::config::SessionConfig;
-use webstar_core::path::relay;
 use webstar_core::session::{self, shield};
 use webstar_core::wire::WireError;
 use webstar_core::wire::frame::{Delivery, Frame, Frames, MessageFrame, Priority};
 use webstar_core::wire::packet::{self, SealKey};
+use webstar_core::wire::relay;
 use webstar_core::wire::rhythm::Rhythm;
 
 const LIMITS_SOURCE: &str = include_str!("../../src/wire/limits.rs");
@@ -124,7 +124,7 @@ const OTHER_LIMITS: [(&str, u64); 8] = [
     ("shield::MAX_SYMBOL", shield::MAX_SYMBOL as u64),
     ("shield::MAX_REPAIR", shield::MAX_REPAIR as u64),
     ("relay::TAG", relay::TAG as u64),
-    ("relay::MAX_PACKET", relay::MAX_PACKET as u64),
+    ("relay::MAX_PACKET", webstar_core::path::relay::MAX_PACKET as u64),
     ("relay::MAX_FRAME", relay::MAX_FRAME as u64),
     ("relay::MAX_PREFIX", relay::MAX_PREFIX as u64),
 ];

@@ -6,13 +6,14 @@ use super::ledger::{self, Ledger};
 use super::script::{Script, within_time};
 use std::collections::VecDeque;
 use webstar_core::id::{PathId, PlayerId, SessionId};
-use webstar_core::path::{Attempt, Fact, PathKind, relay};
-use webstar_core::peer::{Input, InputError, Link, LinkConfig, LinkEvent, Output, PathSetup};
+use webstar_core::path::{Attempt, Fact, PathKind};
+use webstar_core::peer::link::{Input, InputError, Link, LinkConfig, LinkEvent, Output, PathSetup};
 use webstar_core::session::SessionIds;
 use webstar_core::session::pipe::{Control, PipeFacts};
 use webstar_core::time::{Duration, Instant};
 use webstar_core::wire::limits::MIN_MAX_PACKET;
 use webstar_core::wire::packet::SealKey;
+use webstar_core::wire::relay;
 
 /// Outputs a link may have for one input.
 const MOST_OUTPUTS: usize = 4_096;

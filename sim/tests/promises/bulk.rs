@@ -1,7 +1,7 @@
 //! A bulk transfer beside a stream of critical inputs, over a path without a congestion control of its own.
 
 use std::time::Duration;
-use webstar_core::peer::{LinkConfig, LinkEvent};
+use webstar_core::peer::link::{LinkConfig, LinkEvent};
 use webstar_core::session::Outbound;
 use webstar_core::time::Instant;
 use webstar_core::wire::frame::{Delivery, Priority};

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 use webstar_core::id::PathId;
-use webstar_core::peer::{LinkConfig, LinkEvent};
+use webstar_core::peer::link::{LinkConfig, LinkEvent};
 use webstar_core::session::Outbound;
 use webstar_core::time::Instant;
 use webstar_core::wire::frame::{Delivery, Priority};

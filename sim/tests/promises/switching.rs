@@ -1,7 +1,7 @@
 //! Paths that die, come back and flap under a conversation.
 
 use std::time::Duration;
-use webstar_core::peer::{LinkConfig, LinkEvent};
+use webstar_core::peer::link::{LinkConfig, LinkEvent};
 use webstar_core::session::Outbound;
 use webstar_core::time::Instant;
 use webstar_core::wire::frame::{Delivery, Priority};

@@ -8,12 +8,13 @@ use crate::pair::{Observer, Pair};
 use crate::profile::Tally;
 use crate::trace::{self, Step, Trace};
 use webstar_core::id::{MessageId, PathId};
-use webstar_core::path::{self, Cause, Change, Order};
-use webstar_core::peer::LinkEvent;
+use webstar_core::path::{Cause, Change, Order};
+use webstar_core::peer::link::LinkEvent;
 use webstar_core::session::pipe::PathState;
 use webstar_core::session::{Outbound, Received};
 use webstar_core::time::Instant;
 use webstar_core::wire::frame::{Frame, Frames, Priority};
+use webstar_core::wire::relay;
 
 /// Longer messages travel in parts on every path.
 const LONGEST_PACKET: usize = 2_048;
@@ -276,7 +277,7 @@ impl Book<'_> {
             return;
         }
         let is_relay = self.media.get(usize::from(path.0)) == Some(&Medium::Relay);
-        let packet = if is_relay { path::relay::parse(bytes).map_or(bytes, |(_, packet)| packet) } else { bytes };
+        let packet = if is_relay { relay::parse(bytes).map_or(bytes, |(_, packet)| packet) } else { bytes };
         *has_repaired =
             frames_of(packet).any(|frame| matches!(frame, Ok(Frame::Ack(ack)) if ack.recovered().count() > 0));
         if *has_repaired {

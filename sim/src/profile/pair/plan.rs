@@ -11,7 +11,7 @@ use core::time::Duration;
 use serde::Serialize;
 use webstar_core::config::SessionConfig;
 use webstar_core::path::PathKind;
-use webstar_core::peer::LinkConfig;
+use webstar_core::peer::link::LinkConfig;
 use webstar_core::session::pipe::{Control, PipeFacts};
 use webstar_core::time::Instant;
 

@@ -1,0 +1,275 @@
+//! What a player tells its application, and the words it uses for it.
+
+use crate::id::{CommandId, PlayerId};
+use crate::path::PathKind;
+use crate::session::pipe::PathState;
+use crate::time::Duration;
+use crate::wire::frame::Priority;
+use crate::wire::signal::{CloseReason, Data, Epoch, ErrorCode, HostCause, LobbyInfo, PlayerEntry};
+use bytes::Bytes;
+use std::sync::Arc;
+use thiserror::Error;
+
+/// What is promised for a message through the star.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
+pub enum Channel {
+    /// Sent once.
+    Unreliable,
+    /// The newest of its sender, kind and destination arrives; older ones are dropped wherever a newer one is known.
+    Latest,
+    /// Arrives once, as soon as it can.
+    Reliable,
+    /// Arrives once, in one order for everybody.
+    Ordered,
+}
+
+impl Channel {
+    /// All of them.
+    pub const ALL: [Channel; 4] = [Channel::Unreliable, Channel::Latest, Channel::Reliable, Channel::Ordered];
+}
+
+/// Whom a message is for.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub enum Destination {
+    /// Everybody, the sender included.
+    All,
+    /// Everybody else.
+    Others,
+    /// Whoever is host; the host itself if it sends.
+    Host,
+    /// One player.
+    One(PlayerId),
+    /// Everybody but these; the sender too, unless it is among them.
+    AllBut(Vec<PlayerId>),
+}
+
+/// What a message is, in the application's words: at most 64 bytes of UTF-8.
+#[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
+pub struct Kind(pub(crate) Arc<str>);
+
+impl Kind {
+    /// The name.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+/// A message that has arrived.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct PeerMessage {
+    /// Who sent it, stamped by the host; by the server for what came through it.
+    pub from: PlayerId,
+    /// What was promised.
+    pub channel: Channel,
+    /// Its number among its sender's on this channel, from 1; 0 for what came through the server.
+    pub seq: u64,
+    /// What it is; `relay` for what came through the server.
+    pub kind: Kind,
+    /// The bytes.
+    pub payload: Bytes,
+}
+
+/// A message that was taken.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
+pub struct Sent {
+    /// On this channel ..
+    pub channel: Channel,
+    /// .. the so manyeth, from 1.
+    pub seq: u64,
+}
+
+/// Something that happened to a player.
+#[derive(Clone, PartialEq, Debug)]
+pub enum PeerEvent {
+    /// In the lobby, or back in it.
+    Joined {
+        /// Who we are.
+        player: PlayerId,
+        /// The lobby.
+        lobby: LobbyInfo,
+        /// Everybody, we included.
+        members: Vec<PlayerEntry>,
+        /// The host.
+        host: Option<PlayerId>,
+        /// Which life of the star.
+        epoch: Epoch,
+        /// As who we were.
+        resumed: bool,
+    },
+    /// Somebody has come.
+    PlayerJoined(PlayerEntry),
+    /// Somebody has gone.
+    PlayerLeft {
+        /// Who.
+        player: PlayerId,
+        /// Why.
+        reason: CloseReason,
+    },
+    /// Something of somebody has changed: ready, connected, hidden.
+    PlayerChanged(PlayerEntry),
+    /// What is known of the lobby has changed.
+    LobbyChanged(LobbyInfo),
+    /// The game has started.
+    GameStarted {
+        /// Who started it.
+        by: PlayerId,
+    },
+    /// A message.
+    Message(PeerMessage),
+    /// The server's application says something.
+    ServerData(Data),
+    /// A kept message of ours is safe.
+    Acked(Sent),
+    /// The channel that refused a message takes messages again.
+    Drained(Channel),
+    /// A path to a player has changed.
+    Path {
+        /// To whom.
+        player: PlayerId,
+        /// What it is made of.
+        path: PathKind,
+        /// How it is now.
+        state: PathState,
+    },
+    /// Nothing is heard of a player on any path.
+    Suspect {
+        /// Whom.
+        player: PlayerId,
+    },
+    /// There is another host.
+    HostChanged {
+        /// Which life of the star.
+        epoch: Epoch,
+        /// Who.
+        host: PlayerId,
+        /// Why.
+        cause: Option<HostCause>,
+        /// From the last sign of the old host to the first of the new.
+        gap: Duration,
+    },
+    /// What was not acknowledged is given up; others may have missed messages too.
+    ContinuityLost {
+        /// Our kept messages that were not acknowledged.
+        unacknowledged: u64,
+    },
+    /// The connection to the server is lost; the next attempt comes.
+    Reconnecting {
+        /// Which, from 1.
+        attempt: u32,
+        /// After so long.
+        after: Duration,
+        /// What went wrong.
+        why: String,
+    },
+    /// What became of a command.
+    Done {
+        /// Which.
+        command: CommandId,
+        /// What.
+        outcome: Result<(), Refusal>,
+    },
+    /// The server complains of something that was no command.
+    Refused(Refusal),
+    /// It is over; nothing follows.
+    Closed(Ended),
+}
+
+/// What the server refused.
+#[derive(Clone, PartialEq, Eq, Debug, Error)]
+#[error("{message}")]
+pub struct Refusal {
+    /// For programs.
+    pub code: ErrorCode,
+    /// For people.
+    pub message: String,
+}
+
+/// Why it is over.
+#[derive(Clone, PartialEq, Eq, Debug, Error)]
+pub enum Ended {
+    /// We left.
+    #[error("left")]
+    Left,
+    /// The server refused the join.
+    #[error("{0}")]
+    Refused(Refusal),
+    /// The server put us out, or closed the lobby.
+    #[error("the server closed this player's place: {0:?}")]
+    PutOut(CloseReason),
+    /// The lobby lives elsewhere and the redirect led nowhere.
+    #[error("the lobby was sent from server to server without end; try again later")]
+    RedirectLoop,
+    /// The server could not be reached in all attempts.
+    #[error("the server cannot be reached: {why}; check the address and that it runs")]
+    Unreachable {
+        /// What the last attempt said.
+        why: String,
+    },
+}
+
+/// Why a message was not taken.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Error)]
+pub enum SendError {
+    /// The channel is full; `Drained` follows once.
+    #[error("the channel holds {queued} bytes and takes no more until it has drained; try again after `Drained`")]
+    Full {
+        /// Bytes it holds.
+        queued: usize,
+    },
+    /// The message is longer than the configured limit.
+    #[error("the message is longer than max_message ({max} bytes); send it in pieces or raise the limit everywhere")]
+    TooLong {
+        /// The limit.
+        max: usize,
+    },
+    /// The kind is empty or longer than 64 bytes.
+    #[error("a kind has 1 to 64 bytes")]
+    BadKind,
+    /// Nobody of that number is in the lobby.
+    #[error("there is no player {} in the lobby", .0.0)]
+    NoSuchPlayer(PlayerId),
+    /// Not in a lobby yet, or the lobby has no host.
+    #[error("there is nobody to send to yet; wait for `Joined` with a host")]
+    NotJoined,
+    /// Too many kinds on the latest-only channel.
+    #[error("all {max} latest-only keys are in use; use fewer kinds or raise max_keys everywhere")]
+    TooManyKeys {
+        /// The limit.
+        max: usize,
+    },
+    /// It is over.
+    #[error("this player has left; make a new one")]
+    Ended,
+}
+
+/// Why a command was not taken.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Error)]
+pub enum CommandError {
+    /// Not in a lobby.
+    #[error("join a lobby first")]
+    NotJoined,
+    /// It is over.
+    #[error("this player has left; make a new one")]
+    Ended,
+}
+
+/// Another player in numbers.
+#[derive(Clone, PartialEq, Debug)]
+pub struct PlayerStats {
+    /// Who.
+    pub player: PlayerId,
+    /// The kind of path in use, if any.
+    pub path: Option<PathKind>,
+    /// Smoothed round trip.
+    pub rtt: Option<Duration>,
+    /// Mean deviation of the round trip.
+    pub jitter: Duration,
+    /// The share of packets lost lately.
+    pub loss: f64,
+    /// Bytes that came, in all.
+    pub bytes_received: u64,
+    /// Bytes that left, in all.
+    pub bytes_sent: u64,
+    /// Bytes held for sending, by priority.
+    pub queued: [usize; Priority::ALL.len()],
+}

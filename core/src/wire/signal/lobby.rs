@@ -1,0 +1,137 @@
+//! What a lobby and its players look like from outside.
+
+use super::values::ValueError;
+use super::{LobbyName, PeerId, SessionKey, Username, Version};
+use crate::id::{Incarnation, PlayerId};
+use serde::{Deserialize, Serialize};
+use std::collections::BTreeMap;
+
+/// What is known of a lobby besides its rules: `region`, `skill`, anything. At most 16 keys of at most 32 bytes with
+/// values of at most 128 bytes.
+#[derive(Clone, PartialEq, Eq, Debug, Default, Serialize, Deserialize)]
+#[serde(try_from = "BTreeMap<String, String>", into = "BTreeMap<String, String>")]
+pub struct Metadata(BTreeMap<String, String>);
+
+/// What a player is.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Role {
+    /// Plays, and may be host.
+    Player,
+    /// Watches: hears all, is never host.
+    Spectator,
+    /// Speaks only the documented JSON: talks through the server.
+    Guest,
+}
+
+/// A line of the roster.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+pub struct PlayerEntry {
+    /// Its number in this lobby.
+    pub player_id: PlayerId,
+    /// Its name.
+    pub username: Username,
+    /// What it is.
+    pub role: Role,
+    /// It is ready to start.
+    pub ready: bool,
+    /// Its connection to the server stands.
+    pub connected: bool,
+    /// Its tab is in the background.
+    pub hidden: bool,
+    /// The name it has claimed.
+    pub peer_id: Option<PeerId>,
+    /// New after it has lost its memory.
+    pub incarnation: Incarnation,
+    /// Its half of the names of its sessions; zero for guests and towards guests.
+    pub session: SessionKey,
+    /// The version of the protocol that it speaks.
+    pub version: Version,
+}
+
+/// A lobby as its members see it.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+pub struct LobbyInfo {
+    /// Its name.
+    pub lobby_id: LobbyName,
+    /// It is listed.
+    pub public: bool,
+    /// Nobody may join.
+    pub locked: bool,
+    /// The game has started.
+    pub started: bool,
+    /// It asks for a password.
+    pub has_password: bool,
+    /// The most players, guests and spectators included.
+    pub max_players: u16,
+    /// What else is known of it.
+    pub metadata: Metadata,
+}
+
+/// A lobby as everybody sees it.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+pub struct Listing {
+    /// Its name.
+    pub lobby_id: LobbyName,
+    /// How many are in it.
+    pub players: u16,
+    /// The most.
+    pub max_players: u16,
+    /// The game has started.
+    pub started: bool,
+    /// It asks for a password.
+    pub has_password: bool,
+    /// What else is known of it.
+    pub metadata: Metadata,
+}
+
+/// Which lobbies: all conditions must hold.
+#[derive(Clone, PartialEq, Debug, Default, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Filter {
+    /// Metadata of exactly these values. At most 16.
+    pub equal: Metadata,
+    /// The metadata key `skill`, a number, lies between these, both included.
+    pub skill: Option<(f64, f64)>,
+    /// At least so many free places.
+    pub free_places: u16,
+    /// Lobbies whose game has started are left out.
+    pub waiting_only: bool,
+    /// Lobbies that ask for a password are left out.
+    pub open_only: bool,
+}
+
+impl Metadata {
+    /// Checks keys and values.
+    pub fn new(values: BTreeMap<String, String>) -> Result<Self, ValueError> {
+        let is_good = values.len() <= 16 && values.iter().all(|(key, value)| key.len() <= 32 && value.len() <= 128);
+        if is_good {
+            Ok(Metadata(values))
+        } else {
+            Err(ValueError { what: "metadata", must: "at most 16 keys of 32 bytes with values of 128 bytes" })
+        }
+    }
+
+    /// The value of a key.
+    pub fn get(&self, key: &str) -> Option<&str> {
+        self.0.get(key).map(String::as_str)
+    }
+
+    /// All of it.
+    pub fn iter(&self) -> impl Iterator<Item = (&str, &str)> {
+        self.0.iter().map(|(key, value)| (key.as_str(), value.as_str()))
+    }
+}
+
+impl TryFrom<BTreeMap<String, String>> for Metadata {
+    type Error = ValueError;
+    fn try_from(values: BTreeMap<String, String>) -> Result<Self, ValueError> {
+        Metadata::new(values)
+    }
+}
+
+impl From<Metadata> for BTreeMap<String, String> {
+    fn from(metadata: Metadata) -> Self {
+        metadata.0
+    }
+}

@@ -1,0 +1,194 @@
+//! What the server says to a client.
+
+use super::{
+    BroadcastData, Epoch, ErrorCode, Listing, LobbyInfo, PeerId, PlayerEntry, RelayData, Secret, Version, WebrtcSignal,
+};
+use crate::id::PlayerId;
+use serde::{Deserialize, Serialize};
+
+/// Every message of the server. In JSON the name of the variant in snake case is the `type`.
+#[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
+pub enum ServerMessage {
+    /// Answers `hello`.
+    Welcome(Welcome),
+    /// You are in, or back.
+    LobbyJoined(Box<LobbyJoined>),
+    /// Who is there now.
+    PlayerListUpdated(PlayerList),
+    /// Who is host now.
+    HostMigration(HostMigration),
+    /// What is known of the lobby has changed.
+    LobbyChanged(LobbyChanged),
+    /// The host has started the game.
+    GameStarted(GameStarted),
+    /// The lobbies asked for.
+    LobbyList(LobbyList),
+    /// The name is yours.
+    PeerId(PeerName),
+    /// From another member.
+    WebrtcSignal(WebrtcSignal),
+    /// From another member, for you.
+    RelayData(RelayData),
+    /// From another member, for all.
+    BroadcastData(BroadcastData),
+    /// The relay endpoint is yours.
+    RelayJoined,
+    /// Answers `leave_lobby`.
+    LobbyLeft,
+    /// You were put out.
+    Kicked(Kicked),
+    /// The lobby lives on another server.
+    Redirect(Redirect),
+    /// The server goes; lobbies go on.
+    Closing(Closing),
+    /// Answers `ping`.
+    Pong(Pong),
+    /// What was requested is done.
+    Done(Done),
+    /// What was asked for is refused.
+    Error(ServerError),
+}
+
+/// See [`ServerMessage::Welcome`].
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+pub struct Welcome {
+    /// The version that is spoken from now on.
+    pub version: Version,
+}
+
+/// See [`ServerMessage::LobbyJoined`].
+#[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
+pub struct LobbyJoined {
+    /// You.
+    pub player_id: PlayerId,
+    /// Everybody, you included.
+    pub player_list: Vec<PlayerEntry>,
+    /// The host, or the nominal host of guests; nobody yet: `null`.
+    pub host_id: Option<PlayerId>,
+    /// Which life of the star.
+    pub epoch: Epoch,
+    /// The lobby.
+    pub lobby: LobbyInfo,
+    /// You are back as who you were.
+    pub resumed: bool,
+    /// Brings you back once, within `resume_ms`, when the connection breaks; none for guests.
+    pub token: Option<Secret>,
+    /// How long the token is good.
+    pub resume_ms: u32,
+    /// Admits you to the relay endpoint; none for guests.
+    pub relay_token: Option<Secret>,
+}
+
+/// See [`ServerMessage::PlayerListUpdated`].
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+pub struct PlayerList {
+    /// Everybody.
+    pub player_list: Vec<PlayerEntry>,
+    /// Who is not there any more since the last list, and why.
+    #[serde(default)]
+    pub left: Vec<(PlayerId, super::CloseReason)>,
+}
+
+/// Why there is another host.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum HostCause {
+    /// It fell silent.
+    CrashSilent,
+    /// Its connection closed.
+    CrashClosed,
+    /// It left, or handed over.
+    Graceful,
+    /// It named its successor.
+    Chosen,
+    /// The server forced it.
+    Forced,
+    /// The players voted.
+    Voted,
+}
+
+/// See [`ServerMessage::HostMigration`].
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+pub struct HostMigration {
+    /// The new host.
+    pub new_host_id: PlayerId,
+    /// Which life of the star begins.
+    pub epoch: Epoch,
+    /// Why; none for the first host.
+    pub cause: Option<HostCause>,
+}
+
+/// See [`ServerMessage::LobbyChanged`].
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+pub struct LobbyChanged {
+    /// The lobby.
+    pub lobby: LobbyInfo,
+}
+
+/// See [`ServerMessage::GameStarted`].
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+pub struct GameStarted {
+    /// Who started it.
+    pub by: PlayerId,
+}
+
+/// See [`ServerMessage::LobbyList`].
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+pub struct LobbyList {
+    /// At most 256, the fullest that have room first.
+    pub lobbies: Vec<Listing>,
+}
+
+/// A claimed name: asked for by the client, confirmed by the server.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+pub struct PeerName {
+    /// The name.
+    pub peer_id: PeerId,
+}
+
+/// See [`ServerMessage::Kicked`].
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+pub struct Kicked {
+    /// And may not come back.
+    pub banned: bool,
+}
+
+/// See [`ServerMessage::Redirect`].
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+pub struct Redirect {
+    /// Where to connect.
+    pub url: String,
+}
+
+/// See [`ServerMessage::Closing`].
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+pub struct Closing {
+    /// The connection closes after so long.
+    pub in_ms: u32,
+}
+
+/// See [`ServerMessage::Pong`].
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+pub struct Pong {
+    /// Of the `ping`.
+    pub nonce: u32,
+}
+
+/// See [`ServerMessage::Done`].
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+pub struct Done {
+    /// Which request.
+    pub request: u32,
+}
+
+/// See [`ServerMessage::Error`].
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+pub struct ServerError {
+    /// For programs.
+    pub code: ErrorCode,
+    /// For people: what is wrong and what to do.
+    pub message: String,
+    /// Which request; 0 if none was numbered.
+    #[serde(default)]
+    pub request: u32,
+}

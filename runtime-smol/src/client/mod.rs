@@ -1,0 +1,1 @@
+//! A player on real sockets.

@@ -1,0 +1,39 @@
+//! The program `webstar`: what can be asked for. Each command has a file of its own.
+
+mod join;
+mod load;
+mod lobbies;
+mod serve;
+
+use clap::{Parser, Subcommand};
+use std::process::ExitCode;
+
+/// Star networking for games: a lobby server, and players that keep talking when everything else fails.
+#[derive(Parser, Debug)]
+#[command(name = "webstar", version, arg_required_else_help = true)]
+#[command(after_help = "Example:\n  webstar serve\n  webstar join --create room --name ann")]
+struct Cli {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Subcommand, Debug)]
+enum Command {
+    /// Runs a lobby server.
+    Serve(serve::Serve),
+    /// Joins or makes a lobby and talks.
+    Join(join::Join),
+    /// Lists public lobbies.
+    Lobbies(lobbies::Lobbies),
+    /// Loads a server with players that talk, and measures.
+    Load(load::Load),
+}
+
+fn main() -> ExitCode {
+    match Cli::parse().command {
+        Command::Serve(serve) => serve.go(),
+        Command::Join(join) => join.go(),
+        Command::Lobbies(lobbies) => lobbies.go(),
+        Command::Load(load) => load.go(),
+    }
+}

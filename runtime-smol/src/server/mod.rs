@@ -1,0 +1,1 @@
+//! A lobby server on real sockets.
