@@ -221,7 +221,7 @@ fn empty_messages_are_messages() {
         let mut hand = wide(&config());
         let id = hand.send(Priority::Normal, delivery, &[]);
         let spoken = hand.one();
-        assert_eq!(spoken.payloads(), [&[]], "{delivery:?}");
+        assert_eq!(spoken.payloads(), [&[] as &[u8]], "{delivery:?}");
         hand.now = at(10.0);
         hand.acked(DIRECT, &[(0, 0)]);
         hand.drain();
