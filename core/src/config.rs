@@ -2,6 +2,8 @@
 
 use crate::time::Duration;
 use crate::wire::limits::MAX_MESSAGE;
+use crate::wire::signal::Version;
+use crate::wire::star;
 use serde::{Deserialize, Serialize};
 use thiserror::Error;
 
@@ -136,6 +138,7 @@ impl SessionConfig {
 }
 
 /// The settings of a player: the options of the original design by name and unit, and what the machines need besides.
+/// `docs/config.md` is their table.
 #[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct PlayerConfig {
@@ -145,23 +148,44 @@ pub struct PlayerConfig {
     pub relay_server: Option<String>,
     /// Whether a connection that breaks is opened again.
     pub auto_reconnect: bool,
-    /// Attempts to reach the server at first, and quick ones when the connection broke, before it is given up or tried
-    /// at a slower rhythm.
+    /// Attempts to reach the server at first, before it is given up. A connection that breaks later is tried again for
+    /// as long as the player is wanted.
     pub max_reconnect_attempts: u32,
     /// How long opening the connection and joining may take, each.
     pub connection_timeout: Duration,
-    /// With nothing to say a packet goes to the host this often.
+    /// How long reaching and entering the relay may take.
+    pub relay_timeout: Duration,
+    /// With nothing to say a packet goes to the host this often. A game that is silent for 10 s, and then for 30 s,
+    /// lets it become 500 ms and 2 s, if it is quicker than that.
     pub heartbeat_interval: Duration,
-    /// A player of whom nothing is heard for this long is suspect.
+    /// A player of whom nothing is heard for this long, or for four of its own intervals if that is longer, is suspect.
     pub heartbeat_timeout: Duration,
     /// Whether lobbies made by this player go on when their host is lost.
     pub enable_host_migration: bool,
-    /// How long the lobby may be without a host before this player gives up.
+    /// How long the lobby may be without the host it had before this player gives up.
     pub host_migration_timeout: Duration,
     /// Whether messages are compressed.
     pub enable_compression: bool,
-    /// Messages longer than this are compressed when that saves a tenth.
+    /// Messages longer than this, in bytes, are compressed when that saves a tenth.
     pub compression_threshold: usize,
+    /// The longest payload of a message, in bytes. The same everywhere: longer ones are refused, and dropped where they
+    /// arrive.
+    pub max_message: usize,
+    /// Latest-only values, one for each kind and destination of each sender. A sender is refused more; a host lets the
+    /// oldest of a member make room.
+    pub max_keys: usize,
+    /// Bytes that a host keeps for a member beyond what its conversation holds. While a connected member needs more than
+    /// half, kept messages of everybody are refused as full; one that then takes nothing for 5 s, or that is away and
+    /// would need more than all of it, is put out.
+    pub resume_log: usize,
+    /// The share of packets, 0 to 1, that are dropped on their way out, to try a game under loss.
+    pub simulate_packet_loss: f64,
+    /// How much later packets leave, to try a game under delay.
+    pub simulate_latency: Duration,
+    /// Whether the machine notes what it says to the server and what it drops; see `Peer::poll_note`.
+    pub debug: bool,
+    /// The versions of the protocol offered to the server. For tests of players of different versions.
+    pub versions: Vec<Version>,
 }
 
 impl Default for PlayerConfig {
@@ -172,12 +196,83 @@ impl Default for PlayerConfig {
             auto_reconnect: true,
             max_reconnect_attempts: 3,
             connection_timeout: Duration::from_secs(10),
+            relay_timeout: Duration::from_secs(10),
             heartbeat_interval: Duration::from_millis(100),
             heartbeat_timeout: Duration::from_millis(500),
             enable_host_migration: true,
             host_migration_timeout: Duration::from_secs(15),
             enable_compression: true,
             compression_threshold: 1024,
+            max_message: 1024 * 1024,
+            max_keys: 1024,
+            resume_log: 4 * 1024 * 1024,
+            simulate_packet_loss: 0.0,
+            simulate_latency: Duration::ZERO,
+            debug: false,
+            versions: vec![Version::CURRENT, Version::PREVIOUS],
+        }
+    }
+}
+
+impl PlayerConfig {
+    /// For lobbies that are mostly idle: a heartbeat every 2 s, and nobody is suspect before 8 s.
+    pub fn relaxed() -> Self {
+        PlayerConfig {
+            heartbeat_interval: Duration::from_secs(2),
+            heartbeat_timeout: Duration::from_secs(8),
+            ..PlayerConfig::default()
+        }
+    }
+
+    /// The settings of the conversations with other players.
+    pub fn session(&self) -> SessionConfig {
+        let defaults = SessionConfig::default();
+        let max_message = self.max_message.saturating_add(star::MAX_HEAD);
+        SessionConfig {
+            max_message,
+            send_buffer: defaults.send_buffer.max(max_message.saturating_mul(2)),
+            max_keys: self.max_keys,
+            compression_threshold: self.compression_threshold,
+            enable_compression: self.enable_compression,
+            heartbeat_interval: self.heartbeat_interval,
+            min_rhythm: defaults.min_rhythm.min(self.heartbeat_interval),
+            warm_interval: defaults.warm_interval.max(self.heartbeat_interval),
+            ..defaults
+        }
+    }
+
+    /// Checks what the machines rely on.
+    pub fn check(&self) -> Result<(), ConfigError> {
+        let is_url = |url: &str| url.starts_with("ws://") || url.starts_with("wss://");
+        let relay = self.relay_server.as_deref();
+        let rules = [
+            (is_url(&self.signaling_server), "signaling_server", "a URL that begins with ws:// or wss://"),
+            (relay.is_none_or(is_url), "relay_server", "a URL that begins with ws:// or wss://, or absent"),
+            ((1..=1000).contains(&self.max_reconnect_attempts), "max_reconnect_attempts", "1 to 1000"),
+            (!self.connection_timeout.is_zero(), "connection_timeout", "longer than nothing"),
+            (!self.relay_timeout.is_zero(), "relay_timeout", "longer than nothing"),
+            (self.heartbeat_timeout >= self.heartbeat_interval, "heartbeat_timeout", "at least heartbeat_interval"),
+            (
+                self.max_message > 0 && self.max_message <= MAX_MESSAGE - star::MAX_HEAD,
+                "max_message",
+                "1 to 16776704 bytes",
+            ),
+            (self.resume_log >= self.max_message, "resume_log", "at least max_message"),
+            ((0.0..=1.0).contains(&self.simulate_packet_loss), "simulate_packet_loss", "0 to 1"),
+            (Version::negotiate(&self.versions).is_some(), "versions", "one or more of those spoken here"),
+            (self.versions.len() <= 16, "versions", "at most 16"),
+        ];
+        let times = [
+            (self.connection_timeout, "connection_timeout"),
+            (self.relay_timeout, "relay_timeout"),
+            (self.heartbeat_timeout, "heartbeat_timeout"),
+            (self.host_migration_timeout, "host_migration_timeout"),
+            (self.simulate_latency, "simulate_latency"),
+        ];
+        let times = times.into_iter().map(|(time, setting)| (time <= LONGEST_TIME, setting, "at most one hour"));
+        match rules.into_iter().chain(times).find(|rule| !rule.0) {
+            Some((_, setting, must)) => Err(ConfigError { setting, must }),
+            None => self.session().check(),
         }
     }
 }

@@ -6,6 +6,7 @@
 mod page;
 
 use page::meaning::{RECEIVER, SENDER, Told, decode, encode, meanings};
+use page::signalling::{self, FIELDS, REQUIRED};
 use page::tables::{TABLES, Table, known_kinds};
 use page::{DOCUMENT, Example, bytes_of, examples, number, rows};
 use std::collections::BTreeSet;
@@ -151,6 +152,12 @@ fn a_compressed_message_is_what_is_told() {
     assert!(messages.eq(["star".repeat(10)]));
 }
 
+#[test]
+fn client_and_server_say_what_the_document_says() {
+    let faults = signalling::faults(DOCUMENT);
+    assert!(faults.is_empty(), "{}", faults.join("\n"));
+}
+
 // ---- Canaries: what turns red ----
 
 /// The document with one word of one line put differently, for each word that `choose` gives of each line.
@@ -241,6 +248,44 @@ fn every_computed_cell_and_every_table_turns_red() {
             let other = if &DOCUMENT[digit..=digit] == "1" { "2" } else { "1" };
             let document = format!("{}{other}{}", &DOCUMENT[..digit], &DOCUMENT[digit + 1..]);
             assert!(!faults(&document, &meanings).is_empty(), "{}: {row:?}", table.header);
+        }
+    }
+}
+
+/// The document with one line changed, for each line of the last chapter for which there is a change.
+fn with_a_line_changed(change: impl Fn(&str) -> Option<String>) -> Vec<String> {
+    let (_, chapter) = DOCUMENT.split_once("\n## Between client and server\n").expect("the chapter is there");
+    let mut at = DOCUMENT.len() - chapter.len();
+    let mut documents = Vec::new();
+    for line in chapter.split_inclusive('\n') {
+        let (front, back) = (&DOCUMENT[..at], &DOCUMENT[at + line.len()..]);
+        documents.extend(change(line).map(|instead| format!("{front}{instead}{back}")));
+        at += line.len();
+    }
+    documents
+}
+
+#[test]
+fn a_message_field_or_name_too_few_or_changed_turns_red() {
+    let is_row = |line: &str| line.starts_with("| `") || line.starts_with("| ") && line.as_bytes()[2].is_ascii_digit();
+    let row_gone = with_a_line_changed(|line| is_row(line).then(String::new));
+    let row_renamed = with_a_line_changed(|line| is_row(line).then(|| line.replacen('`', "`x", 1)));
+    let other_default = with_a_line_changed(|line| {
+        let mut cells: Vec<&str> = line.split(" | ").collect();
+        let default = cells.get_mut(2).filter(|_| line.starts_with("| `") && line.matches(" | ").count() == 3)?;
+        *default = if *default == REQUIRED { "`null`" } else { REQUIRED };
+        Some(cells.join(" | "))
+    });
+    let heading_gone = with_a_line_changed(|line| line.starts_with("#### ").then(String::new));
+    let table_gone = with_a_line_changed(|line| line.starts_with(FIELDS).then(String::new));
+    let other_type =
+        with_a_line_changed(|line| line.starts_with("{\"type\": \"").then(|| line.replacen(": \"", ": \"x", 1)));
+    let more =
+        with_a_line_changed(|line| line.starts_with("{\"type\": \"").then(|| line.replacen('{', "{\"x\": 1, ", 1)));
+    for documents in [row_gone, row_renamed, other_default, heading_gone, table_gone, other_type, more] {
+        assert!(documents.len() > 25, "{} lines were changed", documents.len());
+        for document in documents {
+            assert!(!signalling::faults(&document).is_empty(), "a line was changed: {document}");
         }
     }
 }

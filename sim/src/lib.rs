@@ -10,3 +10,4 @@ pub mod report;
 pub mod seed;
 pub mod talk;
 pub mod trace;
+pub mod world;

@@ -1,16 +1,19 @@
 //! What happened in a run: a hash folded over every step, and the steps themselves where somebody wants to read them.
 //! The hash is the same whether they are kept or not. What a step means is judged elsewhere.
 
+use crate::check::star::Life;
 use crate::net::Side;
 use crate::seed::{GOLDEN, mix};
+use crate::world::SeatId;
 use core::hash::{Hash, Hasher};
 use serde::Serialize;
 use std::io::{self, Write};
-use webstar_core::id::PathId;
+use webstar_core::id::{PathId, PlayerId};
 use webstar_core::path::{Cause, Command};
 use webstar_core::session::pipe::PathState;
 use webstar_core::time::Instant;
 use webstar_core::wire::frame::{Delivery, Priority};
+use webstar_core::wire::signal::Epoch;
 use xxhash_rust::xxh3::{xxh3_64, xxh3_64_with_seed};
 
 /// One step of a run.
@@ -124,6 +127,145 @@ pub enum Step {
     Quiet,
     /// Everything has arrived that had to.
     Settled,
+    /// Something happened in a world with a server.
+    #[serde(untagged)]
+    Star(StarStep),
+}
+
+/// One step of a world with a server.
+#[derive(Clone, Copy, PartialEq, Hash, Debug, Serialize)]
+#[serde(tag = "event", rename_all = "snake_case")]
+pub enum StarStep {
+    /// Somebody sits down: a life begins.
+    Entered {
+        /// Where.
+        seat: SeatId,
+        /// Which life.
+        life: Life,
+    },
+    /// A life is in the lobby, or back in it.
+    Joined {
+        /// Which.
+        life: Life,
+        /// Under this number.
+        player: PlayerId,
+        /// With this host, if there is one.
+        host: Option<PlayerId>,
+        /// In this life of the star.
+        epoch: Epoch,
+        /// As who it was.
+        resumed: bool,
+    },
+    /// A life hears that somebody has come.
+    Came {
+        /// Which.
+        life: Life,
+        /// Who.
+        player: PlayerId,
+    },
+    /// A life hears that somebody has gone.
+    Went {
+        /// Which.
+        life: Life,
+        /// Who.
+        player: PlayerId,
+    },
+    /// A life hears of another host.
+    HostChanged {
+        /// Which.
+        life: Life,
+        /// Who.
+        host: PlayerId,
+        /// In this life of the star.
+        epoch: Epoch,
+    },
+    /// A life gives up what was not acknowledged.
+    ContinuityLost {
+        /// Which.
+        life: Life,
+        /// How many messages.
+        unacknowledged: u64,
+    },
+    /// A life has lost its connection and tries again.
+    Reconnecting {
+        /// Which.
+        life: Life,
+        /// The number of the attempt.
+        attempt: u32,
+    },
+    /// A life has given a message to its machine, which took it.
+    Said {
+        /// Which.
+        life: Life,
+        /// Its number among all of the run.
+        number: u32,
+        /// Its length.
+        bytes: u32,
+        /// The hash of its bytes.
+        #[serde(serialize_with = "hex")]
+        content: u64,
+    },
+    /// A message has arrived at a life.
+    Heard {
+        /// Which.
+        life: Life,
+        /// The message, if it is one.
+        number: Option<u32>,
+        /// The hash of its bytes.
+        #[serde(serialize_with = "hex")]
+        content: u64,
+    },
+    /// A message of a life is safe.
+    Safe {
+        /// Which.
+        life: Life,
+        /// The message, if it is one.
+        number: Option<u32>,
+    },
+    /// A machine refused a message for want of room.
+    Full {
+        /// Which.
+        life: Life,
+    },
+    /// A channel has room again.
+    Drained {
+        /// Which.
+        life: Life,
+    },
+    /// Something else was told; the hash of its words.
+    Told {
+        /// To which life.
+        life: Option<Life>,
+        /// What, in a word.
+        what: &'static str,
+        /// The hash.
+        #[serde(serialize_with = "hex")]
+        content: u64,
+    },
+    /// It is over for a life.
+    Ended {
+        /// Which.
+        life: Life,
+        /// Why, in a word.
+        why: &'static str,
+    },
+    /// A frame leaves.
+    Frame {
+        /// On the way of this seat.
+        seat: SeatId,
+        /// From the player's side (A) or the server's (B).
+        from: Side,
+        /// Its length.
+        bytes: u32,
+        /// The hash of its bytes.
+        #[serde(serialize_with = "hex")]
+        content: u64,
+    },
+    /// A player does something, or its lobby's host does it.
+    Deed {
+        /// The number in the plan.
+        number: u32,
+    },
 }
 
 fn hex<S: serde::Serializer>(content: &u64, serializer: S) -> Result<S::Ok, S::Error> {

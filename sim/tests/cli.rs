@@ -81,6 +81,57 @@ fn the_hash_is_the_same_for_any_number_of_threads_and_differs_between_seeds() {
 }
 
 #[test]
+fn worlds_with_a_server_break_nothing_and_rare_things_come_up() {
+    for (profile, rare) in [
+        ("calm", "host_changed guest_talked fragmented joined_in_progress lobby_full lobby_locked no_such_lobby"),
+        ("lossy", "conditions cut backlog fragmented guest_talked"),
+        ("swarm", "resumed reset half_open deaf paused unreachable_server version_skew closed_replaced replayed_token"),
+    ] {
+        let summary = summary(&format!("run --profile {profile} --seeds 0..120 --json"));
+        assert_eq!((&summary["seeds"], &summary["failed_count"]), (&120.into(), &0.into()), "{profile}");
+        assert!(
+            summary["delivered_by"]["relay"].as_u64() > Some(0) && summary["delivered_by"]["server"].as_u64() > Some(0)
+        );
+        assert!(summary["player_hours"].as_f64() > summary["world_hours"].as_f64());
+        for mark in rare.split(' ') {
+            assert!(summary["marks"][mark].as_u64() > Some(0), "{profile}: {mark} never came up");
+        }
+    }
+}
+
+#[test]
+fn worlds_with_a_server_have_the_same_hash_for_any_number_of_threads() {
+    for profile in ["calm", "lossy", "swarm"] {
+        let hash = |args: &str| summary(&format!("run --json --profile {profile} {args}"))["hash"].clone();
+        let one = hash("--seeds 1000..1020 --jobs 1");
+        assert_eq!(one, hash("--seeds 1000..1020 --jobs 3"), "{profile}");
+        assert_ne!(one, hash("--seeds 1001..1021"), "{profile}");
+    }
+}
+
+#[test]
+fn a_swarm_is_replayed_with_its_options_and_drawn_as_lanes() {
+    let dir = scratch("swarm");
+    let (trace, page) = (dir.join("3.jsonl"), dir.join("3.html"));
+    let output = sim(&format!("replay 3 --profile swarm --trace {} --html {}", trace.display(), page.display()));
+    let said = text(&output.stdout);
+    assert!(
+        said.contains("seat  0 ") && said.contains("half_open:") && said.contains("has joined as player"),
+        "{said}"
+    );
+    let trace = std::fs::read_to_string(trace).expect("the trace was written");
+    let first: Value = serde_json::from_str(trace.lines().next().expect("it has lines")).expect("one object a line");
+    assert!(first["plan"]["kinds"]["reset"].is_boolean() && first["plan"]["seats"].is_array());
+    for event in ["entered", "joined", "said", "heard", "safe", "frame", "deed", "quiet", "ended"] {
+        assert!(trace.contains(&format!("\"event\":\"{event}\"")), "no {event}");
+    }
+    let page = std::fs::read_to_string(page).expect("the page was written");
+    assert!(
+        page.starts_with("<!doctype html>") && page.contains("in the lobby") && page.contains("believes to be host")
+    );
+}
+
+#[test]
 fn a_replay_tells_what_was_drawn_what_happened_and_the_same_hash_each_time() {
     let output = sim("replay 7");
     let output = text(&output.stdout);
@@ -147,7 +198,7 @@ fn the_latency_table_has_every_row_of_the_contract() {
 #[test]
 fn what_does_not_exist_yet_is_said_in_one_line() {
     for (args, exists) in [
-        ("run --profile swarm --seeds 0..1", "`pair`"),
+        ("run --profile crashy --seeds 0..1", "`swarm`"),
         ("run --stack webrtc --seeds 0..1", "`model`"),
         ("replay 1 --stack dtls", "`model`"),
         ("replay 1 --profile nat", "`pair`"),

@@ -6,7 +6,9 @@ use crate::session::pipe::PathState;
 use crate::time::Duration;
 use crate::wire::frame::Priority;
 use crate::wire::signal::{CloseReason, Data, Epoch, ErrorCode, HostCause, LobbyInfo, PlayerEntry};
+use crate::wire::star::MAX_KIND;
 use bytes::Bytes;
+use core::borrow::Borrow;
 use std::sync::Arc;
 use thiserror::Error;
 
@@ -28,28 +30,24 @@ impl Channel {
     pub const ALL: [Channel; 4] = [Channel::Unreliable, Channel::Latest, Channel::Reliable, Channel::Ordered];
 }
 
-/// Whom a message is for.
-#[derive(Clone, PartialEq, Eq, Debug)]
-pub enum Destination {
-    /// Everybody, the sender included.
-    All,
-    /// Everybody else.
-    Others,
-    /// Whoever is host; the host itself if it sends.
-    Host,
-    /// One player.
-    One(PlayerId),
-    /// Everybody but these; the sender too, unless it is among them.
-    AllBut(Vec<PlayerId>),
-}
-
 /// What a message is, in the application's words: at most 64 bytes of UTF-8.
 #[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
-pub struct Kind(pub(crate) Arc<str>);
+pub struct Kind(Arc<str>);
 
 impl Kind {
+    /// Checks the name.
+    pub(super) fn new(name: &str) -> Option<Self> {
+        (1..=MAX_KIND).contains(&name.len()).then(|| Kind(name.into()))
+    }
+
     /// The name.
     pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+impl Borrow<str> for Kind {
+    fn borrow(&self) -> &str {
         &self.0
     }
 }
@@ -245,9 +243,15 @@ pub enum SendError {
 /// Why a command was not taken.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Error)]
 pub enum CommandError {
-    /// Not in a lobby.
-    #[error("join a lobby first")]
+    /// Not in a lobby, or the connection is broken just now.
+    #[error("join a lobby first, or wait until the connection is back")]
     NotJoined,
+    /// Too many commands wait for their outcome.
+    #[error("{max} commands wait for their outcome; wait for `Done`")]
+    TooMany {
+        /// The limit.
+        max: usize,
+    },
     /// It is over.
     #[error("this player has left; make a new one")]
     Ended,

@@ -3,51 +3,29 @@
 //!
 //! It is a machine of the common idiom: one [`Link::handle`] (or [`Link::send`]), then [`Link::poll`] until it gives
 //! [`Output::Timeout`]. Packets are written when polled for, into one buffer that is used again and again.
+//!
+//! ```
+#![doc = include_str!("../../examples/link.rs")]
+//! ```
 
-use crate::config::{ConfigError, SessionConfig};
+use crate::config::ConfigError;
 use crate::id::{MessageId, PathId, PlayerId};
-use crate::path::{
-    self, Attempt, Candidate, Cause, Change, Fact, Keeper, LadderConfig, Order, PathKind, PipeNews, Watch,
-};
-use crate::path::{Token, WatchConfig};
-use crate::session::pipe::PathState;
+use crate::path::{self, Attempt, Candidate, Cause, Change, Fact, Keeper, Order, PathKind, PipeNews, Token, Watch};
+use crate::session::pipe::{PathReading, PathState};
 use crate::session::{
     MAX_PATHS, Outbound, Received, SendError, Session, SessionEvent, SessionIds, SessionStats, SessionTimer,
 };
 use crate::time::{Duration, Instant};
 use crate::wire::frame::Priority;
 use crate::wire::relay;
+use crate::wire::signal::Version;
 use rand::SeedableRng;
 use rand::rngs::ChaCha8Rng;
 use serde::{Deserialize, Serialize};
 use std::collections::VecDeque;
 use thiserror::Error;
 
-/// The settings of a link.
-#[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
-#[serde(default)]
-pub struct LinkConfig {
-    /// Of its session.
-    pub session: SessionConfig,
-    /// Of the watches of its direct paths.
-    pub watch: WatchConfig,
-    /// Of the watch of its relay path. By default it is patient: a byte stream that stalls still delivers in the end,
-    /// and opening it anew throws away what is on the way.
-    pub relay_watch: WatchConfig,
-    /// Of the ladders that mend its paths.
-    pub ladder: LadderConfig,
-}
-
-impl Default for LinkConfig {
-    fn default() -> Self {
-        LinkConfig {
-            session: SessionConfig::default(),
-            watch: WatchConfig::default(),
-            relay_watch: WatchConfig { dead_after: Duration::from_secs(30), ..WatchConfig::default() },
-            ladder: LadderConfig::default(),
-        }
-    }
-}
+pub use super::link_config::LinkConfig;
 
 /// A path that a link may take.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize)]
@@ -180,6 +158,7 @@ pub struct Link {
     orders: VecDeque<(PathId, Order)>,
     events: VecDeque<LinkEvent>,
     packet: Vec<u8>,
+    version: Version,
 }
 
 impl Link {
@@ -198,7 +177,8 @@ impl Link {
         if (1..paths.len()).any(|at| paths[..at].iter().any(|setup| setup.id == paths[at].id)) {
             return Err(ConfigError { setting: "paths", must: "numbered differently" });
         }
-        let session = Session::new(config.session, ids, now)?;
+        let mut session = Session::new(config.session, ids, now)?;
+        session.set_version(config.version);
         let mut random = ChaCha8Rng::from_seed(seed);
         let mut link_path = |setup: &PathSetup| {
             let watch = if setup.kind == PathKind::Relay { &config.relay_watch } else { &config.watch };
@@ -218,6 +198,7 @@ impl Link {
             orders: VecDeque::new(),
             events: VecDeque::new(),
             packet: Vec::new(),
+            version: config.version,
         };
         link.settle();
         Ok(link)
@@ -253,14 +234,32 @@ impl Link {
 
     /// The next thing to do; drain until [`Output::Timeout`].
     pub fn poll(&mut self) -> Output<'_> {
-        if let Some((path, order)) = self.orders.pop_front() {
+        if let Some((path, order)) = self.poll_order() {
             return Output::Pipe { path, order };
         }
-        if let Some(event) = self.events.pop_front() {
+        if let Some(event) = self.poll_event() {
             return Output::Event(event);
         }
+        match self.write_packet() {
+            Some(path) => Output::Transmit { path, bytes: &self.packet },
+            None => Output::Timeout(self.deadline()),
+        }
+    }
+
+    /// The next order for a pipe. A player drains its links within its own `handle`, piece by piece.
+    pub(super) fn poll_order(&mut self) -> Option<(PathId, Order)> {
+        self.orders.pop_front()
+    }
+
+    /// The next event.
+    pub(super) fn poll_event(&mut self) -> Option<LinkEvent> {
+        self.events.pop_front()
+    }
+
+    /// Writes the next packet into [`Link::packet`] and tells its path.
+    pub(super) fn write_packet(&mut self) -> Option<PathId> {
         if self.is_closed {
-            return Output::Timeout(None);
+            return None;
         }
         self.packet.clear();
         let (other, paths) = (self.other, &self.paths);
@@ -269,10 +268,22 @@ impl Link {
                 relay::begin(other, out);
             }
         };
-        match self.session.poll_packet(self.now, &mut self.packet, &mut envelope) {
-            Some(path) => Output::Transmit { path, bytes: &self.packet },
-            None => Output::Timeout(self.deadline()),
-        }
+        self.session.poll_packet(self.now, &mut self.packet, &mut envelope)
+    }
+
+    /// The packet that was written last.
+    pub(super) fn packet(&self) -> &[u8] {
+        &self.packet
+    }
+
+    /// What is measured of a path.
+    pub(super) fn reading(&self, path: PathId) -> Option<PathReading> {
+        self.session.reading(self.now, path)
+    }
+
+    /// Bytes held for sending, waiting and unacknowledged.
+    pub(super) fn queued(&self) -> usize {
+        Priority::ALL.into_iter().map(|priority| self.session.queued(priority)).sum()
     }
 
     /// The path in use.
@@ -405,7 +416,9 @@ impl Link {
         self.choose_at = self.now;
         self.events.push_back(LinkEvent::Path { path, change });
         match change.to {
-            PathState::Suspect if change.why == Cause::Silent => self.session.report_unheard(path),
+            PathState::Suspect if change.why == Cause::Silent && self.version.knows_unheard() => {
+                self.session.report_unheard(path);
+            }
             PathState::Dead => {
                 self.session.close_path(self.now, path);
                 self.paths[index].keeper.on_dead(self.now);
@@ -449,7 +462,11 @@ impl Link {
         }
     }
 
-    fn deadline(&self) -> Option<(Instant, LinkTimer)> {
+    /// When the link must be told of the time. Write its packets before asking.
+    pub(super) fn deadline(&self) -> Option<(Instant, LinkTimer)> {
+        if self.is_closed {
+            return None;
+        }
         let session = self.session.deadline(self.now).map(|(at, timer)| (at, LinkTimer::Session(timer)));
         let watches = self.paths.iter().filter_map(|path| Some((path.watch_at?, LinkTimer::Watch(path.setup.id))));
         let ladders =

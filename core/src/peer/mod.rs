@@ -3,22 +3,53 @@
 //!
 //! One idiom: one [`Peer::handle`], or one of the typed doors (`send`, `command`), then [`Peer::poll`] until
 //! [`Output::Timeout`].
+//!
+//! What an application may rely on within one host's life: what is ordered comes in one order to everybody, what is
+//! reliable once. Another host (`HostChanged`, whose epochs rise) begins anew: what was under way is lost, and
+//! `ContinuityLost` tells so before anything else is heard. Numbers of messages go on. After a broken connection a player
+//! hears what it missed; what changed in the lobby meanwhile is told before the second `Joined`.
 
+mod carrier;
+mod command;
+mod connect;
 mod event;
+mod keys;
+mod kinds;
 pub mod link;
+mod link_config;
+mod lobby;
+mod outbox;
+mod pressure;
 mod request;
+mod rhythm;
+mod routing;
+mod spoke;
+mod star;
+mod weather;
 
-pub use event::{
-    Channel, CommandError, Destination, Ended, Kind, PeerEvent, PeerMessage, PlayerStats, Refusal, SendError, Sent,
-};
+pub use crate::wire::star::Destination;
+pub use event::{Channel, CommandError, Ended, Kind, PeerEvent, PeerMessage, PlayerStats, Refusal, SendError, Sent};
+pub use outbox::PeerDropped;
 pub use request::{Command, JoinRequest, Wish};
 
 use crate::config::{ConfigError, PlayerConfig};
-use crate::id::{CommandId, StreamId};
+use crate::id::{CommandId, PlayerId, StreamId};
 use crate::time::Instant;
-use crate::wire::signal::Frame;
+use crate::wire::frame::Priority;
+use crate::wire::signal::{ClientMessage, CloseReason, Data, Frame, MAX_FRAME, RelayData, Role};
+use crate::wire::star::{MAX_KIND, MAX_LEFT_OUT};
 use bytes::Bytes;
+use carrier::Carrier;
+use command::LEAVE_WITHIN;
+use connect::{Connection, Phase};
+use lobby::{Lobby, RELAYED};
+use outbox::{Act, Outbox};
+use rand::SeedableRng;
+use rand::rngs::ChaCha8Rng;
+use star::Star;
+use std::collections::BTreeSet;
 use thiserror::Error;
+use weather::Weather;
 
 /// What is told to a player.
 #[derive(Debug)]
@@ -131,22 +162,88 @@ pub enum PeerTimer {
     Star,
 }
 
+/// Bytes that may wait for the server before data for guests is refused.
+const GUEST_WINDOW: usize = 256 * 1024;
+/// What a message for a guest may have around its data.
+const GUEST_OVERHEAD: usize = 64;
+
 /// One player.
 #[derive(Debug)]
 pub struct Peer {
-    _config: PlayerConfig,
+    config: PlayerConfig,
+    request: JoinRequest,
+    now: Instant,
+    random: ChaCha8Rng,
+    out: Outbox,
+    connection: Connection,
+    carrier: Carrier,
+    lobby: Option<Lobby>,
+    star: Star,
+    weather: Weather,
+    streams: u32,
+    commands: u32,
+    /// Requests that the server has not answered.
+    requests: BTreeSet<u32>,
+    is_hidden: bool,
+    /// Leaving, at the latest then.
+    leave_by: Option<Instant>,
+    /// The frame that is lent out.
+    lent: Option<Frame>,
 }
 
 impl Peer {
     /// A player that begins to join at the first poll.
     pub fn new(config: PlayerConfig, request: JoinRequest, seed: [u8; 32], now: Instant) -> Result<Self, ConfigError> {
-        let _ = (request, seed, now);
-        Ok(Peer { _config: config })
+        config.check()?;
+        let mut random = ChaCha8Rng::from_seed(seed);
+        let star = Star::new(config.clone(), ChaCha8Rng::from_rng(&mut random), now);
+        let draws = ChaCha8Rng::from_rng(&mut random);
+        let mut peer = Peer {
+            weather: Weather::new(config.simulate_packet_loss, config.simulate_latency, draws),
+            out: Outbox::new(config.debug),
+            connection: Connection::new(config.signaling_server.clone(), now),
+            carrier: Carrier::new(),
+            config,
+            request,
+            now,
+            random,
+            lobby: None,
+            star,
+            streams: 0,
+            commands: 0,
+            requests: BTreeSet::new(),
+            is_hidden: false,
+            leave_by: None,
+            lent: None,
+        };
+        peer.on_server_timeout();
+        Ok(peer)
     }
 
-    /// Tells the player what has happened. An older `now` is taken as the last one.
+    /// Tells the player what has happened. An older `now` is taken as the last one. What is told of a stream that was
+    /// ordered closed is ignored.
     pub fn handle(&mut self, now: Instant, input: Input) -> Result<(), InputError> {
-        let _ = (now, input);
+        if self.connection.phase == Phase::Ended {
+            return Err(InputError::Ended);
+        }
+        self.now = self.now.max(now);
+        match input {
+            Input::Opened { stream } => match self.whose(stream)? {
+                Whose::Server => self.on_server_opened(),
+                Whose::Carrier => self.on_carrier_opened(),
+                Whose::Nobody => {}
+            },
+            Input::Failed { stream, why } => self.on_gone(stream, &why, false)?,
+            Input::Closed { stream, reason } => self.on_gone(stream, &reason, true)?,
+            Input::Frame { stream, frame } => match self.whose(stream)? {
+                Whose::Server => self.on_server_frame(&frame),
+                Whose::Carrier => self.on_carrier_frame(&frame),
+                Whose::Nobody => {}
+            },
+            Input::Buffered { stream, bytes } => self.on_buffered(stream, bytes)?,
+            Input::Timeout => {}
+        }
+        self.settle();
         Ok(())
     }
 
@@ -159,23 +256,237 @@ impl Peer {
         kind: &str,
         payload: Bytes,
     ) -> Result<Sent, SendError> {
-        let _ = (now, to, channel, kind, payload);
-        Err(SendError::NotJoined)
+        self.now = self.now.max(now);
+        if self.connection.phase == Phase::Ended || self.leave_by.is_some() || self.connection.phase == Phase::Leaving {
+            return Err(SendError::Ended);
+        }
+        if !(1..=MAX_KIND).contains(&kind.len()) {
+            return Err(SendError::BadKind);
+        }
+        if payload.len() > self.config.max_message {
+            return Err(SendError::TooLong { max: self.config.max_message });
+        }
+        let Some(lobby) = &self.lobby else { return Err(SendError::NotJoined) };
+        let for_guests = (kind == RELAYED).then(|| payload.clone());
+        let sent = match to {
+            Destination::One(player) => match lobby.roster.get(*player).map(|entry| entry.role) {
+                None => return Err(SendError::NoSuchPlayer(*player)),
+                Some(Role::Guest) => return self.send_to_guest(*player, channel, &payload),
+                Some(Role::Player | Role::Spectator) => {
+                    self.star.send(self.now, to, channel, kind, payload, &mut self.out)?
+                }
+            },
+            Destination::AllBut(players) => {
+                // One spelling for every set, so that it is one latest-only key.
+                let present: BTreeSet<PlayerId> =
+                    players.iter().copied().filter(|player| lobby.roster.get(*player).is_some()).collect();
+                let to = Destination::AllBut(present.into_iter().take(MAX_LEFT_OUT).collect());
+                self.star.send(self.now, &to, channel, kind, payload, &mut self.out)?
+            }
+            Destination::All | Destination::Others | Destination::Host => {
+                self.star.send(self.now, to, channel, kind, payload, &mut self.out)?
+            }
+        };
+        if let Some(payload) = for_guests {
+            self.send_to_guests(to, &payload);
+        }
+        self.star.settle_pressure(self.now, &mut self.out);
+        self.put_out_fallen();
+        Ok(sent)
     }
 
     /// Asks for something; [`PeerEvent::Done`] tells what became of it.
     pub fn command(&mut self, now: Instant, command: Command) -> Result<CommandId, CommandError> {
-        let _ = (now, command);
-        Err(CommandError::NotJoined)
+        self.now = self.now.max(now);
+        let id = self.take_command(command)?;
+        self.settle();
+        Ok(id)
     }
 
     /// The next thing to do; drain until [`Output::Timeout`].
     pub fn poll(&mut self) -> Output<'_> {
-        Output::Timeout(None)
+        match self.out.poll_act() {
+            Some(Act::Open(stream, target)) => return Output::Open { stream, target },
+            Some(Act::Close(stream)) => return Output::Close { stream },
+            Some(Act::Send(stream, frame)) => {
+                let payload = match self.lent.insert(frame) {
+                    Frame::Binary(bytes) => Payload::Binary(bytes),
+                    Frame::Text(bytes) => Payload::Text(core::str::from_utf8(bytes).unwrap_or_default()),
+                };
+                return Output::Transmit { stream, payload };
+            }
+            None => {}
+        }
+        if let Some(event) = self.out.poll_event() {
+            return Output::Event(event);
+        }
+        let stream = self.carrying();
+        let is_bad = self.weather.is_bad();
+        while let Some(player) = self.star.write_packet() {
+            let Some(stream) = stream else { continue };
+            if !is_bad {
+                return Output::Transmit { stream, payload: Payload::Binary(self.star.packet(player)) };
+            }
+            if !self.weather.take(self.now, self.star.packet(player)) {
+                self.out.dropped.simulated += 1;
+            }
+        }
+        match stream {
+            Some(stream) if is_bad => {
+                if self.weather.poll(self.now) {
+                    return Output::Transmit { stream, payload: Payload::Binary(self.weather.frame()) };
+                }
+            }
+            _ => self.weather.clear(),
+        }
+        Output::Timeout(self.deadline())
+    }
+
+    /// With `debug`: the next note of what was said and dropped, for a log. At most 256 wait; the oldest make room.
+    pub fn poll_note(&mut self) -> Option<String> {
+        self.out.poll_note()
     }
 
     /// The players we talk with, in numbers.
     pub fn stats(&self) -> Vec<PlayerStats> {
-        Vec::new()
+        let path = self.star.spokes.iter().map(|(player, spoke)| {
+            let stats = spoke.link.stats();
+            let path = stats.paths.first();
+            let queued = Priority::ALL.map(|priority| {
+                stats.queued[priority as usize] + if priority == Priority::Normal { spoke.backlog() } else { 0 }
+            });
+            PlayerStats {
+                player: *player,
+                path: spoke.link.using().map(|_| crate::path::PathKind::Relay),
+                rtt: path.and_then(|path| path.rtt),
+                jitter: path.map(|path| path.jitter).unwrap_or_default(),
+                loss: path.map_or(0.0, |path| path.loss),
+                bytes_received: path.map_or(0, |path| path.bytes_received),
+                bytes_sent: path.map_or(0, |path| path.bytes_sent),
+                queued,
+            }
+        });
+        path.collect()
     }
+
+    /// What had no effect so far, by reason.
+    pub fn dropped(&self) -> PeerDropped {
+        self.out.dropped
+    }
+
+    fn next_stream(&mut self) -> StreamId {
+        self.streams += 1;
+        StreamId(self.streams)
+    }
+
+    fn whose(&self, stream: StreamId) -> Result<Whose, InputError> {
+        if stream.0 == 0 || stream.0 > self.streams {
+            return Err(InputError::NoSuchStream(stream));
+        }
+        Ok(match Some(stream) {
+            told if told == self.connection.stream => Whose::Server,
+            told if told == self.carrier.stream => Whose::Carrier,
+            _ => Whose::Nobody,
+        })
+    }
+
+    /// A stream could not be opened, or is closed: then the other side may have said why.
+    fn on_gone(&mut self, stream: StreamId, why: &str, was_open: bool) -> Result<(), InputError> {
+        match self.whose(stream)? {
+            Whose::Server => {
+                self.connection.stream = None;
+                if was_open { self.on_server_closed(why) } else { self.on_lost(why) }
+            }
+            Whose::Carrier => {
+                self.carrier.stream = None;
+                self.on_carrier_lost(why);
+            }
+            Whose::Nobody => {}
+        }
+        Ok(())
+    }
+
+    fn on_buffered(&mut self, stream: StreamId, bytes: usize) -> Result<(), InputError> {
+        if self.whose(stream)? == Whose::Server {
+            self.connection.buffered = bytes;
+        }
+        if self.carrying() == Some(stream) {
+            self.star.on_buffered(self.now, bytes, &mut self.out);
+        }
+        Ok(())
+    }
+
+    /// Brings everything to agree about this moment.
+    fn settle(&mut self) {
+        self.on_server_timeout();
+        self.on_carrier_timeout();
+        self.star.on_timeout(self.now, &mut self.out);
+        if self.hostless_until().is_some_and(|until| until <= self.now) {
+            self.say(&ClientMessage::LeaveLobby);
+            self.end(Ended::PutOut(CloseReason::HostLost));
+        }
+        self.star.settle_pressure(self.now, &mut self.out);
+        self.put_out_fallen();
+        self.leave_if_flushed();
+    }
+
+    fn deadline(&self) -> Option<(Instant, PeerTimer)> {
+        if self.connection.phase == Phase::Ended {
+            return None;
+        }
+        let server =
+            [self.connection.deadline(), self.carrier.deadline(), self.leave_deadline(), self.hostless_until()];
+        let server = server.into_iter().flatten().min().map(|at| (at, PeerTimer::Server));
+        let weather = self.weather.deadline().map(|at| (at, PeerTimer::Star));
+        [server, self.star.deadline(), weather].into_iter().flatten().min_by_key(|(at, _)| *at)
+    }
+
+    /// A message for a guest goes through the server, whatever its kind.
+    fn send_to_guest(&mut self, guest: PlayerId, channel: Channel, payload: &[u8]) -> Result<Sent, SendError> {
+        let data = Data::of_bytes(payload);
+        if self.connection.phase != Phase::In {
+            return Err(SendError::NotJoined);
+        }
+        if data.as_json().len() + GUEST_OVERHEAD > MAX_FRAME {
+            return Err(SendError::TooLong { max: MAX_FRAME - GUEST_OVERHEAD });
+        }
+        if self.connection.buffered > GUEST_WINDOW {
+            return Err(self.star.refused(channel, self.connection.buffered));
+        }
+        let sent = self.star.number(channel);
+        self.say(&ClientMessage::RelayData(RelayData { from_player: self.star.me, to_player: guest, data }));
+        if channel.is_kept() {
+            self.out.event(PeerEvent::Acked(sent));
+        }
+        Ok(sent)
+    }
+
+    /// The guests among those meant get it through the server, as far as it carries.
+    fn send_to_guests(&mut self, to: &Destination, payload: &[u8]) {
+        let guests = match to {
+            Destination::All | Destination::Others => self.guests(|_| true),
+            Destination::AllBut(players) => self.guests(|guest| !players.contains(&guest)),
+            Destination::Host | Destination::One(_) => return,
+        };
+        if guests.is_empty() || self.connection.phase != Phase::In || self.connection.buffered > GUEST_WINDOW {
+            return;
+        }
+        let data = Data::of_bytes(payload);
+        if data.as_json().len() + GUEST_OVERHEAD > MAX_FRAME {
+            return;
+        }
+        for to_player in guests {
+            let data = data.clone();
+            self.say(&ClientMessage::RelayData(RelayData { from_player: self.star.me, to_player, data }));
+        }
+    }
+}
+
+/// Who uses a stream.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Whose {
+    Server,
+    Carrier,
+    /// It was ordered closed.
+    Nobody,
 }

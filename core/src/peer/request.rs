@@ -22,6 +22,13 @@ pub struct JoinRequest {
     pub admission: Option<Secret>,
 }
 
+impl JoinRequest {
+    /// A plain join; what else there is to say can be set afterwards.
+    pub fn new(username: Username, wish: Wish) -> Self {
+        JoinRequest { username, wish, password: None, create: None, spectator: false, peer_id: None, admission: None }
+    }
+}
+
 /// Which lobby.
 #[derive(Clone, PartialEq, Debug)]
 pub enum Wish {

@@ -6,23 +6,93 @@
 //! shards. A connection begins at any shard; the join decides where it belongs, and [`Output::Move`] carries it there.
 //!
 //! Frames to a connection wait here, not in the embedder: at most [`ServerConfig::window`] bytes are given out before
-//! [`Input::Wrote`] tells that they have left. So the server decides what a slow receiver loses: relayed packets, the
-//! oldest first; never a signalling message.
+//! [`Input::Wrote`] tells that they have left. So the server decides what a slow receiver loses: relayed packets and data,
+//! the oldest first; never a signalling message.
+//!
+//! # The life of a connection
+//! It comes, and says what it wants within [`ServerConfig::handshake_timeout`]. Who says `hello` first is a player, all
+//! others are guests. One thing at a time is asked of the embedder for it; what it says meanwhile is taken afterwards, in
+//! its order. From its place in a lobby it talks, until it leaves, is put out, or breaks.
+//!
+//! | it is | and then | it is |
+//! |---|---|---|
+//! | new | says `hello` in a version that is spoken | a player, outside |
+//! | new | says anything else that can be read | a guest, outside |
+//! | outside | asks for a list, a peer name, a place | waiting |
+//! | waiting | is refused, or has got its list or its name | outside |
+//! | waiting | its lobby is at another shard | waiting, there |
+//! | waiting | is let in, or back in | inside |
+//! | inside | leaves, is kicked or banned | outside |
+//! | any | is silent, floods, does not read, talks nonsense, or its lobby ends without it | closed |
+//!
+//! # The life of a player
+//! | it is | and then | it is |
+//! |---|---|---|
+//! | connected | its connection closes | away; its place is kept for [`ServerConfig::resume_timeout`] |
+//! | connected | resumes on another connection | connected; the old connection is closed, its close changes nothing |
+//! | away | resumes | connected, with a whole `lobby_joined` |
+//! | away | the time is over | gone: `timed_out` |
+//! | either | somebody uses one of its old tokens | gone: `token_reused` |
+//! | either | leaves, is kicked or banned | gone |
+//!
+//! A guest that is away is gone. Nothing is kept for a player that is away: what is relayed to it is dropped and counted.
+//!
+//! # The life of a lobby
+//! | it is | and then | it is |
+//! |---|---|---|
+//! | not there | a join that may make it gets its name from the directory | opening: other joins wait |
+//! | opening | admission and password are there | open, with its maker as first member |
+//! | opening | its maker is refused or goes | releasing |
+//! | open | its last member is gone, nobody is connected for long, or its host is lost and it wants no other | releasing |
+//! | releasing | the directory knows that its name is free | not there: joins that waited begin anew |
+//!
+//! The host of an open lobby is elected by pure rules (`elect`): when the first player comes, when the host leaves (at
+//! once), when its connection is broken for [`ServerConfig::host_grace`], when it hands over, or when most others say
+//! that they do not hear it. Each host begins a new term.
 
+mod announce;
 mod ask;
+mod asks;
 mod config;
+mod connection;
+mod counts;
+pub mod directory;
+mod elect;
+mod entering;
 mod event;
+mod incoming;
+mod joining;
+mod limits;
+mod lobby;
+mod members;
+mod orders;
+mod parcel;
+mod passwords;
+mod queue;
+mod relaying;
+mod resuming;
+mod token;
 
 pub use ask::{Admission, Answer, Ask, Claim, DirectoryAnswer, DirectoryAsk, Found, Owner};
 pub use config::ServerConfig;
 pub use event::{ServerEvent, ServerStats};
+pub use parcel::Parcel;
 
 use crate::config::ConfigError;
 use crate::id::{AskId, ConnectionId, ShardId};
 use crate::time::{Duration, Instant};
-use crate::wire::signal::{CloseReason, Encoding, Frame};
+use crate::wire::signal::{CloseReason, Closing, Data, Encoding, ErrorCode, Frame, LobbyName, ServerMessage};
+use asks::{Asks, Question};
+use connection::{Exchange, TimerKey};
 use core::net::IpAddr;
+use limits::Addresses;
+use lobby::{Lobbies, LobbyKey, Stage};
+use passwords::Passwords;
+use rand::rngs::ChaCha20Rng;
+use rand::{Rng, SeedableRng};
+use std::collections::BTreeSet;
 use thiserror::Error;
+use token::Mint;
 
 /// Where a connection comes from and where it came in.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -100,7 +170,7 @@ pub enum Input {
     /// The server's application says something to everybody in every lobby.
     SendToAll {
         /// What.
-        data: crate::wire::signal::Data,
+        data: Data,
     },
     /// The server goes soon: no new work, clients are told.
     ShutDown {
@@ -189,38 +259,209 @@ pub struct Identity {
     pub key: [u8; 32],
 }
 
-/// A connection on its way from one shard to another, with what it has said.
-#[derive(Debug)]
-pub struct Parcel {
-    _private: (),
-}
-
 /// One shard of a lobby server.
 #[derive(Debug)]
 pub struct Server {
-    _config: ServerConfig,
+    config: ServerConfig,
+    shard: ShardId,
+    mint: Mint,
+    random: ChaCha20Rng,
+    /// What the password of a lobby that is not there is compared with.
+    dummy: [u8; 32],
+    /// Unix time, and when it was told.
+    unix: (Duration, Instant),
+    exchange: Exchange,
+    lobbies: Lobbies,
+    addresses: Addresses,
+    asks: Asks,
+    passwords: Passwords,
+    /// Lobbies of which the directory must hear.
+    unpublished: BTreeSet<LobbyKey>,
+    /// The server goes then.
+    closing: Option<Instant>,
 }
 
 impl Server {
-    /// A server without lobbies.
+    /// A server without lobbies. The seed must be a secret: names, salts and session keys come from it.
+    #[expect(clippy::needless_pass_by_value, reason = "the key is the server's from now on")]
     pub fn new(config: ServerConfig, identity: Identity, seed: [u8; 32], now: Instant) -> Result<Self, ConfigError> {
-        let _ = (identity, seed, now);
-        Ok(Server { _config: config })
+        config.check()?;
+        let Identity { shard, shards, key } = identity;
+        if shard.0 >= shards {
+            return Err(ConfigError { setting: "shards", must: "more than the number of every shard" });
+        }
+        let mut random = ChaCha20Rng::from_seed(seed);
+        let mut dummy = [0; 32];
+        random.fill_bytes(&mut dummy);
+        Ok(Server {
+            shard,
+            mint: Mint::new(&key),
+            random,
+            dummy,
+            unix: (Duration::ZERO, now),
+            exchange: Exchange::new(&config, now),
+            lobbies: Lobbies::default(),
+            addresses: Addresses::default(),
+            asks: Asks::default(),
+            passwords: Passwords::default(),
+            unpublished: BTreeSet::new(),
+            closing: None,
+            config,
+        })
     }
 
     /// Tells the server what has happened. An older `now` is taken as the last one.
     pub fn handle(&mut self, now: Instant, input: Input) -> Result<(), InputError> {
-        let _ = (now, input);
-        Ok(())
+        self.exchange.now = self.exchange.now.max(now);
+        let result = self.on_input(input);
+        while let Some(key) = self.exchange.timers.pop(self.exchange.now) {
+            self.on_due(key);
+        }
+        while let Some((id, reason)) = self.exchange.next_doomed() {
+            self.close(id, reason);
+        }
+        self.publish();
+        result
     }
 
     /// The next thing to do; drain until [`Output::Timeout`].
     pub fn poll(&mut self) -> Output {
-        Output::Timeout(None)
+        self.exchange.out.pop_front().unwrap_or_else(|| {
+            Output::Timeout(self.exchange.timers.first().map(|(at, key)| {
+                let timer = match key {
+                    TimerKey::Connection(id) => ServerTimer::Connection(id),
+                    TimerKey::Lobby(_) => ServerTimer::Lobby,
+                    TimerKey::ShutDown => ServerTimer::ShutDown,
+                };
+                (at, timer)
+            }))
+        })
     }
 
     /// The server in numbers.
     pub fn stats(&self) -> ServerStats {
-        ServerStats::default()
+        self.exchange.counts.told()
+    }
+
+    fn on_input(&mut self, input: Input) -> Result<(), InputError> {
+        match input {
+            Input::Connected { connection, arrival } => self.on_connected(connection, &arrival),
+            Input::Moved { connection, parcel } => self.on_moved(connection, *parcel),
+            Input::Frame { connection, frame } => self.on_frame(connection, frame),
+            Input::Control { connection } => self.on_control(connection),
+            Input::Wrote { connection, bytes } => {
+                self.exchange.get(connection).ok_or(InputError::NoSuchConnection(connection))?;
+                let was_given = self.exchange.wrote(connection, bytes);
+                if was_given { Ok(()) } else { Err(InputError::WroteTooMuch(connection)) }
+            }
+            Input::Closed { connection } => {
+                self.exchange.get(connection).ok_or(InputError::NoSuchConnection(connection))?;
+                self.on_closed(connection, None);
+                Ok(())
+            }
+            Input::Answered { ask, answer } => self.on_answered(ask, answer),
+            Input::WallClock { unix } => {
+                self.unix = (unix, self.exchange.now);
+                Ok(())
+            }
+            Input::SendToAll { data } => {
+                self.on_send_to_all(data);
+                Ok(())
+            }
+            Input::ShutDown { within } => {
+                self.on_shut_down(within);
+                Ok(())
+            }
+            Input::Timeout => Ok(()),
+        }
+    }
+
+    fn on_answered(&mut self, ask: AskId, answer: Answer) -> Result<(), InputError> {
+        use DirectoryAnswer as D;
+        let question = self.asks.take(ask, &answer).ok_or(InputError::NoSuchAsk(ask))?;
+        match (question, answer) {
+            (Question::Find(id, _), Answer::Directory(D::Lobby(found))) => self.on_found(id, found),
+            (Question::List(id), Answer::Directory(D::Listed(lobbies))) => self.on_listed(id, lobbies),
+            (Question::Quick(id), Answer::Directory(D::Listed(lobbies))) => self.on_quick(id, lobbies),
+            (Question::Claim(id, peer), Answer::Directory(D::Peer(Claim::Granted))) => self.on_claimed(id, peer),
+            (Question::Claim(id, _), Answer::Directory(D::Peer(Claim::Taken))) => {
+                self.fail(id, ErrorCode::PeerIdTaken);
+            }
+            (Question::Admit(id), Answer::Admitted(is_admitted)) => self.on_admitted(id, is_admitted),
+            (Question::Hash(id, address), Answer::Hash(hash)) => self.on_hashed(id, address, hash),
+            (Question::Release(name), _) => self.on_released(ask, &name),
+            (Question::LostFind(name), Answer::Directory(D::Lobby(Found::Claimed))) => self.give_back(name),
+            (Question::LostClaim(peer), Answer::Directory(D::Peer(Claim::Granted))) => self.release_peer(peer),
+            (Question::List(id) | Question::Quick(id) | Question::Find(id, _) | Question::Claim(id, _), _) => {
+                self.fail(id, ErrorCode::Busy);
+            }
+            _ => {}
+        }
+        Ok(())
+    }
+
+    fn on_due(&mut self, key: TimerKey) {
+        match key {
+            TimerKey::Connection(id) => {
+                if let Some(reason) = self.exchange.on_due(id) {
+                    self.exchange.doom(id, reason);
+                }
+            }
+            TimerKey::Lobby(key) => self.on_lobby_due(key),
+            TimerKey::ShutDown => self.close_all(),
+        }
+    }
+
+    fn on_shut_down(&mut self, within: Duration) {
+        let at = self.exchange.now + within;
+        self.closing = Some(self.closing.map_or(at, |closing| closing.min(at)));
+        self.exchange.timers.arm(TimerKey::ShutDown, &mut None, Some(at));
+        let in_ms = u32::try_from(within.as_millis()).unwrap_or(u32::MAX);
+        let message = ServerMessage::Closing(Closing { in_ms });
+        let ids: Vec<ConnectionId> = self.exchange.ids().collect();
+        let mut shared = connection::Shared::new(&message);
+        for id in ids {
+            shared.send(&mut self.exchange, id, queue::Class::Signal);
+        }
+    }
+
+    /// Closes a connection for a reason of the server's.
+    fn close(&mut self, id: ConnectionId, reason: CloseReason) {
+        if self.exchange.get(id).is_none() {
+            return;
+        }
+        self.exchange.counts.closed(reason);
+        self.exchange.out.push_back(Output::Close { connection: id, reason });
+        self.exchange.event(ServerEvent::Closed { connection: id, reason });
+        self.on_closed(id, Some(reason));
+    }
+
+    /// The directory knows that the name is free.
+    fn on_released(&mut self, ask: AskId, name: &LobbyName) {
+        let Some((key, lobby)) = self.lobbies.by_name(name) else { return };
+        if lobby.stage != Stage::Releasing(ask) {
+            return;
+        }
+        let waiting = self.lobbies.remove(key).map(|lobby| lobby.waiting).unwrap_or_default();
+        for id in waiting {
+            self.proceed(id);
+        }
+    }
+
+    /// The directory has given a name to one who has gone.
+    fn give_back(&mut self, name: LobbyName) {
+        let is_in_use =
+            self.lobbies.by_name(&name).is_some_and(|(_, lobby)| !matches!(lobby.stage, Stage::Releasing(_)));
+        if is_in_use {
+            return;
+        }
+        self.begin_release(name);
+    }
+
+    /// So many random bytes.
+    fn draw<const N: usize>(&mut self) -> [u8; N] {
+        let mut bytes = [0; N];
+        self.random.fill_bytes(&mut bytes);
+        bytes
     }
 }

@@ -81,6 +81,10 @@ impl Session {
                     }
                 }
                 Frame::ProbeAnswer(token) => self.on_probe_answer(now, path, token),
+                Frame::Unheard(_) if !self.version.knows_unheard() => {
+                    findings.invalid = true;
+                    break;
+                }
                 Frame::Unheard(path) => {
                     findings.asks = true;
                     self.events.push_back(SessionEvent::Unheard(path));

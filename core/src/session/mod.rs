@@ -50,6 +50,7 @@ use crate::time::{Duration, Instant};
 use crate::wire::frame::{Delivery, Priority};
 use crate::wire::limits::{MAX_PACKET, MIN_MAX_PACKET};
 use crate::wire::packet::SealKey;
+use crate::wire::signal::Version;
 use acking::Acking;
 use bytes::Bytes;
 use flow::Flow;
@@ -132,6 +133,7 @@ pub struct Session {
     events: VecDeque<SessionEvent>,
     dropped: Dropped,
     lost: Vec<u64>,
+    version: Version,
 }
 
 impl Session {
@@ -157,6 +159,7 @@ impl Session {
             events: VecDeque::new(),
             dropped: Dropped::default(),
             lost: Vec::new(),
+            version: Version::CURRENT,
         })
     }
 
@@ -239,6 +242,11 @@ impl Session {
     /// With nothing to say a packet goes this often on the path in use.
     pub fn set_heartbeat(&mut self, interval: Duration) {
         self.config.heartbeat_interval = interval.max(self.config.min_rhythm);
+    }
+
+    /// Both sides speak this version: what it does not know is neither sent nor understood.
+    pub fn set_version(&mut self, version: Version) {
+        self.version = version;
     }
 
     /// What is measured of a path.

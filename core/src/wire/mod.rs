@@ -1,8 +1,9 @@
 //! The vocabulary between players and its bytes. What leaves here is well-formed, what comes in is checked once, here:
 //! behind this door there are only good values. `docs/wire.md` tells the same to people who write other clients.
 //!
-//! The bytes are laid by hand: a 64-byte message costs eight bytes of packet header and four of frame header, and is
-//! read in place. ARCHITECTURE.md has the measurement against a serde format.
+//! The bytes between players are laid by hand: a 64-byte message costs eight bytes of packet header and four of frame
+//! header, and is read in place. ARCHITECTURE.md has the measurement against a serde format. What is said to the lobby
+//! server ([`signal`]) is rare and read by people: there serde does the work.
 
 pub mod frame;
 pub mod limits;
@@ -10,6 +11,7 @@ pub mod packet;
 pub mod relay;
 pub mod rhythm;
 pub mod signal;
+pub mod star;
 pub mod varint;
 
 use thiserror::Error;

@@ -8,10 +8,10 @@
 //! nobody can send in another's name.
 
 use crate::id::PlayerId;
-use bytes::{BufMut, Bytes, BytesMut};
+use bytes::{Buf, BufMut, Bytes, BytesMut};
 use thiserror::Error;
 
-/// The first byte of a relayed packet. Other values are free for other kinds of binary frames.
+/// The first byte of a relayed packet. [`super::signal::SIGNAL_TAG`] is that of a message; other values are free.
 pub const TAG: u8 = 0x01;
 
 /// The largest frame that is looked at: the lobby server's limit for a WebSocket message.
@@ -63,7 +63,8 @@ pub fn restamp(frame: Bytes, to: PlayerId, from: PlayerId) -> Bytes {
         Ok(mut owned) if new <= old => {
             let skip = old - new;
             owned[skip..old].copy_from_slice(&prefix[..new]);
-            owned.freeze().slice(skip..)
+            owned.advance(skip);
+            owned.freeze()
         }
         Ok(owned) => rewritten(&prefix[..new], &owned[old..]),
         Err(shared) => rewritten(&prefix[..new], &shared[old..]),

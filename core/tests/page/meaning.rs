@@ -7,6 +7,10 @@ use webstar_core::wire::frame::{self, Delivery, Frame, Frames, MessageFrame, Par
 use webstar_core::wire::packet::{self, SealKey};
 use webstar_core::wire::relay;
 use webstar_core::wire::rhythm::Rhythm;
+use webstar_core::wire::signal::{
+    self, BroadcastData, ClientMessage, CreateLobby, Data, Encoding, Epoch, HostCause, HostMigration, JoinLobby,
+    LobbyName, Metadata, Ping, RtcSignal, ServerMessage, Username, WebrtcSignal,
+};
 use webstar_core::wire::varint::{self, Reader};
 
 pub(crate) const SENDER: SessionId = SessionId(0x0102_0304_0506_0708);
@@ -41,6 +45,8 @@ pub(crate) enum Told<'a> {
     /// A form multiplied by a factor.
     Product(u8, Vec<u8>),
     Relay(PlayerId, &'a [u8]),
+    Client(ClientMessage),
+    Server(ServerMessage),
 }
 
 fn ack(delay_micros: u64, ranges: &[(u64, u64)], recovered: &[u64]) -> Said<'static> {
@@ -116,7 +122,47 @@ pub(crate) fn meanings() -> Vec<(&'static str, Told<'static>)> {
         ("relay", Told::Relay(PlayerId(3), FAR)),
         ("relay-player", Told::Relay(PlayerId(u32::MAX), FAR)),
     ]);
+    told.extend(messages());
     told
+}
+
+/// The messages between client and server in postcard.
+fn messages() -> [(&'static str, Told<'static>); 5] {
+    let eu = [("region".to_string(), "eu".to_string())];
+    let rules = CreateLobby {
+        public: true,
+        max_players: 8,
+        metadata: Metadata::new(eu.into()).expect("it is small"),
+        join_in_progress: true,
+        enable_host_migration: false,
+    };
+    let join = JoinLobby {
+        lobby_id: LobbyName::new("x").ok(),
+        username: Username::new("ann").expect("it is a name"),
+        password: None,
+        create: Some(rules),
+        spectator: false,
+        peer: None,
+        admission: None,
+    };
+    let answer = WebrtcSignal {
+        from_player: PlayerId(0),
+        to_player: PlayerId(300),
+        signal: RtcSignal::Answer { sdp: "v=0\r\n".into() },
+    };
+    let hi = BroadcastData { from_player: PlayerId(2), data: Data::of_bytes(b"hi") };
+    let migration = HostMigration {
+        new_host_id: PlayerId(2),
+        epoch: Epoch { term: 3, round: 128 },
+        cause: Some(HostCause::CrashSilent),
+    };
+    [
+        ("signal-ping", Told::Client(ClientMessage::Ping(Ping { nonce: 7 }))),
+        ("signal-join", Told::Client(ClientMessage::JoinLobby(join))),
+        ("signal-answer", Told::Client(ClientMessage::WebrtcSignal(answer))),
+        ("signal-data", Told::Server(ServerMessage::BroadcastData(hi))),
+        ("signal-migration", Told::Server(ServerMessage::HostMigration(migration))),
+    ]
 }
 
 fn encode_said(said: &Said<'_>, out: &mut Vec<u8>) {
@@ -164,6 +210,8 @@ pub(crate) fn encode(told: &Told<'_>) -> Vec<u8> {
             relay::begin(*player, &mut out);
             out.extend_from_slice(packet);
         }
+        Told::Client(message) => out.extend_from_slice(signal::encode_client(Encoding::Postcard, message).bytes()),
+        Told::Server(message) => out.extend_from_slice(signal::encode_server(Encoding::Postcard, message).bytes()),
     }
     out
 }
@@ -183,6 +231,7 @@ fn decode_frames(bytes: &[u8]) -> Option<Vec<Said<'_>>> {
 
 /// What `bytes` mean, read as the same kind of thing as `like`. What does not travel is taken from there.
 pub(crate) fn decode<'a>(like: &Told<'_>, bytes: &'a [u8]) -> Option<Told<'a>> {
+    let binary = || signal::Frame::Binary(bytes.to_vec().into());
     let half = |at: usize| bytes.get(at..at + 8)?.try_into().ok().map(u64::from_le_bytes);
     Some(match like {
         Told::Bytes(_) => Told::Bytes(bytes),
@@ -210,5 +259,7 @@ pub(crate) fn decode<'a>(like: &Told<'_>, bytes: &'a [u8]) -> Option<Told<'a>> {
             Told::Product(*factor, form)
         }
         Told::Relay(..) => relay::parse(bytes).ok().map(|(player, packet)| Told::Relay(player, packet))?,
+        Told::Client(_) => Told::Client(signal::decode_client(Encoding::Postcard, &binary()).ok()?),
+        Told::Server(_) => Told::Server(signal::decode_server(Encoding::Postcard, &binary()).ok()?),
     })
 }

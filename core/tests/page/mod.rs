@@ -1,6 +1,7 @@
 //! `docs/wire.md` taken apart: its `bytes` blocks and the rows of its tables. What they mean stands next door.
 
 pub(crate) mod meaning;
+pub(crate) mod signalling;
 pub(crate) mod tables;
 
 /// The document.

@@ -10,6 +10,7 @@ use webstar_core::wire::frame::{Delivery, Frame, Frames, MessageFrame, Priority}
 use webstar_core::wire::packet::{self, SealKey};
 use webstar_core::wire::relay;
 use webstar_core::wire::rhythm::Rhythm;
+use webstar_core::wire::signal;
 
 const LIMITS_SOURCE: &str = include_str!("../../src/wire/limits.rs");
 
@@ -118,7 +119,7 @@ fn coefficient(_: &[Example], row: &[&str]) -> Option<u64> {
 }
 
 /// The limits beside those of `wire/limits.rs`.
-const OTHER_LIMITS: [(&str, u64); 8] = [
+const OTHER_LIMITS: [(&str, u64); 13] = [
     ("session::MAX_PATHS", session::MAX_PATHS as u64),
     ("shield::WINDOW", shield::WINDOW as u64),
     ("shield::MAX_SYMBOL", shield::MAX_SYMBOL as u64),
@@ -127,6 +128,11 @@ const OTHER_LIMITS: [(&str, u64); 8] = [
     ("relay::MAX_PACKET", webstar_core::path::relay::MAX_PACKET as u64),
     ("relay::MAX_FRAME", relay::MAX_FRAME as u64),
     ("relay::MAX_PREFIX", relay::MAX_PREFIX as u64),
+    ("signal::SIGNAL_TAG", signal::SIGNAL_TAG as u64),
+    ("signal::MAX_FRAME", signal::MAX_FRAME as u64),
+    ("Data::MAX", signal::Data::MAX as u64),
+    ("Data::MAX_DEPTH", signal::Data::MAX_DEPTH as u64),
+    ("RtcSignal::MAX_SDP", signal::RtcSignal::MAX_SDP as u64),
 ];
 
 /// Limits that only the source tells.

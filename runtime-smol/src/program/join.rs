@@ -1,14 +1,130 @@
-//! `webstar join`.
+//! `webstar join`: what can be said on its command line. What it does stands in the files below.
 
-use clap::Args;
+mod ending;
+mod flood;
+mod lines;
+mod print;
+pub(crate) mod settings;
+mod talk;
+pub(crate) mod values;
+
+use clap::{Args, ValueEnum};
+use std::path::PathBuf;
 use std::process::ExitCode;
+use std::time::Duration;
+use values::{Flood, Net, Pair, duration};
+use webstar_core::peer::Channel;
 
-/// Joins or makes a lobby and talks.
+/// Joins or makes a lobby and talks. Each line of standard input is a message to all, or a command:
+/// `/as KIND text`, `/to ID text`, `/ready [off]`, `/start`, `/handover [ID]`, `/kick ID`, `/ban ID`, `/lock [off]`,
+/// `/stats`, `/leave`.
 #[derive(Args, Debug)]
-pub(crate) struct Join {}
+#[command(after_help = "Examples:\n  webstar join new --name ann\n  webstar join room --name bob --server \
+                        ws://play.example.org:8080/ws\n  webstar join webstar://127.0.0.1:8080/room --create --json\n\n\
+                        Exit codes: 0 left, 2 usage, 3 refused by the server, 4 connection lost for good")]
+pub(crate) struct Join {
+    /// A lobby's name; `new` (makes a lobby and prints its code); or a URI: webstar://HOST:PORT/LOBBY, webstars:// (TLS),
+    /// webrtc://HOST:PORT/LOBBY, webrtc://PEER, webrtc-game://PEER?room=R&region=G
+    target: String,
+    /// The lobby server, unless the target names it [default: ws://127.0.0.1:8080/ws]
+    #[arg(long, value_name = "URL")]
+    server: Option<String>,
+    /// A relay apart from the lobby server
+    #[arg(long, value_name = "URL")]
+    relay: Option<String>,
+    /// What the others see
+    #[arg(long, default_value = "player")]
+    name: String,
+    /// A name to claim at the server, by which others can call
+    #[arg(long, value_name = "ID")]
+    peer_id: Option<String>,
+    /// Make the lobby if it is not there
+    #[arg(long)]
+    create: bool,
+    /// List the lobby that is made
+    #[arg(long)]
+    public: bool,
+    /// The most members of the lobby that is made, 2 to 64
+    #[arg(long, value_name = "N")]
+    max: Option<u16>,
+    /// What else is known of the lobby that is made
+    #[arg(long, value_name = "KEY=VALUE")]
+    meta: Vec<Pair>,
+    /// The environment variable that holds the lobby's password
+    #[arg(long, value_name = "VAR")]
+    password_env: Option<String>,
+    /// The environment variable that holds what the operator's admission asks for
+    #[arg(long, value_name = "VAR")]
+    token_env: Option<String>,
+    /// How packets travel
+    #[arg(long, value_enum, default_value = "relay")]
+    mode: Mode,
+    /// What is promised for the messages
+    #[arg(long, value_enum, default_value = "ordered")]
+    channel: ChannelName,
+    /// Only watch
+    #[arg(long)]
+    spectator: bool,
+    /// Stay when the input ends
+    #[arg(long)]
+    stay: bool,
+    /// Trouble added to the network: loss=0.1,latency=50ms
+    #[arg(long, value_name = "TROUBLE")]
+    net: Option<Net>,
+    /// Send COUNT messages of SIZE bytes, RATE a second (0: as fast as they are taken), of kind `flood`
+    #[arg(long, value_name = "RATE:SIZE:COUNT")]
+    flood: Option<Flood>,
+    /// Tell the numbers of the other players this often
+    #[arg(long, value_name = "EVERY", value_parser = duration)]
+    stats: Option<Duration>,
+    /// Be patient: heartbeats every 2 s, and nobody is suspect before 8 s
+    #[arg(long)]
+    relaxed: bool,
+    /// A PEM file with certificates that are trusted besides those of the system
+    #[arg(long, value_name = "FILE")]
+    ca: Option<PathBuf>,
+    /// One JSON object a line on standard output
+    #[arg(long)]
+    json: bool,
+}
+
+/// How packets travel.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, ValueEnum)]
+enum Mode {
+    /// Through the lobby server.
+    Relay,
+}
+
+/// The four promises by their names on the command line.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, ValueEnum)]
+pub(crate) enum ChannelName {
+    Ordered,
+    Reliable,
+    Latest,
+    Unreliable,
+}
+
+impl From<ChannelName> for Channel {
+    fn from(name: ChannelName) -> Channel {
+        match name {
+            ChannelName::Ordered => Channel::Ordered,
+            ChannelName::Reliable => Channel::Reliable,
+            ChannelName::Latest => Channel::Latest,
+            ChannelName::Unreliable => Channel::Unreliable,
+        }
+    }
+}
 
 impl Join {
     pub(crate) fn go(self) -> ExitCode {
-        ExitCode::from(2)
+        // The time line of `t_ms` begins here.
+        webstar_smol::client::now();
+        match settings::of(&self) {
+            Ok(settings) => ExitCode::from(talk::talk(settings)),
+            Err(why) => {
+                eprintln!("webstar: {why}");
+                ExitCode::from(2)
+            }
+        }
     }
 }

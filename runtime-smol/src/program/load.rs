@@ -1,14 +1,98 @@
-//! `webstar load`.
+//! `webstar load`: what can be said on its command line, and the summary. The players stand in the files below.
 
-use clap::Args;
+mod files;
+mod player;
+mod report;
+mod run;
+
+use crate::join::ChannelName;
+use crate::join::values::duration;
+use clap::{Args, ValueEnum};
+use std::path::PathBuf;
 use std::process::ExitCode;
+use std::time::Duration;
+use webstar_smol::uri::server_url;
 
-/// Loads a server with players that talk, and measures.
+/// Loads a server with players that talk, and measures: how long joining took, what arrived, and how late.
 #[derive(Args, Debug)]
-pub(crate) struct Load {}
+#[command(
+    after_help = "Examples:\n  webstar load ws://127.0.0.1:8080/ws --lobbies 10 --players 8 --rate 20 --size 64 \
+                        --seconds 10\n  webstar load ws://127.0.0.1:8080/ws --lobbies 625 --players 8 --rate 0 --size \
+                        64 --seconds 30 --ramp 10s\n\nExit codes: 0 no errors, 1 errors, 2 usage"
+)]
+pub(crate) struct Load {
+    /// The lobby server
+    url: String,
+    /// How many lobbies
+    #[arg(long, default_value_t = 1)]
+    lobbies: u32,
+    /// Players in each, 1 to 64
+    #[arg(long, default_value_t = 8)]
+    players: u32,
+    /// Messages a second of each player to all others; 0: none
+    #[arg(long, value_name = "HZ", default_value_t = 20.0)]
+    rate: f64,
+    /// Bytes of each message, at least 16
+    #[arg(long, value_name = "BYTES", default_value_t = 64)]
+    size: usize,
+    /// How long they talk
+    #[arg(long, value_name = "S", default_value = "10", value_parser = seconds)]
+    seconds: Duration,
+    /// How packets travel
+    #[arg(long, value_enum, default_value = "relay")]
+    mode: Mode,
+    /// How long joining is spread
+    #[arg(long, value_name = "S", default_value = "0", value_parser = seconds)]
+    ramp: Duration,
+    /// What is promised for the messages
+    #[arg(long, value_enum, default_value = "unreliable")]
+    channel: ChannelName,
+    /// A PEM file with certificates that are trusted besides those of the system
+    #[arg(long, value_name = "FILE")]
+    ca: Option<PathBuf>,
+    /// Only the summary, as one JSON object, on standard output
+    #[arg(long)]
+    json: bool,
+}
+
+/// How packets travel.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, ValueEnum)]
+enum Mode {
+    /// Through the lobby server.
+    Relay,
+}
+
+/// Seconds as a number, or a duration with its unit.
+fn seconds(text: &str) -> Result<Duration, String> {
+    if text.ends_with(|c: char| c.is_ascii_alphabetic()) { duration(text) } else { duration(&format!("{text}s")) }
+}
 
 impl Load {
     pub(crate) fn go(self) -> ExitCode {
-        ExitCode::from(2)
+        match self.plan() {
+            Ok(plan) => run::run(&plan),
+            Err(why) => {
+                eprintln!("webstar: {why}");
+                ExitCode::from(2)
+            }
+        }
+    }
+
+    fn plan(self) -> Result<run::Plan, String> {
+        let server = server_url(&self.url).map_err(|error| error.to_string())?;
+        if self.lobbies == 0 || !(1..=64).contains(&self.players) {
+            return Err("--lobbies is at least 1, and --players 1 to 64".into());
+        }
+        if !(0.0..=1e6).contains(&self.rate) {
+            return Err("--rate is 0 to 1000000 messages a second".into());
+        }
+        if self.size < player::STAMP {
+            return Err(format!("--size is at least {} bytes: number and time travel in the message", player::STAMP));
+        }
+        let sockets = u64::from(self.lobbies) * u64::from(self.players);
+        files::allow(sockets)?;
+        let Load { lobbies, players, rate, size, seconds, ramp, ca, json, .. } = self;
+        let channel = self.channel.into();
+        Ok(run::Plan { server, lobbies, players, rate, size, seconds, ramp, channel, certificates: ca, json })
     }
 }

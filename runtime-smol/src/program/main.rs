@@ -22,7 +22,7 @@ enum Command {
     /// Runs a lobby server.
     Serve(serve::Serve),
     /// Joins or makes a lobby and talks.
-    Join(join::Join),
+    Join(Box<join::Join>),
     /// Lists public lobbies.
     Lobbies(lobbies::Lobbies),
     /// Loads a server with players that talk, and measures.

@@ -1,14 +1,141 @@
-//! `webstar serve`.
+//! `webstar serve`: what can be said on its command line, the first line, and the end. The server itself is the
+//! library's.
+
+mod file;
+mod settings;
 
 use clap::Args;
+use serde_json::json;
+use std::io::{self, Write};
+use std::path::PathBuf;
 use std::process::ExitCode;
+use tracing_subscriber::EnvFilter;
+use webstar_smol::server::{BindError, Server};
 
-/// Runs a lobby server.
+/// Runs a lobby server until SIGTERM or SIGINT; then clients are told, and it leaves within 5 seconds.
 #[derive(Args, Debug)]
-pub(crate) struct Serve {}
+#[command(after_help = "Examples:\n  webstar serve\n  webstar serve --listen 0.0.0.0:8080 --key-file webstar.key\n  \
+                        webstar serve --listen 0.0.0.0:443 --tls-cert cert.pem --tls-key key.pem --config a.toml\n\n\
+                        Environment: PORT (the port, if --listen and the file name none), RUST_LOG (what is logged)\n\
+                        Exit codes: 0 left, 1 cannot listen, 2 wrong flags or files")]
+pub(crate) struct Serve {
+    /// Where to listen [default: 127.0.0.1:8080]
+    #[arg(long, value_name = "ADDR:PORT")]
+    listen: Option<String>,
+    /// Settings by their names in the documentation; flags go before them
+    #[arg(long, value_name = "FILE.toml")]
+    config: Option<PathBuf>,
+    /// The certificate for TLS, and those that vouch for it
+    #[arg(long, value_name = "PEM", requires = "tls_key")]
+    tls_cert: Option<PathBuf>,
+    /// Its private key
+    #[arg(long, value_name = "PEM", requires = "tls_cert")]
+    tls_key: Option<PathBuf>,
+    /// Where clients connect, if a proxy or another name stands before
+    #[arg(long, value_name = "URL")]
+    public_url: Option<String>,
+    /// The environment variable that holds what clients must show to make a lobby
+    #[arg(long, value_name = "VAR")]
+    create_token_env: Option<String>,
+    /// The file of the long-term key, made at the first start; without it resume tokens die with the process
+    #[arg(long, value_name = "FILE")]
+    key_file: Option<PathBuf>,
+    /// If the port is taken, try as many behind it [default: 0]
+    #[arg(long, value_name = "N")]
+    port_fallback: Option<u16>,
+    /// Threads that serve [default: one for each processor]
+    #[arg(long, value_name = "N")]
+    shards: Option<usize>,
+    /// One JSON object a line on standard output
+    #[arg(long)]
+    json: bool,
+    /// Logs as JSON
+    #[arg(long)]
+    log_json: bool,
+}
 
 impl Serve {
     pub(crate) fn go(self) -> ExitCode {
-        ExitCode::from(2)
+        let options = match settings::options(&self) {
+            Ok(options) => options,
+            Err(why) => return self.failed("usage", &why, 2),
+        };
+        if let Err(why) = self.log() {
+            return self.failed("usage", &why, 2);
+        }
+        settings::allow_files();
+        match Server::bind(options) {
+            Ok(server) => self.serve(&server),
+            Err(error @ (BindError::Taken(_) | BindError::Listen { .. } | BindError::System(_))) => {
+                self.failed("cannot_listen", &error.to_string(), 1)
+            }
+            Err(error) => self.failed("usage", &error.to_string(), 2),
+        }
     }
+
+    fn serve(&self, server: &Server) -> ExitCode {
+        let (addr, url) = (server.local_addr(), server.url());
+        let line = if self.json {
+            format!(r#"{{"event":"listening","addr":{},"url":{}}}"#, json!(addr), json!(url))
+        } else {
+            format!("webstar listens on {addr}; join with: webstar join new --server {url}")
+        };
+        let mut out = io::stdout().lock();
+        // Nobody reads it: the server is useful all the same.
+        let _ = writeln!(out, "{line}").and_then(|()| out.flush());
+        drop(out);
+        // Not `async_io::block_on`: this thread must not take the sockets' events from those that serve.
+        futures_lite::future::block_on(async {
+            stopped().await;
+            tracing::info!("shutting down");
+            server.close().await;
+        });
+        tracing::info!("left");
+        ExitCode::SUCCESS
+    }
+
+    fn log(&self) -> Result<(), String> {
+        let filter = match std::env::var("RUST_LOG") {
+            Ok(text) => EnvFilter::try_new(text).map_err(|error| format!("RUST_LOG: {error}"))?,
+            Err(_) => EnvFilter::new("info"),
+        };
+        let log = tracing_subscriber::fmt().with_env_filter(filter).with_writer(io::stderr).with_target(false);
+        if self.log_json {
+            log.json().init();
+        } else {
+            log.with_ansi(false).init();
+        }
+        Ok(())
+    }
+
+    fn failed(&self, code: &str, why: &str, exit: u8) -> ExitCode {
+        if self.json {
+            let line = json!({"event": "error", "code": code, "message": why});
+            let _ = writeln!(io::stdout(), "{line}");
+        }
+        eprintln!("webstar: {why}");
+        ExitCode::from(exit)
+    }
+}
+
+/// Until the program is asked to end.
+#[cfg(unix)]
+async fn stopped() {
+    use async_signal::{Signal, Signals};
+    use futures_lite::StreamExt;
+    match Signals::new([Signal::Term, Signal::Int]) {
+        Ok(mut signals) => {
+            signals.next().await;
+        }
+        Err(error) => {
+            tracing::warn!(%error, "signals cannot be heard: the program ends at once when it is told to");
+            std::future::pending::<()>().await;
+        }
+    }
+}
+
+/// Until the program is ended.
+#[cfg(not(unix))]
+async fn stopped() {
+    std::future::pending().await
 }

@@ -7,24 +7,33 @@ mod ledger;
 mod link;
 pub mod meter;
 mod packet;
+mod peer;
 mod script;
+mod server;
 mod session;
 mod shield;
+mod signal;
 
 pub use decompression::decompression;
 pub use link::link_arbitrary;
 pub use packet::packet_decode;
+pub use peer::peer_inputs;
+pub use server::server_frames;
 pub use session::session_arbitrary;
 pub use shield::shield_arbitrary;
+pub use signal::signal_decode;
 
 /// Something to do with arbitrary bytes.
 pub type Body = fn(&[u8]);
 
 /// Every body under the name of its target, which is also that of its corpus.
-pub const ALL: [(&str, Body); 5] = [
+pub const ALL: [(&str, Body); 8] = [
     ("packet_decode", packet_decode),
     ("session_arbitrary", session_arbitrary),
     ("decompression", decompression),
     ("link_arbitrary", link_arbitrary),
     ("shield_arbitrary", shield_arbitrary),
+    ("signal_decode", signal_decode),
+    ("server_frames", server_frames),
+    ("peer_inputs", peer_inputs),
 ];

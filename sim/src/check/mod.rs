@@ -11,6 +11,7 @@ mod paths;
 mod provenance;
 mod reference;
 mod reliable;
+pub mod star;
 mod unreliable;
 
 pub use acknowledged::Acknowledged;

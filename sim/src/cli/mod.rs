@@ -75,7 +75,13 @@ impl Which {
         self.stack.check()?;
         match self.profile {
             ProfileName::Pair => Ok(Profile::Pair),
-            other => Err(format!("profile `{}` does not exist yet; there is `pair`", name(&other))),
+            ProfileName::Calm => Ok(Profile::Calm),
+            ProfileName::Lossy => Ok(Profile::Lossy),
+            ProfileName::Swarm => Ok(Profile::Swarm),
+            other => {
+                let name = name(&other);
+                Err(format!("profile `{name}` does not exist yet; there are `pair`, `calm`, `lossy` and `swarm`"))
+            }
         }
     }
 }

@@ -1,6 +1,7 @@
 //! The profiles: each is a kind of world with its workload and faults, run from one seed to a verdict.
 
 pub mod pair;
+pub mod star;
 mod tally;
 mod telling;
 
@@ -20,6 +21,12 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 pub enum Profile {
     /// Two players, one session, all link faults.
     Pair,
+    /// A server and players without faults.
+    Calm,
+    /// A server and players with faults of links.
+    Lossy,
+    /// A server and players with every fault that there is.
+    Swarm,
 }
 
 impl Profile {
@@ -27,20 +34,35 @@ impl Profile {
     pub fn name(self) -> &'static str {
         match self {
             Profile::Pair => "pair",
+            Profile::Calm => "calm",
+            Profile::Lossy => "lossy",
+            Profile::Swarm => "swarm",
+        }
+    }
+
+    /// Which world with a server it is, if it is one.
+    fn mood(self) -> Option<star::Mood> {
+        match self {
+            Profile::Pair => None,
+            Profile::Calm => Some(star::Mood::Calm),
+            Profile::Lossy => Some(star::Mood::Lossy),
+            Profile::Swarm => Some(star::Mood::Swarm),
         }
     }
 
     /// What a seed means, in words.
     pub fn tell(self, seed: Seed) -> Telling {
-        match self {
-            Profile::Pair => pair::Plan::draw(seed).tell(),
+        match self.mood() {
+            None => pair::Plan::draw(seed).tell(),
+            Some(mood) => star::Plan::draw(seed, mood).tell(),
         }
     }
 
     /// Runs a seed. A panic of the machines or of the world is the seed's failure; the trace then ends there.
     pub fn run(self, seed: Seed, trace: &mut Trace) -> Outcome {
-        let done = catch_unwind(AssertUnwindSafe(|| match self {
-            Profile::Pair => pair::run(seed, trace, pair::Clear),
+        let done = catch_unwind(AssertUnwindSafe(|| match self.mood() {
+            None => pair::run(seed, trace, pair::Clear),
+            Some(mood) => star::run(seed, mood, trace, star::Clear),
         }));
         done.unwrap_or_else(|panic| Outcome::of_panic(&*panic, trace.hash()))
     }

@@ -5,7 +5,9 @@ use core::time::Duration;
 /// A run's plan in words.
 #[derive(Clone, Debug, Default)]
 pub struct Telling {
-    /// The wires, by path.
+    /// What the things of `wires` are called: `wire`, `seat`.
+    pub noun: &'static str,
+    /// The wires by path, or the seats by number.
     pub wires: Vec<String>,
     /// Everything else that holds for the whole run, a line each.
     pub settings: Vec<String>,
@@ -22,7 +24,7 @@ pub struct Misfortune {
     pub at: Duration,
     /// When it is over, if it is not a matter of a moment.
     pub until: Option<Duration>,
-    /// On which wire.
+    /// On which wire, or to which seat.
     pub wire: u8,
     /// What happens.
     pub what: String,

@@ -1,6 +1,7 @@
 //! What runs and measurements come to, in the shape that scripts read and people see.
 
 pub mod chart;
+mod lanes;
 pub mod latency;
 pub mod story;
 mod summary;

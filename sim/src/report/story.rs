@@ -1,8 +1,9 @@
 //! A run told to a person: what was drawn, and one line for each change of state.
 
 use crate::profile::Telling;
-use crate::trace::{Record, Step, Trace};
+use crate::trace::{Record, StarStep, Step, Trace};
 use core::fmt::Write;
+use webstar_core::id::PlayerId;
 
 /// The plan in lines.
 pub fn opening(telling: &Telling) -> String {
@@ -12,12 +13,13 @@ pub fn opening(telling: &Telling) -> String {
         let _ = writeln!(text, "{head:>12}  {rest}");
     };
     for (path, wire) in telling.wires.iter().enumerate() {
-        line("wire", &format!("{path} {wire}"));
+        line(telling.noun, &format!("{path} {wire}"));
     }
     telling.settings.iter().for_each(|setting| line("", setting));
     for fault in &telling.faults {
         let until = fault.until.map_or_else(String::new, |until| format!(" until {:.3}", until.as_secs_f64()));
-        line("fault", &format!("{:.3} wire {}: {}{until}", fault.at.as_secs_f64(), fault.wire, fault.what));
+        let (at, noun) = (fault.at.as_secs_f64(), telling.noun);
+        line("fault", &format!("{at:.3} {noun} {}: {}{until}", fault.wire, fault.what));
     }
     line("quiet", &format!("from {:.3} on", telling.quiet_at.as_secs_f64()));
     text
@@ -52,12 +54,42 @@ fn change(step: &Step, telling: &Telling) -> Option<String> {
         }
         Step::Fault { number } => {
             let fault = telling.faults.get(number as usize)?;
-            format!("fault on wire {}: {}", fault.wire, fault.what)
+            format!("fault on {} {}: {}", telling.noun, fault.wire, fault.what)
         }
         Step::Refused { side, priority } => format!("{side:?} lane {priority:?} is full"),
         Step::Drained { side, priority } => format!("{side:?} lane {priority:?} has room again"),
         Step::Quiet => "all faults are over".into(),
         Step::Settled => "everything has arrived".into(),
+        Step::Star(step) => return star_change(step),
         Step::Submitted { .. } | Step::Delivered { .. } | Step::Acked { .. } | Step::Packet { .. } => return None,
+    })
+}
+
+fn star_change(step: StarStep) -> Option<String> {
+    let host = |host: Option<PlayerId>| host.map_or_else(|| "nobody".into(), |host| format!("player {}", host.0));
+    Some(match step {
+        StarStep::Entered { seat, life } => format!("life {} begins at seat {}", life.0, seat.0),
+        StarStep::Joined { life, player, host: of, epoch, resumed } => {
+            let back = if resumed { "is back" } else { "has joined" };
+            format!("life {} {back} as player {}, host {}, epoch {epoch}", life.0, player.0, host(of))
+        }
+        StarStep::Came { life, player } => format!("life {} hears that player {} has come", life.0, player.0),
+        StarStep::Went { life, player } => format!("life {} hears that player {} has gone", life.0, player.0),
+        StarStep::HostChanged { life, host: new, epoch } => {
+            format!("life {} hears that {} is host, epoch {epoch}", life.0, host(Some(new)))
+        }
+        StarStep::ContinuityLost { life, unacknowledged } => {
+            format!("life {} gives up {unacknowledged} messages", life.0)
+        }
+        StarStep::Reconnecting { life, attempt } => format!("life {} has lost the server, attempt {attempt}", life.0),
+        StarStep::Full { life } => format!("life {} has a full channel", life.0),
+        StarStep::Drained { life } => format!("life {} has room again", life.0),
+        StarStep::Ended { life, why } => format!("life {} is over: {why}", life.0),
+        StarStep::Deed { number } => format!("deed {number}"),
+        StarStep::Said { .. }
+        | StarStep::Heard { .. }
+        | StarStep::Safe { .. }
+        | StarStep::Told { .. }
+        | StarStep::Frame { .. } => return None,
     })
 }

@@ -2,6 +2,7 @@
 //! stroke from where it was submitted to where it arrived, the states of the paths lie as bands outside the lanes, and
 //! faults are shaded through the whole height. It shows what a trace holds and judges nothing.
 
+use super::lanes;
 use crate::check::Red;
 use crate::net::Side;
 use crate::profile::Telling;
@@ -13,7 +14,7 @@ use webstar_core::session::pipe::PathState;
 use webstar_core::wire::frame::Delivery;
 
 /// What a second takes.
-const SECOND: f64 = 320.0;
+pub(super) const SECOND: f64 = 320.0;
 /// The height of the axis, of a band with the gap below it, and between the lanes.
 const AXIS: f64 = 26.0;
 const BAND: f64 = 13.0;
@@ -23,7 +24,12 @@ const GAP: f64 = 16.0;
 
 /// The page.
 pub fn page(title: &str, trace: &Trace, telling: &Telling, red: Option<&Red>) -> String {
-    let picture = Picture::of(trace, telling);
+    let (names, svg) = if lanes::are_in(trace) {
+        lanes::draw(trace, telling)
+    } else {
+        let picture = Picture::of(trace, telling);
+        (picture.names(telling), picture.svg(trace, telling))
+    };
     let verdict = match red {
         None => "<b class=\"good\">nothing is broken</b>".to_string(),
         Some(red) => format!("<b class=\"bad\">{} is broken</b> {}", escape(red.check), escape(&red.why)),
@@ -33,12 +39,10 @@ pub fn page(title: &str, trace: &Trace, telling: &Telling, red: Option<&Red>) ->
     format!(
         "<!doctype html>\n<html lang=\"en\"><meta charset=\"utf-8\"><meta name=\"viewport\" \
          content=\"width=device-width\"><title>{title}</title><style>{STYLE}</style>\n<header><h1>{title}</h1><p>{verdict}\
-         <p class=\"dim\">trace hash {:016x}</header>\n{LEGEND}\n<div class=\"stage\"><div class=\"names\">{}</div>\
-         <div class=\"scroll\">{}</div></div>\n<details><summary>What was drawn</summary><pre>{opening}</pre></details>\n\
+         <p class=\"dim\">trace hash {:016x}</header>\n{LEGEND}\n<div class=\"stage\"><div class=\"names\">{names}</div>\
+         <div class=\"scroll\">{svg}</div></div>\n<details><summary>What was drawn</summary><pre>{opening}</pre></details>\n\
          <details><summary>What happened</summary><pre>{changes}</pre></details>\n</html>\n",
         trace.hash(),
-        picture.names(telling),
-        picture.svg(trace, telling),
     )
 }
 
@@ -251,11 +255,11 @@ fn class_of(delivery: Delivery) -> &'static str {
     }
 }
 
-fn seconds(record: &Record) -> f64 {
+pub(super) fn seconds(record: &Record) -> f64 {
     record.at.as_millis_f64() / 1e3
 }
 
-fn escape(text: &str) -> String {
+pub(super) fn escape(text: &str) -> String {
     text.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;").replace('"', "&quot;")
 }
 

@@ -1,7 +1,7 @@
 //! What a client says to the server. A `request` other than zero is answered by `done` or by an `error` that bears the
 //! same number.
 
-use super::{Data, Filter, LobbyName, Metadata, PeerId, RtcSignal, Secret, Username, Version};
+use super::{Data, Filter, LobbyName, Metadata, PeerId, RtcSignal, Secret, Username, Version, bounded, whole};
 use crate::id::PlayerId;
 use serde::{Deserialize, Serialize};
 
@@ -54,6 +54,7 @@ pub enum ClientMessage {
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
 pub struct Hello {
     /// Versions spoken; at most 16.
+    #[serde(deserialize_with = "bounded::list::<16, _, _>")]
     pub versions: Vec<Version>,
 }
 
@@ -89,6 +90,7 @@ pub struct CreateLobby {
     /// It is listed.
     pub public: bool,
     /// The most members, 2 to 64.
+    #[serde(deserialize_with = "whole::number")]
     pub max_players: u16,
     /// What is known of it.
     pub metadata: Metadata,
@@ -153,7 +155,7 @@ pub struct Ready {
     #[serde(default = "yes")]
     pub ready: bool,
     /// See the module.
-    #[serde(default)]
+    #[serde(default, deserialize_with = "whole::number")]
     pub request: u32,
 }
 
@@ -165,7 +167,7 @@ fn yes() -> bool {
 #[derive(Clone, PartialEq, Eq, Debug, Default, Serialize, Deserialize)]
 pub struct StartGame {
     /// See the module.
-    #[serde(default)]
+    #[serde(default, deserialize_with = "whole::number")]
     pub request: u32,
 }
 
@@ -176,7 +178,7 @@ pub struct Lock {
     #[serde(default = "yes")]
     pub locked: bool,
     /// See the module.
-    #[serde(default)]
+    #[serde(default, deserialize_with = "whole::number")]
     pub request: u32,
 }
 
@@ -184,9 +186,10 @@ pub struct Lock {
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
 pub struct Kick {
     /// Whom.
+    #[serde(deserialize_with = "whole::player")]
     pub player_id: PlayerId,
     /// See the module.
-    #[serde(default)]
+    #[serde(default, deserialize_with = "whole::number")]
     pub request: u32,
 }
 
@@ -196,7 +199,7 @@ pub struct SetMetadata {
     /// What is known of the lobby from now on.
     pub metadata: Metadata,
     /// See the module.
-    #[serde(default)]
+    #[serde(default, deserialize_with = "whole::number")]
     pub request: u32,
 }
 
@@ -211,9 +214,10 @@ pub struct SetHidden {
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
 pub struct WebrtcSignal {
     /// Who says it; stamped by the server.
-    #[serde(default = "nobody")]
+    #[serde(default = "nobody", deserialize_with = "whole::player")]
     pub from_player: PlayerId,
     /// Whom it is for.
+    #[serde(deserialize_with = "whole::player")]
     pub to_player: PlayerId,
     /// What.
     pub signal: RtcSignal,
@@ -227,10 +231,10 @@ fn nobody() -> PlayerId {
 #[derive(Clone, PartialEq, Eq, Debug, Default, Serialize, Deserialize)]
 pub struct RequestHostMigration {
     /// The successor, if the host names one.
-    #[serde(default)]
+    #[serde(default, deserialize_with = "whole::optional_player")]
     pub to: Option<PlayerId>,
     /// See the module.
-    #[serde(default)]
+    #[serde(default, deserialize_with = "whole::number")]
     pub request: u32,
 }
 
@@ -247,9 +251,10 @@ pub struct JoinRelay {
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
 pub struct RelayData {
     /// Who says it; stamped by the server. 0 is the server's application.
-    #[serde(default = "nobody")]
+    #[serde(default = "nobody", deserialize_with = "whole::player")]
     pub from_player: PlayerId,
     /// Whom it is for.
+    #[serde(deserialize_with = "whole::player")]
     pub to_player: PlayerId,
     /// What.
     pub data: Data,
@@ -259,7 +264,7 @@ pub struct RelayData {
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
 pub struct BroadcastData {
     /// Who says it; stamped by the server. 0 is the server's application.
-    #[serde(default = "nobody")]
+    #[serde(default = "nobody", deserialize_with = "whole::player")]
     pub from_player: PlayerId,
     /// What.
     pub data: Data,
@@ -269,6 +274,6 @@ pub struct BroadcastData {
 #[derive(Clone, PartialEq, Eq, Debug, Default, Serialize, Deserialize)]
 pub struct Ping {
     /// Comes back in the `pong`.
-    #[serde(default)]
+    #[serde(default, deserialize_with = "whole::number")]
     pub nonce: u32,
 }

@@ -109,6 +109,54 @@ pub enum CloseReason {
     LobbyClosed,
 }
 
+impl ErrorCode {
+    /// Every one, in the order of their numbers in postcard.
+    pub const ALL: &'static [ErrorCode] = &[
+        ErrorCode::BadMessage,
+        ErrorCode::UnsupportedVersion,
+        ErrorCode::NoSuchLobbyOrPassword,
+        ErrorCode::LobbyFull,
+        ErrorCode::LobbyLocked,
+        ErrorCode::GameStarted,
+        ErrorCode::Banned,
+        ErrorCode::NoLobbyFits,
+        ErrorCode::NotInLobby,
+        ErrorCode::AlreadyInLobby,
+        ErrorCode::NotHost,
+        ErrorCode::NoSuchPlayer,
+        ErrorCode::PeerIdTaken,
+        ErrorCode::NoSuchPeer,
+        ErrorCode::AdmissionRefused,
+        ErrorCode::BadToken,
+        ErrorCode::RateLimited,
+        ErrorCode::Busy,
+        ErrorCode::TooLarge,
+        ErrorCode::GuestsCannot,
+        ErrorCode::ShuttingDown,
+    ];
+}
+
+impl CloseReason {
+    /// Every one, in the order of their numbers in postcard.
+    pub const ALL: &'static [CloseReason] = &[
+        CloseReason::Left,
+        CloseReason::Kicked,
+        CloseReason::Banned,
+        CloseReason::TimedOut,
+        CloseReason::Replaced,
+        CloseReason::HandshakeTimeout,
+        CloseReason::Idle,
+        CloseReason::TooSlow,
+        CloseReason::RateLimited,
+        CloseReason::BadMessages,
+        CloseReason::HostLost,
+        CloseReason::FellBehind,
+        CloseReason::ShuttingDown,
+        CloseReason::TokenReused,
+        CloseReason::LobbyClosed,
+    ];
+}
+
 /// Why a frame is no message.
 #[derive(Clone, PartialEq, Eq, Debug, Error)]
 pub enum SignalError {

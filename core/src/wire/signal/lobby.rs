@@ -1,15 +1,20 @@
 //! What a lobby and its players look like from outside.
 
 use super::values::ValueError;
-use super::{LobbyName, PeerId, SessionKey, Username, Version};
+use super::{LobbyName, PeerId, SessionKey, Username, Version, whole};
 use crate::id::{Incarnation, PlayerId};
-use serde::{Deserialize, Serialize};
+use core::fmt;
+use serde::de::{Error as _, MapAccess, Visitor};
+use serde::{Deserialize, Deserializer, Serialize};
 use std::collections::BTreeMap;
+
+/// The most keys.
+const MAX_METADATA: usize = 16;
 
 /// What is known of a lobby besides its rules: `region`, `skill`, anything. At most 16 keys of at most 32 bytes with
 /// values of at most 128 bytes.
-#[derive(Clone, PartialEq, Eq, Debug, Default, Serialize, Deserialize)]
-#[serde(try_from = "BTreeMap<String, String>", into = "BTreeMap<String, String>")]
+#[derive(Clone, PartialEq, Eq, Debug, Default, Serialize)]
+#[serde(transparent)]
 pub struct Metadata(BTreeMap<String, String>);
 
 /// What a player is.
@@ -92,8 +97,10 @@ pub struct Filter {
     /// Metadata of exactly these values. At most 16.
     pub equal: Metadata,
     /// The metadata key `skill`, a number, lies between these, both included.
+    #[serde(deserialize_with = "span")]
     pub skill: Option<(f64, f64)>,
     /// At least so many free places.
+    #[serde(deserialize_with = "whole::number")]
     pub free_places: u16,
     /// Lobbies whose game has started are left out.
     pub waiting_only: bool,
@@ -104,7 +111,8 @@ pub struct Filter {
 impl Metadata {
     /// Checks keys and values.
     pub fn new(values: BTreeMap<String, String>) -> Result<Self, ValueError> {
-        let is_good = values.len() <= 16 && values.iter().all(|(key, value)| key.len() <= 32 && value.len() <= 128);
+        let is_good =
+            values.len() <= MAX_METADATA && values.iter().all(|(key, value)| key.len() <= 32 && value.len() <= 128);
         if is_good {
             Ok(Metadata(values))
         } else {
@@ -123,15 +131,40 @@ impl Metadata {
     }
 }
 
-impl TryFrom<BTreeMap<String, String>> for Metadata {
-    type Error = ValueError;
-    fn try_from(values: BTreeMap<String, String>) -> Result<Self, ValueError> {
-        Metadata::new(values)
+impl<'de> Deserialize<'de> for Metadata {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        deserializer.deserialize_map(MetadataVisitor)
     }
 }
 
-impl From<Metadata> for BTreeMap<String, String> {
-    fn from(metadata: Metadata) -> Self {
-        metadata.0
+/// Stops at the first key too many, so that no frame is worth more memory than its limits allow.
+struct MetadataVisitor;
+
+impl<'de> Visitor<'de> for MetadataVisitor {
+    type Value = Metadata;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("metadata: an object of texts")
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, mut entries: A) -> Result<Metadata, A::Error> {
+        let mut values = BTreeMap::new();
+        while let Some((key, value)) = entries.next_entry()? {
+            values.insert(key, value);
+            if values.len() > MAX_METADATA {
+                break;
+            }
+        }
+        Metadata::new(values).map_err(A::Error::custom)
+    }
+}
+
+/// Two finite numbers, the lower one first.
+fn span<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<(f64, f64)>, D::Error> {
+    let span = Option::<(f64, f64)>::deserialize(deserializer)?;
+    if span.is_none_or(|(low, high)| low.is_finite() && high.is_finite() && low <= high) {
+        Ok(span)
+    } else {
+        Err(D::Error::custom("`skill` must be two numbers, the lower one first"))
     }
 }

@@ -2,29 +2,37 @@
 //! `"type"` and the original message names, for people and plain clients; postcard binary frames carry the same values
 //! for players. What a message means is told beside it; who may send what, and when, is the server's business.
 //!
+//! Behind the codec there are only good values: each is checked, and each list and text bounded, where it is read.
+//!
 //! A connection speaks one encoding, chosen by its sub-protocol ([`Encoding::of_subprotocol`]) or by its first frame. A
 //! binary frame begins with a tag: [`SIGNAL_TAG`] here, [`crate::wire::relay::TAG`] for relayed packets.
 
+mod bounded;
 mod client;
 mod codec;
+mod data;
 mod errors;
 mod lobby;
+mod rtc;
 mod server;
 mod values;
 mod version;
+mod whole;
 
 pub use client::{
     BroadcastData, ClientMessage, CreateLobby, Hello, JoinLobby, JoinRelay, Kick, ListLobbies, Lock, Ping, QuickJoin,
     Ready, RelayData, RequestHostMigration, Resume, SetHidden, SetMetadata, StartGame, WebrtcSignal,
 };
 pub use codec::{decode_client, decode_server, encode_client, encode_server};
+pub use data::Data;
 pub use errors::{CloseReason, ErrorCode, SignalError};
 pub use lobby::{Filter, Listing, LobbyInfo, Metadata, PlayerEntry, Role};
+pub use rtc::{Candidate, RtcSignal};
 pub use server::{
     Closing, Done, GameStarted, HostCause, HostMigration, Kicked, LobbyChanged, LobbyJoined, LobbyList, PeerName,
     PlayerList, Pong, Redirect, ServerError, ServerMessage, Welcome,
 };
-pub use values::{Candidate, Data, Epoch, LobbyName, PeerId, RtcSignal, Secret, SessionKey, Username, ValueError};
+pub use values::{Epoch, LobbyName, PeerId, Secret, SessionKey, Username, ValueError};
 pub use version::{Encoding, Version};
 
 use bytes::Bytes;

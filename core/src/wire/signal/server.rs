@@ -1,10 +1,17 @@
 //! What the server says to a client.
 
 use super::{
-    BroadcastData, Epoch, ErrorCode, Listing, LobbyInfo, PeerId, PlayerEntry, RelayData, Secret, Version, WebrtcSignal,
+    BroadcastData, Epoch, ErrorCode, Listing, LobbyInfo, MAX_FRAME, PeerId, PlayerEntry, RelayData, Secret, Version,
+    WebrtcSignal, bounded,
 };
 use crate::id::PlayerId;
 use serde::{Deserialize, Serialize};
+
+/// The most entries of any list.
+const MAX_LIST: usize = 256;
+
+/// What a list of lobbies has around them in a frame, at most.
+const LIST_OVERHEAD: usize = 64;
 
 /// Every message of the server. In JSON the name of the variant in snake case is the `type`.
 #[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
@@ -61,7 +68,8 @@ pub struct Welcome {
 pub struct LobbyJoined {
     /// You.
     pub player_id: PlayerId,
-    /// Everybody, you included.
+    /// Everybody, you included; at most 256.
+    #[serde(deserialize_with = "bounded::list::<MAX_LIST, _, _>")]
     pub player_list: Vec<PlayerEntry>,
     /// The host, or the nominal host of guests; nobody yet: `null`.
     pub host_id: Option<PlayerId>,
@@ -82,10 +90,11 @@ pub struct LobbyJoined {
 /// See [`ServerMessage::PlayerListUpdated`].
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
 pub struct PlayerList {
-    /// Everybody.
+    /// Everybody; at most 256.
+    #[serde(deserialize_with = "bounded::list::<MAX_LIST, _, _>")]
     pub player_list: Vec<PlayerEntry>,
-    /// Who is not there any more since the last list, and why.
-    #[serde(default)]
+    /// Who is not there any more since the last list, and why; at most 256.
+    #[serde(default, deserialize_with = "bounded::list::<MAX_LIST, _, _>")]
     pub left: Vec<(PlayerId, super::CloseReason)>,
 }
 
@@ -105,6 +114,18 @@ pub enum HostCause {
     Forced,
     /// The players voted.
     Voted,
+}
+
+impl HostCause {
+    /// Every one, in the order of their numbers in postcard.
+    pub const ALL: &'static [HostCause] = &[
+        HostCause::CrashSilent,
+        HostCause::CrashClosed,
+        HostCause::Graceful,
+        HostCause::Chosen,
+        HostCause::Forced,
+        HostCause::Voted,
+    ];
 }
 
 /// See [`ServerMessage::HostMigration`].
@@ -135,8 +156,23 @@ pub struct GameStarted {
 /// See [`ServerMessage::LobbyList`].
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
 pub struct LobbyList {
-    /// At most 256, the fullest that have room first.
+    /// At most 256, and as many as a frame holds; the fullest that have room first.
+    #[serde(deserialize_with = "bounded::list::<MAX_LIST, _, _>")]
     pub lobbies: Vec<Listing>,
+}
+
+impl LobbyList {
+    /// The first of these, as many as a frame holds in either encoding.
+    pub fn fitting(mut lobbies: Vec<Listing>) -> Self {
+        let mut room = MAX_FRAME - LIST_OVERHEAD;
+        let fits = |lobby: &Listing| {
+            let length = serde_json::to_vec(lobby).map_or(usize::MAX, |json| json.len().saturating_add(1));
+            room.checked_sub(length).map(|rest| room = rest)
+        };
+        let count = lobbies.iter().take(MAX_LIST).map_while(fits).count();
+        lobbies.truncate(count);
+        LobbyList { lobbies }
+    }
 }
 
 /// A claimed name: asked for by the client, confirmed by the server.
@@ -156,7 +192,8 @@ pub struct Kicked {
 /// See [`ServerMessage::Redirect`].
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
 pub struct Redirect {
-    /// Where to connect.
+    /// Where to connect; at most 1,024 bytes.
+    #[serde(deserialize_with = "bounded::text::<1024, _>")]
     pub url: String,
 }
 
@@ -186,7 +223,8 @@ pub struct Done {
 pub struct ServerError {
     /// For programs.
     pub code: ErrorCode,
-    /// For people: what is wrong and what to do.
+    /// For people: what is wrong and what to do; at most 1,024 bytes.
+    #[serde(deserialize_with = "bounded::text::<1024, _>")]
     pub message: String,
     /// Which request; 0 if none was numbered.
     #[serde(default)]

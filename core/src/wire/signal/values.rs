@@ -1,10 +1,8 @@
 //! The values in messages. Each is checked where it is read: behind the codec there are only good ones.
 
-use bytes::Bytes;
 use core::fmt;
 use serde::de::Error as _;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
-use serde_json::value::RawValue;
 use thiserror::Error;
 
 /// The name of a lobby: a code or a chosen one, 1 to 64 printable characters without leading or trailing blanks.
@@ -23,11 +21,11 @@ pub struct Username(String);
 pub struct PeerId(String);
 
 /// Text that must not be shown: it prints as `***`. At most 1,024 bytes.
-#[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(try_from = "String", into = "String")]
+#[derive(Clone, PartialEq, Eq, Serialize)]
+#[serde(into = "String")]
 pub struct Secret(String);
 
-/// A session's half as the roster tells it: 16 hexadecimal digits in JSON, 8 bytes in postcard.
+/// A session's half as the roster tells it: 16 hexadecimal digits in JSON, 8 bytes in postcard, the lowest first.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
 pub struct SessionKey(pub u64);
 
@@ -40,51 +38,17 @@ pub struct Epoch {
     pub round: u32,
 }
 
-/// What guests and players pass to each other through the server. In JSON it is any value, kept as its text; to players
-/// a JSON string is its characters, and every other value its JSON text.
-#[derive(Clone, PartialEq, Eq, Debug)]
-pub struct Data(Bytes);
-
-/// A step of a WebRTC negotiation.
-#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
-#[serde(tag = "type", rename_all = "snake_case")]
-pub enum RtcSignal {
-    /// A session description that offers.
-    Offer {
-        /// The description.
-        sdp: String,
-    },
-    /// A session description that answers.
-    Answer {
-        /// The description.
-        sdp: String,
-    },
-    /// One more way to reach the sender.
-    IceCandidate {
-        /// The way.
-        candidate: Candidate,
-    },
-}
-
-/// An ICE candidate as browsers write it.
-#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
-pub struct Candidate {
-    /// The candidate line.
-    pub candidate: String,
-    /// The media section it belongs to, by name.
-    #[serde(rename = "sdpMid", default)]
-    pub sdp_mid: Option<String>,
-    /// The media section it belongs to, by place.
-    #[serde(rename = "sdpMLineIndex", default)]
-    pub sdp_m_line_index: Option<u16>,
-    /// The user name fragment of its negotiation.
-    #[serde(rename = "usernameFragment", default)]
-    pub username_fragment: Option<String>,
-}
-
 impl fmt::Debug for Secret {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("***")
+    }
+}
+
+/// What is no secret is not quoted: it may be one by mistake.
+impl<'de> Deserialize<'de> for Secret {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let text = String::deserialize(deserializer).map_err(|_| D::Error::custom("a secret must be text"))?;
+        Secret::new(text).map_err(D::Error::custom)
     }
 }
 
@@ -169,7 +133,7 @@ impl Serialize for SessionKey {
         if serializer.is_human_readable() {
             serializer.collect_str(&format_args!("{:016x}", self.0))
         } else {
-            serializer.serialize_u64(self.0)
+            self.0.to_le_bytes().serialize(serializer)
         }
     }
 }
@@ -178,9 +142,11 @@ impl<'de> Deserialize<'de> for SessionKey {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         if deserializer.is_human_readable() {
             let text = String::deserialize(deserializer)?;
-            u64::from_str_radix(&text, 16).map(SessionKey).map_err(D::Error::custom)
+            let is_good = text.len() == 16 && text.bytes().all(|byte| byte.is_ascii_hexdigit());
+            let key = u64::from_str_radix(&text, 16).ok().filter(|_| is_good).map(SessionKey);
+            key.ok_or_else(|| D::Error::custom("a session key is 16 hexadecimal digits"))
         } else {
-            u64::deserialize(deserializer).map(SessionKey)
+            <[u8; 8]>::deserialize(deserializer).map(|bytes| SessionKey(u64::from_le_bytes(bytes)))
         }
     }
 }
@@ -201,56 +167,11 @@ impl<'de> Deserialize<'de> for Epoch {
             let text = String::deserialize(deserializer)?;
             let parts = text.split_once('.').and_then(|(term, round)| Some((term.parse().ok()?, round.parse().ok()?)));
             let (term, round) = parts.ok_or_else(|| D::Error::custom("an epoch is `term.round`"))?;
-            Ok(Epoch { term, round })
+            let epoch = Epoch { term, round };
+            if epoch.to_string() == text { Ok(epoch) } else { Err(D::Error::custom("an epoch is `term.round`")) }
         } else {
             let (term, round) = Deserialize::deserialize(deserializer)?;
             Ok(Epoch { term, round })
-        }
-    }
-}
-
-impl Data {
-    /// Of a player's bytes: UTF-8 becomes a JSON string.
-    pub fn of_bytes(bytes: &[u8]) -> Self {
-        let text = String::from_utf8_lossy(bytes);
-        Data(serde_json::to_vec(&text).expect("text is JSON").into())
-    }
-
-    /// As a player gets it.
-    pub fn to_bytes(&self) -> Bytes {
-        match serde_json::from_slice::<String>(&self.0) {
-            Ok(text) => text.into_bytes().into(),
-            Err(_) => self.0.clone(),
-        }
-    }
-
-    /// The JSON text.
-    pub fn as_json(&self) -> &[u8] {
-        &self.0
-    }
-}
-
-impl Serialize for Data {
-    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        let text = core::str::from_utf8(&self.0).expect("data is JSON text");
-        if serializer.is_human_readable() {
-            let raw: &RawValue = serde_json::from_str(text).expect("data is JSON text");
-            raw.serialize(serializer)
-        } else {
-            serializer.serialize_str(text)
-        }
-    }
-}
-
-impl<'de> Deserialize<'de> for Data {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        if deserializer.is_human_readable() {
-            let raw = Box::<RawValue>::deserialize(deserializer)?;
-            Ok(Data(Bytes::copy_from_slice(raw.get().as_bytes())))
-        } else {
-            let text = String::deserialize(deserializer)?;
-            serde_json::from_str::<&RawValue>(&text).map_err(D::Error::custom)?;
-            Ok(Data(text.into_bytes().into()))
         }
     }
 }

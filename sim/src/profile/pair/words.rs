@@ -41,6 +41,7 @@ impl Plan {
             settings.push(format!("silence from {} to {}", seconds(*from), seconds(*until)));
         }
         Telling {
+            noun: "wire",
             wires: self.wires.iter().map(wire).collect(),
             settings,
             faults: (0..).zip(&self.faults).map(|(number, fault)| self.misfortune(number, fault)).collect(),

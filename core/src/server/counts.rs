@@ -1,0 +1,70 @@
+//! What the server counts, kept so that counting costs no allocation, and told by name.
+
+use super::ServerStats;
+use crate::wire::signal::{CloseReason, ErrorCode};
+use serde::Serialize;
+use std::collections::BTreeMap;
+
+/// Why something relayed was dropped.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub(super) enum Dropped {
+    /// Its receiver is slow and newer ones came.
+    SlowReceiver,
+    /// Its sender sends too much.
+    Rate,
+    /// Its lobby sends too much.
+    LobbyRate,
+    /// Nobody of that number is in the lobby.
+    NobodyThere,
+    /// Its receiver's connection is broken.
+    Away,
+    /// Guests neither send nor get relayed packets.
+    Guest,
+    /// Its sender is in no lobby.
+    NotInLobby,
+    /// It is no relayed packet.
+    Malformed,
+    /// It has become longer than a frame may be.
+    TooLong,
+}
+
+/// The counters.
+#[derive(Debug, Default)]
+pub(super) struct Counts {
+    /// What is not counted by name, and needs no sum over the connections.
+    pub(super) stats: ServerStats,
+    dropped: BTreeMap<Dropped, u64>,
+    refused: BTreeMap<ErrorCode, u64>,
+    closed: BTreeMap<CloseReason, u64>,
+}
+
+impl Counts {
+    pub(super) fn dropped(&mut self, why: Dropped) {
+        *self.dropped.entry(why).or_default() += 1;
+    }
+
+    pub(super) fn refused(&mut self, code: ErrorCode) {
+        *self.refused.entry(code).or_default() += 1;
+    }
+
+    pub(super) fn closed(&mut self, reason: CloseReason) {
+        *self.closed.entry(reason).or_default() += 1;
+    }
+
+    pub(super) fn told(&self) -> ServerStats {
+        let mut stats = self.stats.clone();
+        stats.dropped = named(&self.dropped);
+        stats.refused = named(&self.refused);
+        stats.closed = named(&self.closed);
+        stats
+    }
+}
+
+fn named<K: Serialize>(counts: &BTreeMap<K, u64>) -> BTreeMap<String, u64> {
+    let name = |key: &K| match serde_json::to_value(key) {
+        Ok(serde_json::Value::String(name)) => name,
+        other => unreachable!("a unit variant is a JSON string, not {other:?}"),
+    };
+    counts.iter().map(|(key, &count)| (name(key), count)).collect()
+}

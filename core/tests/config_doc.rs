@@ -1,0 +1,135 @@
+//! `docs/config.md` says what the code does: the options of its table are those of `PlayerConfig`, with their defaults,
+//! and each is known to a test that shows what it changes.
+
+use serde_json::{Value, json};
+use std::collections::BTreeMap;
+use webstar_core::config::PlayerConfig;
+
+const DOCUMENT: &str = include_str!("../../docs/config.md");
+
+/// Where each option is shown to change what a player does.
+const SHOWN: &[(&str, &str, &str)] = &[
+    ("signaling_server", include_str!("peer_join.rs"), "the_first_thing_is_a_stream_to_the_server"),
+    ("relay_server", include_str!("peer_join.rs"), "a_relay_of_its_own_is_entered_with_the_token"),
+    ("auto_reconnect", include_str!("peer_life.rs"), "without_auto_reconnect_a_cut_is_the_end"),
+    ("max_reconnect_attempts", include_str!("peer_join.rs"), "a_server_that_cannot_be_reached_is_given_up"),
+    ("connection_timeout", include_str!("peer_join.rs"), "each_step_of_joining_has_its_time"),
+    ("relay_timeout", include_str!("peer_join.rs"), "a_relay_of_its_own_is_entered_with_the_token"),
+    ("heartbeat_interval", include_str!("peer_options.rs"), "heartbeats_keep_to_their_interval"),
+    ("heartbeat_timeout", include_str!("peer_options.rs"), "silence_is_suspect_after_its_time"),
+    ("enable_host_migration", include_str!("peer_join.rs"), "what_is_wished_is_asked_for"),
+    ("host_migration_timeout", include_str!("peer_life.rs"), "who_waits_too_long_for_a_host_gives_up"),
+    ("enable_compression", include_str!("peer_options.rs"), "compression_is_on_above_its_threshold"),
+    ("compression_threshold", include_str!("peer_options.rs"), "compression_is_on_above_its_threshold"),
+    ("max_message", include_str!("peer_bounds.rs"), "what_cannot_be_sent_is_refused"),
+    ("max_keys", include_str!("peer_bounds.rs"), "what_cannot_be_sent_is_refused"),
+    ("resume_log", include_str!("peer_bounds.rs"), "a_member_that_falls_behind_is_put_out_and_the_others_go_on"),
+    (
+        "simulate_packet_loss",
+        include_str!("peer_bounds.rs"),
+        "bad_weather_loses_what_is_unreliable_and_delays_the_rest",
+    ),
+    ("simulate_latency", include_str!("peer_bounds.rs"), "bad_weather_loses_what_is_unreliable_and_delays_the_rest"),
+    ("debug", include_str!("peer_options.rs"), "notes_are_taken_when_asked_for"),
+    ("versions", include_str!("peer_life.rs"), "players_of_the_version_before_talk_with_those_of_this_one"),
+];
+
+/// Name and default of every row.
+fn rows(document: &str) -> BTreeMap<&str, &str> {
+    let rows = document.lines().skip_while(|line| !line.starts_with("| Option ")).skip(2);
+    let rows = rows.take_while(|line| line.starts_with('|'));
+    let cell = |line: &'static str, at: usize| line.split('|').nth(at).unwrap_or_default().trim().trim_matches('`');
+    let lines: Vec<String> = rows.map(str::to_string).collect();
+    let leaked = lines.into_iter().map(|line| &*line.leak());
+    leaked.map(|line| (cell(line, 1), cell(line, 3))).collect()
+}
+
+/// A default as the table writes it.
+fn told(value: &Value) -> String {
+    match value {
+        Value::Null => "absent".into(),
+        Value::Bool(yes) => if *yes { "yes" } else { "no" }.into(),
+        Value::String(text) => text.clone(),
+        Value::Array(values) => values.iter().map(told).collect::<Vec<_>>().join(", "),
+        Value::Object(time) => {
+            let millis =
+                time["secs"].as_u64().expect("a time") * 1000 + time["nanos"].as_u64().expect("a time") / 1_000_000;
+            if millis > 0 && millis % 1000 == 0 { format!("{} s", millis / 1000) } else { format!("{millis} ms") }
+        }
+        number => number.to_string(),
+    }
+}
+
+fn faults(document: &str) -> Vec<String> {
+    let defaults = serde_json::to_value(PlayerConfig::default()).expect("settings are data");
+    let Value::Object(defaults) = defaults else { panic!("settings have names") };
+    let rows = rows(document);
+    let mut faults = Vec::new();
+    for (name, value) in &defaults {
+        match rows.get(name.as_str()) {
+            None => faults.push(format!("{name} is not told")),
+            Some(default) if *default != told(value) => {
+                faults.push(format!("{name} is {}, not {default}", told(value)));
+            }
+            Some(_) => {}
+        }
+    }
+    faults.extend(rows.keys().filter(|name| !defaults.contains_key(**name)).map(|name| format!("there is no {name}")));
+    faults
+}
+
+#[test]
+fn the_table_is_true() {
+    assert_eq!(faults(DOCUMENT), Vec::<String>::new());
+}
+
+#[test]
+fn a_wrong_table_is_found() {
+    let wrong = DOCUMENT.replace("| 500 ms |", "| 501 ms |").replace("| `debug` |", "| `bugs` |");
+    let wanted = ["debug is not told", "heartbeat_timeout is 500 ms, not 501 ms", "there is no bugs"];
+    assert_eq!(faults(&wrong), wanted);
+}
+
+#[test]
+fn every_option_has_a_test_that_shows_it() {
+    let rows = rows(DOCUMENT);
+    let shown: BTreeMap<_, _> = SHOWN.iter().map(|(name, file, test)| (*name, (*file, *test))).collect();
+    assert_eq!(shown.keys().collect::<Vec<_>>(), rows.keys().collect::<Vec<_>>());
+    for (name, (file, test)) in shown {
+        let at = file.find(&format!("fn {test}()")).unwrap_or_else(|| panic!("{name}: there is no {test}"));
+        let end = file[at..].find("\n}\n").expect("a function ends");
+        let helpers = file.split("#[test]").next().unwrap_or_default();
+        assert!(file[at..at + end].contains(name) || helpers.contains(name), "{test} does not set {name}");
+    }
+}
+
+#[test]
+fn what_cannot_be_is_refused_by_name() {
+    let of = |name: &str, value: Value| {
+        let config: PlayerConfig = serde_json::from_value(json!({ name: value })).expect("it is of the right type");
+        config.check().map_err(|error| error.setting)
+    };
+    let hours = json!({ "secs": 4000, "nanos": 0 });
+    let nothing = json!({ "secs": 0, "nanos": 0 });
+    for (name, value) in [
+        ("signaling_server", json!("http://x")),
+        ("relay_server", json!("x")),
+        ("max_reconnect_attempts", json!(0)),
+        ("connection_timeout", nothing.clone()),
+        ("relay_timeout", nothing.clone()),
+        ("heartbeat_interval", nothing.clone()),
+        ("heartbeat_timeout", nothing),
+        ("host_migration_timeout", hours.clone()),
+        ("max_message", json!(0)),
+        ("max_keys", json!(0)),
+        ("resume_log", json!(0)),
+        ("simulate_packet_loss", json!(1.5)),
+        ("simulate_latency", hours),
+        ("versions", json!([77])),
+    ] {
+        assert_eq!(of(name, value), Err(name));
+    }
+    assert_eq!(PlayerConfig::default().check(), Ok(()));
+    assert_eq!(PlayerConfig::relaxed().check(), Ok(()));
+    assert!(serde_json::from_value::<PlayerConfig>(json!({ "turn_servers": [] })).is_err());
+}

@@ -1,0 +1,324 @@
+//! Several players and a small lobby server played by hand, in lock-step: time jumps to the next moment at which
+//! anything happens. The server knows one lobby and just enough of the signalling; what it says can be changed by tests.
+
+#![allow(dead_code, reason = "each test file uses a part")]
+
+pub(crate) mod real;
+pub(crate) mod room;
+
+use bytes::Bytes;
+use real::Real;
+use room::Room;
+use std::collections::BTreeMap;
+use webstar_core::config::PlayerConfig;
+use webstar_core::id::{PlayerId, StreamId};
+use webstar_core::peer::{
+    Channel, Destination, Input, JoinRequest, Output, Payload, Peer, PeerEvent, PeerMessage, SendError, Sent, Wish,
+};
+use webstar_core::server::Endpoint;
+use webstar_core::time::{Duration, Instant};
+use webstar_core::wire::signal::{Frame, LobbyName, Username};
+
+pub(crate) const ONE_WAY: Duration = Duration::from_millis(10);
+
+/// Something on its way.
+enum Arrival {
+    /// To the player of that seat.
+    ToPeer(usize, StreamId, Frame),
+    Opened(usize, StreamId),
+    Closed(usize, StreamId, String),
+    /// To the server, from that seat.
+    ToRoom(usize, StreamId, Frame),
+}
+
+/// A player and what it has told.
+pub(crate) struct Seat {
+    pub(crate) peer: Peer,
+    pub(crate) events: Vec<PeerEvent>,
+    pub(crate) stream: Option<StreamId>,
+    next: Option<Instant>,
+    /// Nothing reaches the player, but nothing is lost.
+    pub(crate) is_deaf: bool,
+    held: Vec<(StreamId, Frame)>,
+    /// Connections that it asks for fail.
+    pub(crate) is_cut: bool,
+    /// Bytes of relayed frames that left.
+    pub(crate) relayed_bytes: usize,
+    pub(crate) frames: usize,
+}
+
+/// All of it.
+pub(crate) struct World {
+    pub(crate) now: Instant,
+    pub(crate) seats: Vec<Seat>,
+    pub(crate) room: Room,
+    /// In the place of the room, if it is there.
+    pub(crate) real: Option<Real>,
+    wire: BTreeMap<(Instant, u64), Arrival>,
+    order: u64,
+}
+
+pub(crate) fn request(name: &str) -> JoinRequest {
+    JoinRequest {
+        username: Username::new(name).expect("it is short"),
+        wish: Wish::Named(LobbyName::new("den").expect("it is short")),
+        password: None,
+        create: Some(webstar_core::wire::signal::CreateLobby::default()),
+        spectator: false,
+        peer_id: None,
+        admission: None,
+    }
+}
+
+impl World {
+    /// So many players that have joined one after the other.
+    pub(crate) fn with(players: usize) -> World {
+        World::of(players, &PlayerConfig::default())
+    }
+
+    pub(crate) fn of(players: usize, config: &PlayerConfig) -> World {
+        let mut world = World::empty();
+        for _ in 0..players {
+            world.join(config.clone());
+            world.run(Duration::from_millis(200));
+        }
+        world
+    }
+
+    pub(crate) fn empty() -> World {
+        World {
+            now: Instant::ZERO,
+            seats: Vec::new(),
+            room: Room::default(),
+            real: None,
+            wire: BTreeMap::new(),
+            order: 0,
+        }
+    }
+
+    /// One more player begins to join.
+    pub(crate) fn join(&mut self, config: PlayerConfig) -> usize {
+        let name = format!("p{}", self.seats.len());
+        self.join_as(config, request(&name))
+    }
+
+    pub(crate) fn join_as(&mut self, config: PlayerConfig, request: JoinRequest) -> usize {
+        let seed = [self.seats.len() as u8; 32];
+        let peer = Peer::new(config, request, seed, self.now).expect("the settings are valid");
+        self.seats.push(Seat {
+            peer,
+            events: Vec::new(),
+            stream: None,
+            next: None,
+            is_deaf: false,
+            held: Vec::new(),
+            is_cut: false,
+            relayed_bytes: 0,
+            frames: 0,
+        });
+        self.drain(self.seats.len() - 1);
+        self.seats.len() - 1
+    }
+
+    fn post(&mut self, after: Duration, arrival: Arrival) {
+        self.order += 1;
+        self.wire.insert((self.now + after, self.order), arrival);
+    }
+
+    /// Carries out what a player wants.
+    pub(crate) fn drain(&mut self, seat: usize) {
+        loop {
+            let now = self.now;
+            let Seat { peer, events, stream: open, next: wakes, is_cut, relayed_bytes, frames, .. } =
+                &mut self.seats[seat];
+            let arrival = match peer.poll() {
+                Output::Open { stream, .. } => match *is_cut {
+                    true => Arrival::Closed(seat, stream, "refused".into()),
+                    false => Arrival::Opened(seat, stream),
+                },
+                Output::Close { stream } => {
+                    if *open == Some(stream) {
+                        *open = None;
+                    }
+                    self.hang_up(seat, stream);
+                    continue;
+                }
+                Output::Transmit { stream, payload: Payload::Binary(bytes) } => {
+                    let frame = Frame::Binary(Bytes::copy_from_slice(bytes));
+                    *frames += 1;
+                    *relayed_bytes += bytes.len();
+                    Arrival::ToRoom(seat, stream, frame)
+                }
+                Output::Transmit { .. } => panic!("a player speaks postcard"),
+                Output::Event(event) => {
+                    events.push(event);
+                    continue;
+                }
+                Output::Timeout(next) => {
+                    let next = next.map(|(at, _)| at);
+                    assert!(next.is_none_or(|at| at < now + Duration::from_secs(7200)), "{next:?}");
+                    *wakes = next;
+                    return self.flush_room();
+                }
+            };
+            self.post(ONE_WAY, arrival);
+        }
+    }
+
+    /// The server hears that a connection is closed.
+    fn hang_up(&mut self, seat: usize, stream: StreamId) {
+        match &mut self.real {
+            Some(real) => real.on_closed(self.now, seat, stream),
+            None => self.room.on_closed(seat, stream),
+        }
+    }
+
+    pub(crate) fn flush_room(&mut self) {
+        let (out, closing) = match &mut self.real {
+            Some(real) => (&mut real.out, &mut real.closing),
+            None => (&mut self.room.out, &mut self.room.closing),
+        };
+        let (out, closing) = (std::mem::take(out), std::mem::take(closing));
+        for (seat, stream, frame) in out {
+            self.post(ONE_WAY, Arrival::ToPeer(seat, stream, frame));
+        }
+        for (seat, stream, reason) in closing {
+            self.post(ONE_WAY, Arrival::Closed(seat, stream, reason));
+        }
+    }
+
+    pub(crate) fn tell(&mut self, seat: usize, input: Input) {
+        let _ = self.seats[seat].peer.handle(self.now, input);
+        self.drain(seat);
+    }
+
+    fn arrive(&mut self, arrival: Arrival) {
+        match arrival {
+            Arrival::ToRoom(seat, stream, frame) => {
+                match &mut self.real {
+                    Some(real) => real.on_frame(self.now, seat, stream, &frame),
+                    None => self.room.on_frame(seat, stream, &frame),
+                }
+                self.flush_room();
+            }
+            Arrival::Opened(seat, stream) => {
+                self.seats[seat].stream = Some(stream);
+                if let Some(real) = &mut self.real {
+                    real.on_opened(self.now, seat, stream, Endpoint::Lobby);
+                }
+                self.tell(seat, Input::Opened { stream });
+            }
+            Arrival::Closed(seat, stream, reason) => {
+                self.hang_up(seat, stream);
+                self.seats[seat].stream = None;
+                self.tell(seat, Input::Closed { stream, reason });
+                self.flush_room();
+            }
+            Arrival::ToPeer(seat, stream, frame) if self.seats[seat].is_deaf => {
+                self.seats[seat].held.push((stream, frame));
+            }
+            Arrival::ToPeer(seat, stream, frame) => {
+                if self.seats[seat].stream == Some(stream) {
+                    self.tell(seat, Input::Frame { stream, frame });
+                }
+            }
+        }
+    }
+
+    /// What was held back arrives.
+    pub(crate) fn hear_again(&mut self, seat: usize) {
+        self.seats[seat].is_deaf = false;
+        for (stream, frame) in std::mem::take(&mut self.seats[seat].held) {
+            self.arrive(Arrival::ToPeer(seat, stream, frame));
+        }
+    }
+
+    /// Lets time pass.
+    pub(crate) fn run(&mut self, time: Duration) {
+        let end = self.now + time;
+        loop {
+            let wire = self.wire.first_key_value().map(|((at, _), _)| *at);
+            let server = self.real.as_ref().and_then(|real| real.next);
+            let next = self.seats.iter().filter_map(|seat| seat.next).chain(wire).chain(server).min();
+            let Some(next) = next.filter(|next| *next <= end) else { break };
+            self.now = self.now.max(next);
+            if wire.is_some_and(|at| at <= self.now) {
+                let (_, arrival) = self.wire.pop_first().expect("it was just seen");
+                self.arrive(arrival);
+                continue;
+            }
+            if let Some(real) = self.real.as_mut().filter(|real| real.next.is_some_and(|at| at <= self.now)) {
+                real.on_time(self.now);
+                self.flush_room();
+            }
+            for seat in 0..self.seats.len() {
+                if self.seats[seat].next.is_some_and(|at| at <= self.now) {
+                    self.tell(seat, Input::Timeout);
+                }
+            }
+        }
+        self.now = end;
+    }
+
+    pub(crate) fn send(
+        &mut self,
+        seat: usize,
+        to: &Destination,
+        channel: Channel,
+        text: &str,
+    ) -> Result<Sent, SendError> {
+        self.send_as(seat, to, channel, "chat", text)
+    }
+
+    pub(crate) fn send_as(
+        &mut self,
+        seat: usize,
+        to: &Destination,
+        channel: Channel,
+        kind: &str,
+        text: &str,
+    ) -> Result<Sent, SendError> {
+        let payload = Bytes::copy_from_slice(text.as_bytes());
+        let sent = self.seats[seat].peer.send(self.now, to, channel, kind, payload);
+        self.drain(seat);
+        sent
+    }
+
+    /// The connection of a player breaks, without a word to either side.
+    pub(crate) fn cut(&mut self, seat: usize) {
+        let Some(stream) = self.seats[seat].stream.take() else { return };
+        self.hang_up(seat, stream);
+        self.tell(seat, Input::Closed { stream, reason: String::new() });
+        self.flush_room();
+    }
+
+    /// Takes the events of a player.
+    pub(crate) fn events(&mut self, seat: usize) -> Vec<PeerEvent> {
+        std::mem::take(&mut self.seats[seat].events)
+    }
+
+    /// Takes the events of a player that are messages.
+    pub(crate) fn messages(&mut self, seat: usize) -> Vec<PeerMessage> {
+        let only = |event| match event {
+            PeerEvent::Message(message) => Some(message),
+            _ => None,
+        };
+        self.events(seat).into_iter().filter_map(only).collect()
+    }
+
+    /// Takes the messages of a player as `sender channel text`.
+    pub(crate) fn heard(&mut self, seat: usize) -> Vec<String> {
+        let told = |message: &PeerMessage| {
+            format!("{} {:?} {}", message.from.0, message.channel, String::from_utf8_lossy(&message.payload))
+        };
+        self.messages(seat).iter().map(told).collect()
+    }
+
+    pub(crate) fn forget_events(&mut self) {
+        self.seats.iter_mut().for_each(|seat| seat.events.clear());
+    }
+}
+
+pub(crate) fn player(number: u32) -> PlayerId {
+    PlayerId(number)
+}

@@ -1,0 +1,237 @@
+//! What all shards of a server share: the ways to each other, the directory, admission, and the ways out to the
+//! application. Nothing of it is touched when a frame is passed on.
+
+use super::shard::Mover;
+use super::tls::Tls;
+use argon2::{Algorithm, Argon2, Params, Version};
+use async_channel::{Receiver, Sender};
+use async_io::Async;
+use std::net::{IpAddr, SocketAddr, TcpStream};
+use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
+use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
+use subtle::ConstantTimeEq;
+use webstar_core::id::{PlayerId, ShardId};
+use webstar_core::server::directory::Table;
+use webstar_core::server::{Admission, ServerEvent, ServerStats};
+use webstar_core::wire::signal::{Data, LobbyName, Secret};
+
+/// Events and client messages that wait for the application; beyond it the oldest are dropped and counted.
+const MAX_WAITING: usize = 4096;
+/// Argon2id as OWASP asks for it: 19 MiB, two passes, one lane.
+const ARGON2: (u32, u32, u32) = (19_456, 2, 1);
+
+/// What a shard is told by others.
+pub(super) enum Message {
+    /// A connection was accepted.
+    Accepted(Async<TcpStream>, SocketAddr),
+    /// A connection of another shard belongs here.
+    Moved(Box<Mover>),
+    /// The application says something to everybody.
+    SendToAll(Data, Sender<()>),
+    /// The numbers are asked for.
+    Stats(Sender<ServerStats>),
+    /// The server goes, and clients have this long to go too.
+    ShutDown(Duration),
+}
+
+/// A message of a client to the application of the server.
+#[derive(Clone, PartialEq, Debug)]
+pub struct ClientMessage {
+    /// Where.
+    pub lobby: LobbyName,
+    /// Who.
+    pub player: PlayerId,
+    /// What.
+    pub data: Data,
+}
+
+/// What all shards share.
+pub(super) struct House {
+    /// The ways to the shards. They hold what is bounded elsewhere: handshakes, connections, and one question of each
+    /// who waits for its answer.
+    pub(super) shards: Vec<Sender<Message>>,
+    directory: Mutex<Table>,
+    pub(super) tls: Option<Tls>,
+    create_token: Option<Secret>,
+    pub(super) trusted_proxies: Vec<IpAddr>,
+    pub(super) allowed_origins: Vec<String>,
+    pub(super) local: SocketAddr,
+    pub(super) url: String,
+    pub(super) started: Instant,
+    pub(super) is_leaving: AtomicBool,
+    /// Connections whose handshake is not done.
+    pub(super) greeting: AtomicUsize,
+    pub(super) counters: Counters,
+    pub(super) events: (Sender<ServerEvent>, Receiver<ServerEvent>),
+    pub(super) messages: (Sender<ClientMessage>, Receiver<ClientMessage>),
+}
+
+/// What the runtime counts besides the machines.
+#[derive(Debug, Default)]
+pub(super) struct Counters {
+    /// Requests answered with a page.
+    pub(super) pages: AtomicU64,
+    /// Requests refused.
+    pub(super) refused: AtomicU64,
+    /// Connections that did not finish their handshake.
+    pub(super) unfinished: AtomicU64,
+    /// Connections refused because too many were in their handshake.
+    pub(super) crowded: AtomicU64,
+    /// Events and messages that the application did not fetch in time.
+    pub(super) overlooked: AtomicU64,
+}
+
+/// What a house is made of.
+pub(super) struct Plan {
+    pub(super) shards: Vec<Sender<Message>>,
+    pub(super) tls: Option<Tls>,
+    pub(super) create_token: Option<Secret>,
+    pub(super) trusted_proxies: Vec<IpAddr>,
+    pub(super) allowed_origins: Vec<String>,
+    pub(super) local: SocketAddr,
+    pub(super) url: String,
+}
+
+impl House {
+    pub(super) fn new(plan: Plan) -> Self {
+        let Plan { shards, tls, create_token, trusted_proxies, allowed_origins, local, url } = plan;
+        House {
+            shards,
+            directory: Mutex::new(Table::new()),
+            tls,
+            create_token,
+            trusted_proxies,
+            allowed_origins,
+            local,
+            url,
+            started: Instant::now(),
+            is_leaving: AtomicBool::new(false),
+            greeting: AtomicUsize::new(0),
+            counters: Counters::default(),
+            events: async_channel::bounded(MAX_WAITING),
+            messages: async_channel::bounded(MAX_WAITING),
+        }
+    }
+
+    /// Tells a shard something. After its end nobody listens.
+    pub(super) fn tell(&self, shard: ShardId, message: Message) {
+        if let Some(shard) = self.shards.get(usize::from(shard.0)) {
+            let _ = shard.try_send(message);
+        }
+    }
+
+    pub(super) fn directory(&self) -> MutexGuard<'_, Table> {
+        self.directory.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Making a lobby may need the operator's token; joining never does.
+    pub(super) fn is_admitted(&self, token: Option<&Secret>, wants: Admission) -> bool {
+        match (&self.create_token, wants) {
+            (None, _) | (_, Admission::Join) => true,
+            (Some(needed), Admission::Create) => {
+                token.is_some_and(|token| token.as_str().as_bytes().ct_eq(needed.as_str().as_bytes()).into())
+            }
+        }
+    }
+
+    pub(super) fn on_event(&self, event: ServerEvent) {
+        log(&event);
+        let overlooked = if let ServerEvent::ClientMessage { lobby, player, data } = event {
+            let pushed = self.messages.0.force_send(ClientMessage { lobby, player, data });
+            pushed.is_ok_and(|pushed| pushed.is_some())
+        } else {
+            self.events.0.force_send(event).is_ok_and(|pushed| pushed.is_some())
+        };
+        if overlooked {
+            self.counters.overlooked.fetch_add(1, Ordering::Relaxed);
+        }
+    }
+
+    /// The numbers of all shards, added up.
+    pub(super) async fn stats(&self) -> ServerStats {
+        let (answer, answers) = async_channel::bounded(self.shards.len());
+        for shard in &self.shards {
+            let _ = shard.try_send(Message::Stats(answer.clone()));
+        }
+        drop(answer);
+        let mut sum = ServerStats::default();
+        while let Ok(stats) = answers.recv().await {
+            add(&mut sum, stats);
+        }
+        sum
+    }
+}
+
+/// A password's hash.
+pub(super) fn hash(password: &Secret, salt: &[u8; 16]) -> [u8; 32] {
+    let (memory, passes, lanes) = ARGON2;
+    let params = Params::new(memory, passes, lanes, Some(32)).expect("these are within Argon2's limits");
+    let mut hash = [0; 32];
+    Argon2::new(Algorithm::Argon2id, Version::V0x13, params)
+        .hash_password_into(password.as_str().as_bytes(), salt, &mut hash)
+        .expect("any password of at most 1024 bytes can be hashed with a salt of 16");
+    hash
+}
+
+fn log(event: &ServerEvent) {
+    use ServerEvent as E;
+    match event {
+        E::LobbyOpened { lobby } => tracing::debug!(%lobby, "lobby opened"),
+        E::LobbyClosed { lobby, reason } => tracing::debug!(%lobby, ?reason, "lobby closed"),
+        E::PlayerJoined { lobby, player, resumed } => tracing::debug!(%lobby, player = player.0, resumed, "joined"),
+        E::PlayerLeft { lobby, player, reason } => tracing::debug!(%lobby, player = player.0, ?reason, "left"),
+        E::HostChanged { lobby, host, cause } => tracing::debug!(%lobby, host = host.0, ?cause, "host"),
+        E::ClientMessage { lobby, player, .. } => tracing::debug!(%lobby, player = player.0, "message to the server"),
+        E::Refused { connection, code } => tracing::debug!(connection = connection.0, ?code, "refused"),
+        E::Closed { connection, reason } => tracing::debug!(connection = connection.0, ?reason, "closed"),
+    }
+}
+
+fn add(sum: &mut ServerStats, stats: ServerStats) {
+    // Named one by one, so that a new number is not forgotten.
+    let ServerStats {
+        connections,
+        lobbies,
+        players,
+        connected,
+        joins,
+        resumes,
+        host_changes,
+        frames_in,
+        bytes_in,
+        frames_out,
+        bytes_out,
+        relayed,
+        dropped,
+        refused,
+        closed,
+        passwords,
+        queued_bytes,
+    } = stats;
+    let numbers = [
+        (&mut sum.connections, connections),
+        (&mut sum.lobbies, lobbies),
+        (&mut sum.players, players),
+        (&mut sum.connected, connected),
+        (&mut sum.joins, joins),
+        (&mut sum.resumes, resumes),
+        (&mut sum.host_changes, host_changes),
+        (&mut sum.frames_in, frames_in),
+        (&mut sum.bytes_in, bytes_in),
+        (&mut sum.frames_out, frames_out),
+        (&mut sum.bytes_out, bytes_out),
+        (&mut sum.relayed, relayed),
+        (&mut sum.passwords, passwords),
+        (&mut sum.queued_bytes, queued_bytes),
+    ];
+    for (sum, number) in numbers {
+        *sum += number;
+    }
+    let tables = [(&mut sum.dropped, dropped), (&mut sum.refused, refused), (&mut sum.closed, closed)];
+    for (sum, table) in tables {
+        for (name, number) in table {
+            *sum.entry(name).or_default() += number;
+        }
+    }
+}

@@ -1,0 +1,16 @@
+//! The real program, as people and scripts see it: processes that meet over real sockets. Every wait is for an event.
+
+#[cfg(test)]
+mod proxy;
+#[cfg(test)]
+mod refusals;
+#[cfg(test)]
+mod resume;
+#[cfg(test)]
+mod rules;
+#[cfg(test)]
+mod stage;
+#[cfg(test)]
+mod talk;
+#[cfg(test)]
+mod tls;

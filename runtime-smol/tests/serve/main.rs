@@ -1,0 +1,12 @@
+//! The lobby server on real sockets: pages, WebSockets, hostile clients, shards, and the program's own flags and end.
+
+#[cfg(test)]
+mod clients;
+#[cfg(test)]
+mod hostile;
+#[cfg(test)]
+mod pages;
+#[cfg(test)]
+mod program;
+#[cfg(test)]
+mod sockets;

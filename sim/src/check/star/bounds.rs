@@ -1,0 +1,88 @@
+//! S11: what is held for a player stays below the configured caps, and one input causes only so much.
+
+use super::{Cast, Check, Life, Seen};
+use webstar_core::config::SessionConfig;
+use webstar_core::server::ServerConfig;
+
+/// Outputs that one input may cause: a window full of small packets for each of 64 players.
+const MOST_OUTPUTS: usize = 65_536;
+/// What a frame may add to a full window: the one that is taken last.
+const LONGEST_FRAME: usize = 64 * 1024;
+/// What the system below holds of a stream each way.
+const SYSTEM: usize = 64 * 1024;
+/// What a player may have given to its stream besides the packets of its conversations: signalling.
+const SIGNALLING: usize = 256 * 1024;
+
+/// What is held at a moment.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Holding {
+    /// By a player's machine for another player, by priority.
+    Queued([usize; 4]),
+    /// By the streams of a player with so many conversations: what it has given and what the server has given.
+    Streams {
+        /// How many conversations.
+        links: usize,
+        /// On the way to the server.
+        up: usize,
+        /// On the way to the player.
+        down: usize,
+    },
+    /// By a shard with so many connections.
+    Shard {
+        /// How many.
+        connections: u64,
+        /// Bytes that wait.
+        queued: u64,
+    },
+}
+
+/// Watches the bounds.
+#[derive(Clone, Debug)]
+pub struct Bounds {
+    session: SessionConfig,
+    server: ServerConfig,
+}
+
+impl Bounds {
+    /// The bounds of machines with these settings.
+    pub fn of(session: &SessionConfig, server: &ServerConfig) -> Self {
+        Bounds { session: session.clone(), server: server.clone() }
+    }
+
+    fn weigh(&self, life: Option<Life>, holding: Holding) -> Result<(), String> {
+        let within = |what: &str, held: usize, most: usize| {
+            if held <= most { Ok(()) } else { Err(format!("{life:?}: {what} holds {held} bytes, more than {most}")) }
+        };
+        match holding {
+            Holding::Queued(queued) => {
+                queued.into_iter().try_for_each(|held| within("a lane", held, self.session.send_buffer))
+            }
+            Holding::Streams { links, up, down } => {
+                // Each conversation may have its window under way, and one packet that passes it.
+                let most = links.max(1) * (self.session.stream_window + LONGEST_FRAME) + SYSTEM + SIGNALLING;
+                within("the stream to the server", up, most)?;
+                within("the stream to the player", down, self.server.window + LONGEST_FRAME + SYSTEM)
+            }
+            Holding::Shard { connections, queued } => {
+                let most = connections as usize * (self.server.queue + self.server.window + LONGEST_FRAME);
+                within("a shard", queued as usize, most)
+            }
+        }
+    }
+}
+
+impl Check for Bounds {
+    fn name(&self) -> &'static str {
+        "bounds"
+    }
+
+    fn see(&mut self, life: Option<Life>, seen: &Seen<'_>, _cast: &Cast) -> Result<(), String> {
+        match *seen {
+            Seen::Holding(holding) => self.weigh(life, holding),
+            Seen::Rested { outputs, .. } if outputs > MOST_OUTPUTS => {
+                Err(format!("{life:?} had {outputs} outputs for one input"))
+            }
+            _ => Ok(()),
+        }
+    }
+}

@@ -1,0 +1,288 @@
+//! Who plays in a run and what was submitted: the facts that the checkers of the star compare with. Judges nothing.
+
+use crate::world::SeatId;
+use bytes::Bytes;
+use std::collections::BTreeMap;
+use webstar_core::id::PlayerId;
+use webstar_core::peer::{Channel, Destination, PeerMessage, Sent};
+use webstar_core::time::Instant;
+use webstar_core::wire::signal::Epoch;
+
+/// One life of a player machine, or of a guest, from sitting down to the end.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug, serde::Serialize)]
+pub struct Life(pub u32);
+
+/// One life of a lobby, from its making to its end: numbers of players begin anew in the next.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug, Default)]
+pub struct Room {
+    /// The lobby, by number.
+    pub lobby: u8,
+    /// How often it was made.
+    pub made: u16,
+}
+
+/// What is known of a life, by what it was told itself.
+#[derive(Clone, Debug)]
+pub struct Person {
+    /// Where it sits.
+    pub seat: SeatId,
+    /// The lobby that it was sent to.
+    pub room: Room,
+    /// It has no player machine.
+    pub is_guest: bool,
+    /// Its number in the lobby, once it was told.
+    pub player: Option<PlayerId>,
+    /// The present life of the star.
+    pub epoch: Epoch,
+    /// The present host.
+    pub host: Option<PlayerId>,
+    /// In the lobby, as far as it knows.
+    pub is_joined: bool,
+    /// Its connection is lost and it is trying to come back.
+    pub is_away: bool,
+    /// It has ended.
+    pub is_over: bool,
+    /// Since when nothing that is meant for it may be missing.
+    pub since: Instant,
+    /// The players that it knows of: a bit each, for numbers below 128.
+    pub knows: u128,
+}
+
+/// A message that was taken from an application.
+#[derive(Clone, Debug)]
+pub struct Submission {
+    /// Its number among all of the run.
+    pub number: u32,
+    /// Who submitted it.
+    pub life: Life,
+    /// In which lobby.
+    pub room: Room,
+    /// Under which number there.
+    pub player: PlayerId,
+    /// What is promised; nothing for what goes through the server.
+    pub channel: Option<Channel>,
+    /// Its number among its sender's on this channel, from 1.
+    pub seq: u64,
+    /// Whom it is for.
+    pub to: Destination,
+    /// What it is.
+    pub kind: &'static str,
+    /// Its bytes.
+    pub payload: Bytes,
+    /// Their hash.
+    pub content: u64,
+    /// In which life of the star its sender was.
+    pub epoch: Epoch,
+    /// The players that its sender knew of.
+    pub knows: u128,
+    /// When.
+    pub at: Instant,
+    /// Its sender was told that it is given up.
+    pub is_given_up: bool,
+    /// Its sender was told that it is safe.
+    pub is_acked: bool,
+}
+
+impl Submission {
+    /// Whether it is meant for this player of its lobby, who knows this host.
+    pub fn is_for(&self, player: PlayerId, host: Option<PlayerId>) -> bool {
+        match &self.to {
+            Destination::All => true,
+            Destination::Others => player != self.player,
+            Destination::Host => host == Some(player),
+            Destination::One(one) => *one == player,
+            Destination::AllBut(left_out) => !left_out.contains(&player),
+        }
+    }
+
+    /// What it is called by whoever received it.
+    pub fn name(&self) -> String {
+        match self.channel {
+            Some(channel) => format!("{channel:?} {} of player {}", self.seq, self.player.0),
+            None => format!("message {} of guest {}", self.number, self.player.0),
+        }
+    }
+}
+
+/// The bit of a player.
+pub fn bit(player: PlayerId) -> u128 {
+    1_u128.checked_shl(player.0).unwrap_or(0)
+}
+
+/// Everybody and everything that was said.
+#[derive(Debug, Default)]
+pub struct Cast {
+    people: Vec<Person>,
+    submissions: Vec<Submission>,
+    /// By lobby, sender and channel: the submissions, in order.
+    lines: BTreeMap<(Room, PlayerId, Channel), Vec<u32>>,
+}
+
+impl Cast {
+    /// Somebody sits down.
+    pub fn enter(&mut self, seat: SeatId, room: Room, is_guest: bool, now: Instant) -> Life {
+        self.people.push(Person {
+            seat,
+            room,
+            is_guest,
+            player: None,
+            epoch: Epoch::default(),
+            host: None,
+            is_joined: false,
+            is_away: false,
+            is_over: false,
+            since: now,
+            knows: 0,
+        });
+        Life(self.people.len() as u32 - 1)
+    }
+
+    /// What is known of a life.
+    pub fn person(&self, life: Life) -> &Person {
+        &self.people[life.0 as usize]
+    }
+
+    /// The same, to be changed.
+    pub fn person_mut(&mut self, life: Life) -> &mut Person {
+        &mut self.people[life.0 as usize]
+    }
+
+    /// All lives, in order.
+    pub fn people(&self) -> impl Iterator<Item = (Life, &Person)> {
+        (0..).map(Life).zip(&self.people)
+    }
+
+    /// The number that the next submission gets.
+    pub fn next_number(&self) -> u32 {
+        self.submissions.len() as u32
+    }
+
+    /// Notes a message that was taken. Tells nothing if its sender's machine counts otherwise than from 1 upwards.
+    pub fn submit(&mut self, life: Life, sent: Option<Sent>, said: Said) -> Option<&Submission> {
+        let Person { room, player, epoch, knows, .. } = *self.person(life);
+        let player = player?;
+        let number = self.next_number();
+        if let Some(sent) = sent {
+            let line = self.lines.entry((room, player, sent.channel)).or_default();
+            line.push(number);
+            if sent.seq != line.len() as u64 {
+                return None;
+            }
+        }
+        let Said { at, to, kind, payload } = said;
+        self.submissions.push(Submission {
+            number,
+            life,
+            room,
+            player,
+            channel: sent.map(|sent| sent.channel),
+            seq: sent.map_or(0, |sent| sent.seq),
+            to,
+            kind,
+            content: crate::trace::content(&payload),
+            payload,
+            epoch,
+            knows,
+            at,
+            is_given_up: false,
+            is_acked: false,
+        });
+        self.submissions.last()
+    }
+
+    /// Everything submitted, in order.
+    pub fn submissions(&self) -> &[Submission] {
+        &self.submissions
+    }
+
+    /// What a player submitted on a channel, from this number on.
+    pub fn line_from(
+        &self,
+        room: Room,
+        player: PlayerId,
+        channel: Channel,
+        seq: u64,
+    ) -> impl Iterator<Item = &Submission> {
+        let line = self.lines.get(&(room, player, channel)).map(Vec::as_slice).unwrap_or_default();
+        let from = usize::try_from(seq.saturating_sub(1)).unwrap_or(usize::MAX).min(line.len());
+        line[from..].iter().map(|number| &self.submissions[*number as usize])
+    }
+
+    /// The submission of this name.
+    pub fn named(&self, room: Room, player: PlayerId, channel: Channel, seq: u64) -> Option<&Submission> {
+        if seq == 0 {
+            return None;
+        }
+        self.line_from(room, player, channel, seq).next()
+    }
+
+    /// The submission of which a message in this lobby is a true copy.
+    pub fn origin(&self, room: Room, message: &PeerMessage) -> Option<&Submission> {
+        let found = if message.seq == 0 {
+            self.stamped(&message.payload).filter(|origin| origin.channel.is_none() && origin.room == room)
+        } else {
+            self.named(room, message.from, message.channel, message.seq)
+        };
+        found.filter(|origin| {
+            let is_of_kind = origin.channel.is_none() || message.kind.as_str() == origin.kind;
+            origin.player == message.from && is_of_kind && origin.payload == message.payload
+        })
+    }
+
+    /// The submission whose stamp these bytes bear.
+    pub fn stamped(&self, payload: &[u8]) -> Option<&Submission> {
+        let stamp = core::str::from_utf8(payload.get(..STAMP)?).ok()?;
+        let number = u32::from_str_radix(stamp.strip_prefix('#')?.strip_suffix(':')?, 16).ok()?;
+        self.submissions.get(number as usize)
+    }
+
+    /// The submission of this player whose bytes these are: the one whose stamp they bear, or the last of those too short
+    /// for one.
+    pub fn overheard(&self, room: Room, from: PlayerId, payload: &[u8]) -> Option<&Submission> {
+        let is_it = |origin: &&Submission| origin.room == room && origin.player == from && origin.payload == payload;
+        match self.stamped(payload) {
+            Some(stamped) => Some(stamped).filter(is_it),
+            None => self.submissions.iter().rev().find(is_it),
+        }
+    }
+
+    /// What a life has submitted, is kept, and is neither acknowledged nor given up is given up now. Tells how many.
+    pub fn give_up(&mut self, life: Life) -> u64 {
+        let mut count = 0;
+        let is_kept = |channel| matches!(channel, Some(Channel::Ordered | Channel::Reliable));
+        for submission in self.submissions.iter_mut().filter(|submission| submission.life == life) {
+            if is_kept(submission.channel) && !submission.is_acked && !submission.is_given_up {
+                submission.is_given_up = true;
+                count += 1;
+            }
+        }
+        count
+    }
+
+    /// Its sender was told that it is safe.
+    pub fn acknowledge(&mut self, number: u32) {
+        self.submissions[number as usize].is_acked = true;
+    }
+}
+
+/// What is said, besides by whom.
+#[derive(Clone, Debug)]
+pub struct Said {
+    /// When.
+    pub at: Instant,
+    /// To whom.
+    pub to: Destination,
+    /// What it is.
+    pub kind: &'static str,
+    /// Its bytes.
+    pub payload: Bytes,
+}
+
+/// The length of the mark in front of every message that has room for it: `#`, the number in eight hexadecimal digits,
+/// and `:`.
+pub const STAMP: usize = 10;
+
+/// The mark of a submission.
+pub fn stamp(number: u32) -> String {
+    format!("#{number:08x}:")
+}

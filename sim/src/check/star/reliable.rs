@@ -1,0 +1,43 @@
+//! S3 for `Reliable`: whoever a message is meant for is given it once.
+
+use super::{Cast, Check, Life, Seen, Submission, due};
+use std::collections::BTreeSet;
+use webstar_core::peer::Channel;
+
+/// Watches reliable messages.
+#[derive(Debug, Default)]
+pub struct Reliable {
+    heard: BTreeSet<(Life, u32)>,
+}
+
+impl Check for Reliable {
+    fn name(&self) -> &'static str {
+        "reliable"
+    }
+
+    fn see(&mut self, life: Option<Life>, seen: &Seen<'_>, _cast: &Cast) -> Result<(), String> {
+        let (Some(life), &Seen::Delivered { origin: Some(origin), .. }) = (life, seen) else { return Ok(()) };
+        if origin.channel == Some(Channel::Reliable) && !self.heard.insert((life, origin.number)) {
+            return Err(format!("{life:?} was given {} twice", origin.name()));
+        }
+        Ok(())
+    }
+
+    fn end(&mut self, cast: &Cast) -> Result<(), String> {
+        match self.missing(cast).next() {
+            Some((origin, life)) => {
+                Err(format!("{life:?} was never given {}, everything is acknowledged", origin.name()))
+            }
+            None => Ok(()),
+        }
+    }
+}
+
+impl Reliable {
+    /// What had to arrive by now and has not.
+    pub(super) fn missing<'a>(&'a self, cast: &'a Cast) -> impl Iterator<Item = (&'a Submission, Life)> {
+        let due = due(cast, Channel::Reliable);
+        due.filter(|(origin, life, _)| !self.heard.contains(&(*life, origin.number)))
+            .map(|(origin, life, _)| (origin, life))
+    }
+}

@@ -1,0 +1,74 @@
+//! The end of a run: stragglers have a moment to do harm, strangers try the tokens that were used, and everybody leaves.
+//! Whoever has left must be silent, and a calm server must be empty.
+
+use super::plan::{Mood, Part};
+use super::{Lens, Run};
+use crate::world::{Clock, Line, SeatId};
+use core::time::Duration;
+use webstar_core::wire::signal::{ClientMessage, Encoding, Hello, Version};
+
+/// After everything has arrived, copies and stragglers have so long to do harm.
+const LINGER: Duration = Duration::from_millis(1_500);
+/// Tokens that are tried at most.
+const MOST_REPLAYS: usize = 4;
+/// A stranger is answered within this.
+const ANSWERED: Duration = Duration::from_secs(3);
+/// Whoever leaves has left within this.
+const PARTING: Duration = Duration::from_secs(3);
+
+impl<L: Lens> Run<'_, L> {
+    /// Everything that happens after everything has arrived.
+    pub(super) fn part(&mut self) {
+        let now = self.world.now();
+        self.advance(now + LINGER);
+        self.replay_tokens();
+        self.all_leave();
+    }
+
+    fn replay_tokens(&mut self) {
+        let used = self.eye.book().used.clone();
+        let mut tried = 0;
+        for resume in used.into_iter().take(MOST_REPLAYS) {
+            let seat = self.world.seat(Line::new([self.plan.seats[0].calm; 2]), Clock::default());
+            self.eye.book_mut().strangers.insert(seat);
+            let hello = Hello { versions: vec![Version::CURRENT] };
+            let greeting = vec![ClientMessage::Hello(hello), ClientMessage::Resume(resume)];
+            self.world.enter_plain(seat, Encoding::Postcard, greeting);
+            tried += 1;
+        }
+        if tried == 0 {
+            return;
+        }
+        self.eye.book_mut().tally.marks_add("replayed_token", tried);
+        let now = self.world.now();
+        self.advance(now + ANSWERED);
+        let answered = u64::from(self.eye.book().replays);
+        if answered < tried {
+            let why = format!("{} strangers with used tokens had no answer", tried - answered);
+            self.eye.book_mut().checks.fail("tokens", why);
+        }
+    }
+
+    fn all_leave(&mut self) {
+        let seats = (0..).map(SeatId).zip(&self.plan.seats);
+        let present: Vec<(SeatId, Part)> = seats.map(|(seat, plan)| (seat, plan.part)).collect();
+        for (seat, _) in &present {
+            self.comebacks.clear();
+            self.leave(*seat);
+        }
+        let now = self.world.now();
+        self.advance(now + PARTING);
+        for (seat, part) in present {
+            let Some(life) = self.eye.book().sitting(seat) else { continue };
+            if part != Part::Guest && !self.eye.book().cast.person(life).is_over {
+                self.eye.book_mut().checks.fail("ended", format!("{life:?} left and was never told that it has"));
+            }
+            self.world.poke(seat, &mut self.eye);
+        }
+        let players: u64 = self.world.server_stats().iter().map(|stats| stats.players).sum();
+        if self.plan.mood != Mood::Swarm && players > 0 {
+            let why = format!("all have left and the server still has {players} players");
+            self.eye.book_mut().checks.fail("ended", why);
+        }
+    }
+}

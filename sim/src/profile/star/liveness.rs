@@ -1,0 +1,134 @@
+//! The second part of a run: the faults stop. Everybody who is still in a lobby must be back, everything that is kept
+//! within the present host's life must be acknowledged and delivered, and a last word of everybody must reach all, within
+//! a bounded time. What is still pending then is the failure.
+
+use super::plan::Part;
+use super::{Lens, Run};
+use crate::check::star::Life;
+use crate::trace::Step;
+use crate::world::SeatId;
+use core::time::Duration;
+use webstar_core::peer::{Channel, Destination};
+use webstar_core::time::Instant;
+
+/// Whatever was going on: by then all is well.
+const PROMISED: Duration = Duration::from_secs(45);
+/// How often it is looked at.
+const GLANCE: Duration = Duration::from_millis(100);
+
+impl<L: Lens> Run<'_, L> {
+    /// Faults stop. Tells whether everything was well in time; if not, that is a failure.
+    pub(super) fn calm_down(&mut self) -> bool {
+        let quiet = self.world.now();
+        self.eye.note(quiet, Step::Quiet);
+        self.heal();
+        let is_well = self.wait_for(quiet, |run| run.pending()) && {
+            self.last_words();
+            self.wait_for(quiet, |run| run.pending().or_else(|| run.missing()))
+        };
+        if is_well {
+            self.mark_time(self.world.now().since(quiet));
+        }
+        is_well
+    }
+
+    /// Heals all that can be healed. Whoever is out stays out.
+    fn heal(&mut self) {
+        let now = self.world.now();
+        self.world.set_asks(self.plan.asks);
+        for (index, seat) in (0..).zip(&self.plan.seats) {
+            let id = SeatId(index);
+            self.world.heal(id);
+            self.world.set_conditions(id, [seat.calm; 2]);
+            self.world.rouse(id, &mut self.eye);
+        }
+        self.comebacks.clear();
+        self.advance(now);
+        self.comebacks.clear();
+    }
+
+    fn wait_for(&mut self, quiet: Instant, pending: impl Fn(&Self) -> Option<String>) -> bool {
+        loop {
+            if self.eye.red().is_some() {
+                return false;
+            }
+            self.comebacks.clear();
+            let Some(what) = pending(self) else { return true };
+            let now = self.world.now();
+            if now.since(quiet) > PROMISED {
+                let why = format!("{:.0} s after the last fault {what}", now.since(quiet).as_secs_f64());
+                self.eye.book_mut().checks.fail("liveness", why);
+                return false;
+            }
+            self.advance(now + GLANCE);
+        }
+    }
+
+    /// The players that are in a lobby, or ought to be.
+    fn present(&self) -> impl Iterator<Item = (SeatId, Life)> {
+        let seats = (0..).map(SeatId).zip(&self.plan.seats).filter(|(_, plan)| plan.part != Part::Guest);
+        seats.filter_map(|(seat, _)| {
+            let life = self.eye.book().sitting(seat)?;
+            let is_over = self.eye.book().cast.person(life).is_over;
+            (!is_over).then_some((seat, life))
+        })
+    }
+
+    /// What is not as it should be, if anything is.
+    fn pending(&self) -> Option<String> {
+        let book = self.eye.book();
+        for (_, life) in self.present() {
+            let person = book.cast.person(life);
+            if !person.is_joined || person.is_away {
+                let player = person.player.map_or(0, |player| player.0);
+                return Some(format!(
+                    "{life:?}, player {player} of lobby {}, is not back in its lobby",
+                    person.room.lobby
+                ));
+            }
+            if person.host.is_none() {
+                return Some(format!("{life:?} of lobby {} knows no host", person.room.lobby));
+            }
+            let (unacknowledged, undrained) = (book.checks.unacknowledged(life), book.checks.undrained(life));
+            if unacknowledged + undrained > 0 {
+                return Some(format!(
+                    "{life:?} has {unacknowledged} messages that are not acknowledged and {undrained} channels not drained"
+                ));
+            }
+        }
+        let mut lives = self.present().map(|(_, life)| book.cast.person(life));
+        let mut epochs = std::collections::BTreeMap::new();
+        lives.find_map(|person| {
+            let epoch = *epochs.entry(person.room).or_insert(person.epoch);
+            (epoch != person.epoch)
+                .then(|| format!("lobby {} is in epochs {epoch} and {}", person.room.lobby, person.epoch))
+        })
+    }
+
+    fn missing(&self) -> Option<String> {
+        let book = self.eye.book();
+        let missing = book.checks.missing(&book.cast);
+        (missing > 0).then(|| format!("{missing} messages have not arrived at somebody that they are meant for"))
+    }
+
+    /// Everybody says something to all, so that whoever is cut off from anybody is noticed.
+    fn last_words(&mut self) {
+        let present: Vec<_> = self.present().collect();
+        for (seat, life) in present {
+            for channel in [Channel::Ordered, Channel::Reliable] {
+                self.say(seat, life, &Destination::All, channel, "chat", 40);
+            }
+            self.world.flush(seat, &mut self.eye);
+        }
+    }
+
+    fn mark_time(&mut self, took: Duration) {
+        let tally = &mut self.eye.book_mut().tally;
+        for (limit, name) in [(1, "well_in_1s"), (5, "well_in_5s"), (15, "well_in_15s"), (30, "well_in_30s")] {
+            if took <= Duration::from_secs(limit) {
+                return tally.mark(name);
+            }
+        }
+        tally.mark("well_in_45s");
+    }
+}

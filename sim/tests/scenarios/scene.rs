@@ -1,0 +1,213 @@
+//! A scene for scenarios: named players around one server, told what to do in short sentences.
+
+use bytes::Bytes;
+use core::time::Duration;
+use std::collections::BTreeMap;
+use webstar_core::config::PlayerConfig;
+use webstar_core::id::PlayerId;
+use webstar_core::peer::{Channel, Command, Destination, Ended, JoinRequest, PeerEvent, PeerMessage, Sent, Wish};
+use webstar_core::server::ServerEvent;
+use webstar_core::time::Instant;
+use webstar_core::wire::signal::{
+    ClientMessage, CreateLobby, Encoding, ErrorCode, JoinLobby, LobbyName, Secret, ServerMessage, Username,
+};
+use webstar_sim::net::{LinkConfig, Side};
+use webstar_sim::seed::Seed;
+use webstar_sim::world::{Clock, Line, SeatId, ServerSetup, Watch, World};
+
+/// Everything that everybody heard.
+#[derive(Debug, Default)]
+pub(crate) struct Heard {
+    pub(crate) events: BTreeMap<SeatId, Vec<PeerEvent>>,
+    pub(crate) plain: BTreeMap<SeatId, Vec<ServerMessage>>,
+    pub(crate) server: Vec<ServerEvent>,
+}
+
+impl Watch for Heard {
+    fn on_event(&mut self, _now: Instant, seat: SeatId, event: PeerEvent) {
+        self.events.entry(seat).or_default().push(event);
+    }
+
+    fn on_heard(&mut self, _now: Instant, seat: SeatId, message: ServerMessage) {
+        self.plain.entry(seat).or_default().push(message);
+    }
+
+    fn on_server_event(&mut self, _now: Instant, event: ServerEvent) {
+        self.server.push(event);
+    }
+}
+
+/// How somebody joins.
+#[derive(Clone, Debug)]
+pub(crate) struct Join {
+    pub(crate) lobby: &'static str,
+    pub(crate) password: Option<&'static str>,
+    pub(crate) max_players: u16,
+    pub(crate) create: bool,
+}
+
+impl Default for Join {
+    fn default() -> Self {
+        Join { lobby: "room", password: None, max_players: 16, create: true }
+    }
+}
+
+/// A server, players by name, and what they heard.
+pub(crate) struct Scene {
+    pub(crate) world: World,
+    pub(crate) heard: Heard,
+    names: BTreeMap<&'static str, SeatId>,
+}
+
+impl Scene {
+    /// A server that nobody has come to.
+    pub(crate) fn new() -> Self {
+        let world = World::new(Seed::new(1), &ServerSetup::default());
+        Scene { world, heard: Heard::default(), names: BTreeMap::new() }
+    }
+
+    /// These players in one lobby; the first is host.
+    pub(crate) fn of<const N: usize>(names: [&'static str; N]) -> Self {
+        let mut scene = Scene::new();
+        for name in names {
+            scene.join(name, Join::default());
+            scene.run(300);
+        }
+        scene
+    }
+
+    fn sit(&mut self, name: &'static str) -> SeatId {
+        let conditions = LinkConfig::with_delay(Duration::from_millis(20));
+        let seat = self.world.seat(Line::new([conditions; 2]), Clock::default());
+        self.names.insert(name, seat);
+        seat
+    }
+
+    pub(crate) fn seat(&self, name: &str) -> SeatId {
+        self.names[name]
+    }
+
+    /// A player begins to join.
+    pub(crate) fn join(&mut self, name: &'static str, join: Join) {
+        let seat = self.sit(name);
+        let create = CreateLobby { max_players: join.max_players, ..CreateLobby::default() };
+        let request = JoinRequest {
+            username: Username::new(name).expect("names are plain"),
+            wish: Wish::Named(LobbyName::new(join.lobby).expect("names are plain")),
+            password: join.password.map(|password| Secret::new(password).expect("it is short")),
+            create: join.create.then_some(create),
+            spectator: false,
+            peer_id: None,
+            admission: None,
+        };
+        let config = PlayerConfig { signaling_server: "ws://server.example/ws".into(), ..PlayerConfig::default() };
+        self.world.enter(seat, config, request, &mut self.heard).expect("the settings are good");
+    }
+
+    /// A guest connects and joins.
+    pub(crate) fn join_as_guest(&mut self, name: &'static str) {
+        let seat = self.sit(name);
+        let join = JoinLobby {
+            lobby_id: LobbyName::new("room").ok(),
+            username: Username::new(name).expect("names are plain"),
+            password: None,
+            create: None,
+            spectator: false,
+            peer: None,
+            admission: None,
+        };
+        self.world.enter_plain(seat, Encoding::Json, vec![ClientMessage::JoinLobby(join)]);
+    }
+
+    /// So many milliseconds pass.
+    pub(crate) fn run(&mut self, ms: u64) {
+        let until = self.world.now() + Duration::from_millis(ms);
+        self.world.advance(until, &mut self.heard);
+    }
+
+    /// Somebody says something to somebody.
+    pub(crate) fn say(&mut self, name: &str, to: &Destination, channel: Channel, text: &'static str) -> Sent {
+        let seat = self.seat(name);
+        let sent = self.world.send(seat, to, channel, "chat", Bytes::from_static(text.as_bytes()));
+        self.world.flush(seat, &mut self.heard);
+        sent.unwrap_or_else(|why| panic!("{name} cannot say {text}: {why}"))
+    }
+
+    /// Somebody says something long.
+    pub(crate) fn say_bytes(&mut self, name: &str, channel: Channel, bytes: usize) -> bool {
+        let seat = self.seat(name);
+        let payload = Bytes::from(vec![b'x'; bytes]);
+        let sent = self.world.send(seat, &Destination::Others, channel, "bulk", payload);
+        self.world.flush(seat, &mut self.heard);
+        sent.is_ok()
+    }
+
+    pub(crate) fn guest_says(&mut self, name: &str, message: &ClientMessage) {
+        let seat = self.seat(name);
+        assert!(self.world.say(seat, message, &mut self.heard), "{name} has no connection");
+    }
+
+    pub(crate) fn command(&mut self, name: &str, command: Command) {
+        let seat = self.seat(name);
+        self.world.command(seat, command, &mut self.heard).expect("in a lobby");
+    }
+
+    /// Both ways between somebody and the server are cut, or heal.
+    pub(crate) fn cut(&mut self, name: &str, is_cut: bool) {
+        let seat = self.seat(name);
+        Side::BOTH.into_iter().for_each(|side| self.world.cut(seat, side, is_cut));
+    }
+
+    pub(crate) fn events(&self, name: &str) -> &[PeerEvent] {
+        self.heard.events.get(&self.seat(name)).map(Vec::as_slice).unwrap_or_default()
+    }
+
+    pub(crate) fn plain(&self, name: &str) -> &[ServerMessage] {
+        self.heard.plain.get(&self.seat(name)).map(Vec::as_slice).unwrap_or_default()
+    }
+
+    /// What somebody was given, in order.
+    pub(crate) fn messages(&self, name: &str) -> Vec<&PeerMessage> {
+        let messages = self.events(name).iter().filter_map(|event| match event {
+            PeerEvent::Message(message) => Some(message),
+            _ => None,
+        });
+        messages.collect()
+    }
+
+    /// What somebody was given on a channel, in words, in order.
+    pub(crate) fn texts(&self, name: &str, channel: Channel) -> Vec<String> {
+        let of_channel = self.messages(name).into_iter().filter(|message| message.channel == channel);
+        of_channel.map(|message| String::from_utf8_lossy(&message.payload).into_owned()).collect()
+    }
+
+    /// The number that somebody had first in the lobby.
+    pub(crate) fn player(&self, name: &str) -> PlayerId {
+        let joined = self.events(name).iter().find_map(|event| match event {
+            PeerEvent::Joined { player, .. } => Some(*player),
+            _ => None,
+        });
+        joined.unwrap_or_else(|| panic!("{name} is not in a lobby: {:?}", self.events(name)))
+    }
+
+    /// How it ended for somebody.
+    pub(crate) fn end(&self, name: &str) -> Option<&Ended> {
+        self.events(name).iter().find_map(|event| match event {
+            PeerEvent::Closed(why) => Some(why),
+            _ => None,
+        })
+    }
+
+    /// The code with which somebody was refused.
+    pub(crate) fn refusal(&self, name: &str) -> Option<ErrorCode> {
+        match self.end(name) {
+            Some(Ended::Refused(refusal)) => Some(refusal.code),
+            _ => None,
+        }
+    }
+
+    /// How many events of somebody are of a kind.
+    pub(crate) fn count(&self, name: &str, is_it: impl Fn(&PeerEvent) -> bool) -> usize {
+        self.events(name).iter().filter(|event| is_it(event)).count()
+    }
+}
