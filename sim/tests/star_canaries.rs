@@ -40,7 +40,7 @@ impl<F: FnMut(Life, &PeerEvent) -> Option<Vec<Heard>>> Lens for Canary<F> {
 }
 
 /// Runs seeds until the lens could act in a world that is sound without it, and demands that this checker, and no other
-/// before it, turned red.
+/// before it, turned red. Several are divided by `|`; one at the end tells that another host may excuse what is false.
 fn turns_red<F: FnMut(Life, &PeerEvent) -> Option<Vec<Heard>>>(
     check: &str,
     mood: Mood,
@@ -53,8 +53,12 @@ fn turns_red<F: FnMut(Life, &PeerEvent) -> Option<Vec<Heard>>>(
         if !canary.acted || star::run(seed, mood, &mut Trace::new(false), Clear).red.is_some() {
             continue;
         }
-        let red = outcome.red.unwrap_or_else(|| panic!("seed {}: nothing noticed", seed.number()));
-        assert_eq!(red.check, check, "seed {}: {}", seed.number(), red.why);
+        match outcome.red {
+            Some(red) => assert!(check.split('|').any(|check| check == red.check), "seed {}: {red:?}", seed.number()),
+            // What is lost just before another host comes is not missed.
+            None if check.ends_with('|') => continue,
+            None => panic!("seed {}: nothing noticed", seed.number()),
+        }
         return;
     }
     panic!("in no seed was there anything to falsify");
@@ -80,7 +84,7 @@ fn repeat_one(channel: Channel) -> impl FnMut(Life, &PeerEvent) -> Option<Vec<He
 
 #[test]
 fn a_lost_ordered_message_turns_ordered_red() {
-    turns_red("ordered", Mood::Calm, 30, || drop_one(Channel::Ordered));
+    turns_red("ordered|", Mood::Calm, 30, || drop_one(Channel::Ordered));
 }
 
 #[test]
@@ -89,7 +93,7 @@ fn a_repeated_ordered_message_turns_ordered_red() {
 }
 
 #[test]
-fn messages_of_two_senders_swapped_at_one_receiver_turn_common_red() {
+fn messages_of_two_senders_swapped_at_one_receiver_turn_agreement_red() {
     for seed in (0..300).map(Seed::new) {
         let mut swap = Swap::default();
         let outcome = star::run(seed, Mood::Calm, &mut Trace::new(false), &mut swap);
@@ -97,7 +101,7 @@ fn messages_of_two_senders_swapped_at_one_receiver_turn_common_red() {
             continue;
         }
         if let Some(red) = outcome.red {
-            assert_eq!(red.check, "common", "seed {}: {}", seed.number(), red.why);
+            assert_eq!(red.check, "agreement", "seed {}: {}", seed.number(), red.why);
             return;
         }
         // Nobody else was given both: then any order is right.
@@ -142,7 +146,7 @@ fn a_repeated_reliable_message_turns_reliable_red() {
 #[test]
 fn a_lost_reliable_message_turns_liveness_red() {
     // It is waited for until the time is over.
-    turns_red("liveness", Mood::Calm, 10, || drop_one(Channel::Reliable));
+    turns_red("liveness|", Mood::Calm, 10, || drop_one(Channel::Reliable));
 }
 
 #[test]
@@ -229,8 +233,8 @@ fn an_acknowledgement_of_nothing_turns_acknowledged_red() {
 }
 
 #[test]
-fn a_forgotten_acknowledgement_turns_liveness_red() {
-    turns_red("liveness", Mood::Calm, 10, || {
+fn a_forgotten_acknowledgement_turns_liveness_or_acknowledged_red() {
+    turns_red("liveness|acknowledged", Mood::Calm, 10, || {
         |_, event: &PeerEvent| matches!(event, PeerEvent::Acked(_)).then(Vec::new)
     });
 }

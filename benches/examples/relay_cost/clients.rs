@@ -70,7 +70,7 @@ impl Clients {
     /// Everybody sends a batch, waits until as many have come as it must get, and begins anew. Returns how many messages
     /// were delivered.
     pub(crate) fn busy(&mut self, shape: Shape, rounds: usize, batch: usize) -> usize {
-        self.each(shape, async move |client, frame, fan| {
+        self.each(shape, &async move |client: &mut Client, frame: Bytes, fan: usize| {
             for _ in 0..rounds {
                 client.exchange(&frame, batch, batch * fan).await;
             }
@@ -82,7 +82,7 @@ impl Clients {
     pub(crate) fn at_20_hz(&mut self, shape: Shape, lasting: Duration) -> usize {
         let rounds = lasting.as_millis() as usize / 50;
         let start = Instant::now() + Duration::from_millis(100);
-        self.each(shape, async move |client, frame, fan| {
+        self.each(shape, &async move |client: &mut Client, frame: Bytes, fan: usize| {
             // Each has its own moment within the 50 ms.
             let phase = Duration::from_micros(u64::from(client.number) * 6_250);
             for round in 0..rounds {
@@ -93,10 +93,9 @@ impl Clients {
         })
     }
 
-    fn each(&mut self, shape: Shape, work: impl AsyncFn(&mut Client, Bytes, usize) -> usize) -> usize {
+    fn each(&mut self, shape: Shape, work: &impl AsyncFn(&mut Client, Bytes, usize) -> usize) -> usize {
         let dialect = self.dialect;
         let executor = LocalExecutor::new();
-        let work = &work;
         let tasks: Vec<_> = self
             .clients
             .iter_mut()

@@ -7,7 +7,8 @@
 //! ```
 //!
 //! Lobbies of 8. `to one` sends each frame to one other member, as players do to their host; `to all` to the other
-//! seven, and a message counts once for every receiver. `PROGRAM idle` measures the memory of idle members instead; `floor` the bare relay alone.
+//! seven, and a message counts once for every receiver. `PROGRAM idle` measures the memory of
+//! idle members instead; `floor` the bare relay alone.
 
 mod bare;
 mod clients;
@@ -34,7 +35,9 @@ fn main() {
     match arguments.iter().map(String::as_str).collect::<Vec<_>>()[..] {
         ["bare"] => bare::serve(),
         ["floor"] => {
-            measure(&Child::bare(), Dialect::Bare).iter().for_each(|(what, cost)| println!("{what:<28} {cost:>10.2}"))
+            for (what, cost) in measure(&Child::bare(), Dialect::Bare) {
+                println!("{what:<28} {cost:>10.2}");
+            }
         }
         [program] => compare(Path::new(program)),
         [program, "idle"] => idle(Path::new(program)),

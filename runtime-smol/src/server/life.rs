@@ -45,6 +45,9 @@ pub(super) fn live(
         })
         .await;
     }));
+    // A question that came too late is dropped, so that whoever asked waits no longer.
+    mailbox.close();
+    while mailbox.try_recv().is_ok() {}
     house.events.0.close();
     house.messages.0.close();
 }

@@ -140,7 +140,7 @@ impl Drawing {
     /// The lane is filled up to now, and empty from here on.
     fn bar(&mut self, life: Life, now: f64) {
         let Some(since) = self.lanes.get_mut(&life).and_then(|lane| lane.joined_at.take()) else { return };
-        self.rect(life, since, now, "usable", 0.0, LANE, "in the lobby");
+        self.rect(life, [since, now], "usable", "in the lobby");
     }
 
     fn set_host(&mut self, life: Life, now: f64, host: Option<PlayerId>) {
@@ -153,12 +153,14 @@ impl Drawing {
             lane.hosts_since.take()
         };
         if let Some(since) = since {
-            self.rect(life, since, now, "dead", LANE, 4.0, "believes to be host");
+            self.rect(life, [since, now], "dead", "believes to be host");
         }
     }
 
-    fn rect(&mut self, life: Life, since: f64, until: f64, class: &str, down: f64, height: f64, title: &str) {
+    fn rect(&mut self, life: Life, [since, until]: [f64; 2], class: &str, title: &str) {
         let Some(seat) = self.seats.get(&life) else { return };
+        // Who is host has a stripe below the lane.
+        let (down, height) = if class == "dead" { (LANE, 4.0) } else { (0.0, LANE) };
         let (x, width, y) = (since * SECOND, (until - since) * SECOND, y_of(*seat) + down);
         let _ = writeln!(
             self.svg,

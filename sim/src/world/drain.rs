@@ -35,13 +35,13 @@ impl World {
                     }
                 }
                 News::Frame(Side::A, frame) => {
-                    watch.on_arrival(self.now, seat, Side::A, &frame);
+                    watch.on_arrival(self.now, seat, index, Side::A, &frame);
                     if let Some(stream) = self.cables[index].stream {
                         self.tell_seat(seat.index(), Some(index), Input::Frame { stream, frame }, watch);
                     }
                 }
                 News::Frame(Side::B, frame) => {
-                    watch.on_arrival(self.now, seat, Side::B, &frame);
+                    watch.on_arrival(self.now, seat, index, Side::B, &frame);
                     if let Some((shard, connection)) = self.cables[index].place {
                         self.house.pending.push_back((shard, Some(index), ServerInput::Frame { connection, frame }));
                         self.run_house(watch);

@@ -1,6 +1,7 @@
 //! What can happen to a player's way to the server, and to the player itself. When, and to whom, is drawn elsewhere.
 
 use super::alarms::Who;
+use super::cable::Cable;
 use super::seat::{Machine, SeatId};
 use super::{Watch, World};
 use crate::net::{LinkConfig as Conditions, Side};
@@ -21,7 +22,7 @@ impl World {
     /// One cut more of the way from this side, or one fewer.
     pub fn cut(&mut self, seat: SeatId, from: Side, is_cut: bool) {
         self.seats[seat.index()].line.cut(from, is_cut);
-        self.each_cable(seat, |cable, line| cable.follow(line));
+        self.each_cable(seat, Cable::follow);
     }
 
     /// No cut is left, and the player reads and is let in again.
@@ -30,13 +31,13 @@ impl World {
         line.heal();
         line.is_reading = true;
         line.is_refused = false;
-        self.each_cable(seat, |cable, line| cable.follow(line));
+        self.each_cable(seat, Cable::follow);
     }
 
     /// The player's side takes what arrives, or does not.
     pub fn set_reading(&mut self, seat: SeatId, is_reading: bool) {
         self.seats[seat.index()].line.is_reading = is_reading;
-        self.each_cable(seat, |cable, line| cable.follow(line));
+        self.each_cable(seat, Cable::follow);
     }
 
     /// The server refuses connections from here, or does not.
@@ -87,7 +88,7 @@ impl World {
         }
     }
 
-    fn each_cable(&mut self, seat: SeatId, mut change: impl FnMut(&mut super::Cable, &super::Line)) {
+    fn each_cable(&mut self, seat: SeatId, mut change: impl FnMut(&mut Cable, &super::Line)) {
         let index = seat.index();
         for cable in 0..self.cables.len() {
             if self.cables[cable].seat == index && self.cables[cable].is_alive() {

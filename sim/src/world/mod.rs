@@ -52,8 +52,8 @@ pub trait Watch {
     fn on_hung_up(&mut self, _now: Instant, _seat: SeatId, _reason: &str) {}
     /// A frame leaves, from the player's side (A) or from the server's (B).
     fn on_frame(&mut self, _now: Instant, _seat: SeatId, _from: Side, _is_text: bool, _bytes: &[u8]) {}
-    /// A frame is about to be told to a player's side (A) or to the server (B).
-    fn on_arrival(&mut self, _now: Instant, _seat: SeatId, _at: Side, _frame: &Frame) {}
+    /// A frame of a connection, all of which are counted, is about to be told to a player's side (A) or the server (B).
+    fn on_arrival(&mut self, _now: Instant, _seat: SeatId, _connection: usize, _at: Side, _frame: &Frame) {}
     /// A player's stream is open, or closed.
     fn on_stream(&mut self, _now: Instant, _seat: SeatId, _is_open: bool) {}
     /// The server tells its application something.

@@ -173,10 +173,10 @@ fn a_full_lobby_takes_nobody_until_somebody_leaves() {
 fn a_wrong_password_and_an_unknown_lobby_are_refused_alike() {
     let mut scene = Scene::new();
     let secret = Join { password: Some("open sesame"), ..Join::default() };
-    scene.join("ann", secret.clone());
+    scene.join("ann", secret);
     scene.run(500);
-    scene.join("bob", Join { password: Some("open, barley"), create: false, ..secret.clone() });
-    scene.join("cid", Join { lobby: "nowhere", create: false, ..secret.clone() });
+    scene.join("bob", Join { password: Some("open, barley"), create: false, ..secret });
+    scene.join("cid", Join { lobby: "nowhere", create: false, ..secret });
     scene.join("dan", Join { create: false, ..secret });
     scene.run(1_000);
     assert_eq!(scene.refusal("bob"), Some(ErrorCode::NoSuchLobbyOrPassword));

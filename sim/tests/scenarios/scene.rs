@@ -38,7 +38,7 @@ impl Watch for Heard {
 }
 
 /// How somebody joins.
-#[derive(Clone, Debug)]
+#[derive(Clone, Copy, Debug)]
 pub(crate) struct Join {
     pub(crate) lobby: &'static str,
     pub(crate) password: Option<&'static str>,

@@ -1,6 +1,7 @@
 //! S11: what is held for a player stays below the configured caps, and one input causes only so much.
 
 use super::{Cast, Check, Life, Seen};
+use std::collections::BTreeMap;
 use webstar_core::config::SessionConfig;
 use webstar_core::server::ServerConfig;
 
@@ -41,15 +42,17 @@ pub enum Holding {
 pub struct Bounds {
     session: SessionConfig,
     server: ServerConfig,
+    /// By life: the most conversations that it had, for what a host gave to its stream outlasts its being host.
+    links: BTreeMap<Life, usize>,
 }
 
 impl Bounds {
     /// The bounds of machines with these settings.
     pub fn of(session: &SessionConfig, server: &ServerConfig) -> Self {
-        Bounds { session: session.clone(), server: server.clone() }
+        Bounds { session: session.clone(), server: server.clone(), links: BTreeMap::new() }
     }
 
-    fn weigh(&self, life: Option<Life>, holding: Holding) -> Result<(), String> {
+    fn weigh(&mut self, life: Option<Life>, holding: Holding) -> Result<(), String> {
         let within = |what: &str, held: usize, most: usize| {
             if held <= most { Ok(()) } else { Err(format!("{life:?}: {what} holds {held} bytes, more than {most}")) }
         };
@@ -58,6 +61,9 @@ impl Bounds {
                 queued.into_iter().try_for_each(|held| within("a lane", held, self.session.send_buffer))
             }
             Holding::Streams { links, up, down } => {
+                let known = life.map_or(0, |life| self.links.get(&life).copied().unwrap_or(0));
+                let links = links.max(known);
+                self.links.extend(life.map(|life| (life, links)));
                 // Each conversation may have its window under way, and one packet that passes it.
                 let most = links.max(1) * (self.session.stream_window + LONGEST_FRAME) + SYSTEM + SIGNALLING;
                 within("the stream to the server", up, most)?;

@@ -164,10 +164,10 @@ impl Cast {
         let number = self.next_number();
         if let Some(sent) = sent {
             let line = self.lines.entry((room, player, sent.channel)).or_default();
-            line.push(number);
-            if sent.seq != line.len() as u64 {
+            if sent.seq != line.len() as u64 + 1 {
                 return None;
             }
+            line.push(number);
         }
         let Said { at, to, kind, payload } = said;
         self.submissions.push(Submission {

@@ -3,9 +3,9 @@
 //! one host's life, so what is missing is judged from the last change of host on.
 
 mod acknowledged;
+mod agreement;
 mod bounds;
 mod cast;
-mod common;
 mod drained;
 mod ended;
 mod fresh;
@@ -17,9 +17,9 @@ mod roster;
 mod tokens;
 
 pub use acknowledged::Acknowledged;
+pub use agreement::Agreement;
 pub use bounds::{Bounds, Holding};
 pub use cast::{Cast, Life, Person, Room, STAMP, Said, Submission, bit, stamp};
-pub use common::Common;
 pub use drained::Drained;
 pub use ended::Ended;
 pub use fresh::{Latest, Unreliable};
@@ -122,7 +122,7 @@ pub struct Checks {
     lobbies: Lobbies,
     provenance: Provenance,
     ordered: Ordered,
-    common: Common,
+    agreement: Agreement,
     reliable: Reliable,
     latest: Latest,
     unreliable: Unreliable,
@@ -142,7 +142,7 @@ impl Checks {
             lobbies: Lobbies,
             provenance: Provenance,
             ordered: Ordered::default(),
-            common: Common::default(),
+            agreement: Agreement::default(),
             reliable: Reliable::default(),
             latest: Latest::default(),
             unreliable: Unreliable::default(),
@@ -196,7 +196,7 @@ impl Checks {
             &mut self.lobbies,
             &mut self.provenance,
             &mut self.ordered,
-            &mut self.common,
+            &mut self.agreement,
             &mut self.reliable,
             &mut self.latest,
             &mut self.unreliable,

@@ -1,6 +1,7 @@
 //! Sees everything that happens in a world and passes it on: to the trace, to the checkers, and to the tally. A lens in
 //! front of it can falsify what is seen, to prove that the checkers notice.
 
+use super::lens::Lens;
 use super::plan::{Mood, Part, Plan};
 use crate::check::Red;
 use crate::check::star::{Bounds, Cast, Checks, Holding, Life, Room, Said, Seen, Submission, bit};
@@ -14,55 +15,9 @@ use webstar_core::peer::{Ended, PeerEvent, PeerMessage, Sent};
 use webstar_core::server::{ServerConfig, ServerEvent};
 use webstar_core::time::Instant;
 use webstar_core::wire::signal::{
-    ClientMessage, Encoding, ErrorCode, Frame, Resume, SIGNAL_TAG, ServerMessage, decode_client, decode_server,
+    ClientMessage, CloseReason, Encoding, ErrorCode, Frame, Resume, SIGNAL_TAG, ServerMessage, decode_client,
+    decode_server,
 };
-
-/// What stands between the machines and their judges.
-pub trait Lens {
-    /// Tells what is to be seen of an event of a life.
-    fn pass(&mut self, life: Life, event: PeerEvent, tell: &mut dyn FnMut(Life, PeerEvent)) {
-        tell(life, event);
-    }
-
-    /// What is to be seen of what is held.
-    fn weigh(&mut self, holding: Holding) -> Holding {
-        holding
-    }
-
-    /// What is to be seen of a drained machine: how many outputs there were and whether it wants more.
-    fn rest(&mut self, _life: Life, outputs: usize, wants_more: bool) -> (usize, bool) {
-        (outputs, wants_more)
-    }
-
-    /// Whether a token that was used before is seen to work.
-    fn replay(&mut self, worked: bool) -> bool {
-        worked
-    }
-}
-
-impl<L: Lens> Lens for &mut L {
-    fn pass(&mut self, life: Life, event: PeerEvent, tell: &mut dyn FnMut(Life, PeerEvent)) {
-        L::pass(self, life, event, tell);
-    }
-
-    fn weigh(&mut self, holding: Holding) -> Holding {
-        L::weigh(self, holding)
-    }
-
-    fn rest(&mut self, life: Life, outputs: usize, wants_more: bool) -> (usize, bool) {
-        L::rest(self, life, outputs, wants_more)
-    }
-
-    fn replay(&mut self, worked: bool) -> bool {
-        L::replay(self, worked)
-    }
-}
-
-/// Falsifies nothing.
-#[derive(Clone, Copy, Debug)]
-pub struct Clear;
-
-impl Lens for Clear {}
 
 /// How a life ended.
 #[derive(Clone, Debug)]
@@ -94,8 +49,9 @@ pub(super) struct Book<'a> {
     pub(super) strangers: BTreeSet<SeatId>,
     /// By seat: the token that it came back with and that has not been answered.
     asked: Vec<Option<Resume>>,
-    /// By seat: the token that worked, until the server has heard that the answer has arrived. So long it is good.
-    answered: Vec<Option<Resume>>,
+    /// By seat: the token that worked and on which connection, until the server has heard something there that was said
+    /// after the answer. So long it is good.
+    answered: Vec<Option<(Resume, usize)>>,
     /// Tokens that have worked.
     pub(super) used: Vec<Resume>,
     /// Lives that have ended and nobody has looked at yet.
@@ -416,33 +372,28 @@ impl Book<'_> {
 
     /// Follows the tokens: one that brought its player back is used as soon as the server hears the player after it has
     /// had the answer.
-    fn follow_tokens(&mut self, seat: SeatId, at: Side, frame: &Frame) {
+    fn follow_tokens(&mut self, seat: SeatId, connection: usize, at: Side, frame: &Frame) {
         let index = usize::from(seat.0);
         let Frame::Binary(bytes) = frame else { return };
         if index >= self.asked.len() {
             return;
         }
         let is_signal = bytes.first() == Some(&SIGNAL_TAG);
+        let (answered, used) = (&mut self.answered[index], &mut self.used);
         if at == Side::A {
             if let (true, Ok(ServerMessage::LobbyJoined(joined))) =
                 (is_signal, decode_server(Encoding::Postcard, frame))
                 && joined.resumed
             {
-                self.used.extend(self.answered[index].take());
-                self.answered[index] = self.asked[index].take();
+                used.extend(answered.take().map(|(resume, _)| resume));
+                *answered = self.asked[index].take().map(|resume| (resume, connection));
             }
             return;
         }
         match decode_client(Encoding::Postcard, frame) {
-            Ok(ClientMessage::Resume(resume)) if is_signal => {
-                let is_newer = self.answered[index].as_ref().is_some_and(|answered| answered.token != resume.token);
-                if is_newer {
-                    self.used.extend(self.answered[index].take());
-                }
-                self.asked[index] = Some(resume);
-            }
+            Ok(ClientMessage::Resume(resume)) if is_signal => self.asked[index] = Some(resume),
             Ok(ClientMessage::Hello(_)) if is_signal => {}
-            _ => self.used.extend(self.answered[index].take()),
+            _ => used.extend(answered.take_if(|(_, on)| *on == connection).map(|(resume, _)| resume)),
         }
     }
 }
@@ -485,8 +436,8 @@ impl<L: Lens> Watch for Eye<'_, L> {
         self.book.note(now, StarStep::Frame { seat, from, bytes: bytes.len() as u32, content });
     }
 
-    fn on_arrival(&mut self, _now: Instant, seat: SeatId, at: Side, frame: &Frame) {
-        self.book.follow_tokens(seat, at, frame);
+    fn on_arrival(&mut self, _now: Instant, seat: SeatId, connection: usize, at: Side, frame: &Frame) {
+        self.book.follow_tokens(seat, connection, at, frame);
     }
 
     fn on_server_event(&mut self, now: Instant, event: ServerEvent) {
@@ -520,8 +471,6 @@ impl<L: Lens> Watch for Eye<'_, L> {
         book.checks.see(life, &Seen::Rested { outputs, wants_more }, &book.cast);
     }
 }
-
-use webstar_core::wire::signal::CloseReason;
 
 /// Whether somebody is at fault when a connection is closed for this.
 fn is_fault(reason: CloseReason) -> bool {

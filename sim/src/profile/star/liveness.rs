@@ -22,7 +22,7 @@ impl<L: Lens> Run<'_, L> {
         let quiet = self.world.now();
         self.eye.note(quiet, Step::Quiet);
         self.heal();
-        let is_well = self.wait_for(quiet, |run| run.pending()) && {
+        let is_well = self.wait_for(quiet, Self::pending) && {
             self.last_words();
             self.wait_for(quiet, |run| run.pending().or_else(|| run.missing()))
         };

@@ -6,13 +6,14 @@ mod application;
 mod eye;
 mod faults;
 mod goodbye;
+mod lens;
 mod liveness;
 mod plan;
 mod talk;
 mod words;
 
-pub use eye::{Clear, Lens};
 pub use faults::{Fault, Harm, Kinds};
+pub use lens::{Clear, Lens};
 pub use plan::{Deed, LobbyPlan, Mood, Part, Plan, SeatPlan, What};
 pub use talk::{Ears, Load, Mouth, Talking, Voice};
 

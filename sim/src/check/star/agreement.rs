@@ -8,14 +8,14 @@ use webstar_core::wire::signal::Epoch;
 
 /// Watches the order that all have in common.
 #[derive(Debug, Default)]
-pub struct Common {
+pub struct Agreement {
     /// By lobby and life of the star, by receiver: the numbers of what was delivered.
     heard: BTreeMap<(Room, Epoch), BTreeMap<Life, Vec<u32>>>,
 }
 
-impl Check for Common {
+impl Check for Agreement {
     fn name(&self) -> &'static str {
-        "common"
+        "agreement"
     }
 
     fn see(&mut self, life: Option<Life>, seen: &Seen<'_>, cast: &Cast) -> Result<(), String> {
