@@ -304,7 +304,10 @@ impl Future for Driver {
         for _ in 0..TURNS {
             let mut has_moved = me.on_handles_and_time(cx);
             has_moved |= me.on_streams(cx);
+            let was_stalled = !me.fresh.is_empty();
             me.hand_on();
+            // Streams were not read meanwhile, so they would not wake either.
+            has_moved |= was_stalled && me.fresh.is_empty();
             if has_moved {
                 continue;
             }

@@ -87,3 +87,28 @@ fn peers_find_each_other_by_name() {
     let mut cem = Program::start(&game);
     assert_eq!(cem.wait_for("joined")["lobby"], "den");
 }
+
+#[test]
+fn a_lobby_goes_on_when_its_host_hands_over_and_when_it_leaves() {
+    let server = Server::start();
+    let mut ann = Program::join(&server, "room", "ann", &[]);
+    let mut bob = Program::join(&server, "room", "bob", &[]);
+    let mut cem = Program::join(&server, "room", "cem", &[]);
+    ann.wait_until("player_joined", |event| event["name"] == "cem");
+    ann.say("/handover 2");
+    for player in [&mut ann, &mut bob, &mut cem] {
+        let changed = player.wait_for("host_changed");
+        assert_eq!((&changed["host"], &changed["cause"]), (&2.into(), &"chosen".into()));
+        assert!(changed["gap_ms"].is_number() && changed["epoch"].is_string(), "{changed}");
+    }
+    ann.say("from ann");
+    for player in [&mut ann, &mut bob, &mut cem] {
+        player.hear("from ann");
+    }
+    assert_eq!(bob.finish().code, Some(0));
+    cem.wait_until("host_changed", |changed| changed["host"] != 2);
+    ann.wait_until("host_changed", |changed| changed["host"] != 2);
+    cem.say("from cem");
+    ann.hear("from cem");
+    cem.hear("from cem");
+}

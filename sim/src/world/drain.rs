@@ -235,6 +235,7 @@ impl World {
                 ServerOutput::Close { connection, reason } => {
                     let cable = self.house.shards[shard].free(connection);
                     let cable = cable.unwrap_or_else(|| panic!("shard {shard} closes no {connection:?}"));
+                    watch.on_server_closes(now, cable, reason);
                     self.cables[cable].close(now, Side::B, &snake_case(reason));
                     touched.push(cable);
                 }

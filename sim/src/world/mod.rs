@@ -31,7 +31,7 @@ use webstar_core::peer::{
 };
 use webstar_core::server::{Input as ServerInput, ServerEvent, ServerStats};
 use webstar_core::time::{Duration, Instant};
-use webstar_core::wire::signal::{ClientMessage, Encoding, Frame, ServerMessage, encode_client};
+use webstar_core::wire::signal::{ClientMessage, CloseReason, Encoding, Frame, ServerMessage, encode_client};
 
 /// How often the server is told the wall clock.
 const WALL_CLOCK: Duration = Duration::from_secs(5);
@@ -58,6 +58,8 @@ pub trait Watch {
     fn on_stream(&mut self, _now: Instant, _seat: SeatId, _is_open: bool) {}
     /// The server tells its application something.
     fn on_server_event(&mut self, _now: Instant, _event: ServerEvent) {}
+    /// The server closes a connection.
+    fn on_server_closes(&mut self, _now: Instant, _connection: usize, _reason: CloseReason) {}
     /// A machine has been drained: so many outputs came of one input. Nobody is the server.
     fn on_rest(&mut self, _now: Instant, _seat: Option<SeatId>, _outputs: usize, _wants_more: bool) {}
 }

@@ -1,6 +1,7 @@
 //! Sees everything that happens in a world and passes it on: to the trace, to the checkers, and to the tally. A lens in
 //! front of it can falsify what is seen, to prove that the checkers notice.
 
+use super::closings::{self, Closing, Closings};
 use super::lens::Lens;
 use super::plan::{Mood, Part, Plan};
 use crate::check::Red;
@@ -54,6 +55,7 @@ pub(super) struct Book<'a> {
     answered: Vec<Option<(Resume, usize)>>,
     /// Tokens that have worked.
     pub(super) used: Vec<Resume>,
+    closings: Closings,
     /// Lives that have ended and nobody has looked at yet.
     pub(super) ends: Vec<End>,
     /// Whether the server still owes an answer to a stranger.
@@ -76,6 +78,7 @@ impl<'a, L: Lens> Eye<'a, L> {
             asked: vec![None; seats],
             answered: vec![None; seats],
             used: Vec::new(),
+            closings: Closings::default(),
             ends: Vec::new(),
             replays: 0,
         };
@@ -437,6 +440,7 @@ impl<L: Lens> Watch for Eye<'_, L> {
     }
 
     fn on_arrival(&mut self, _now: Instant, seat: SeatId, connection: usize, at: Side, frame: &Frame) {
+        self.book.closings.on_arrival(connection, at);
         self.book.follow_tokens(seat, connection, at, frame);
     }
 
@@ -449,16 +453,23 @@ impl<L: Lens> Watch for Eye<'_, L> {
                 }
             }
             ServerEvent::Refused { .. } => self.book.tally.mark("server_refused"),
-            ServerEvent::Closed { reason, .. } => {
-                self.book.tally.mark(closed_mark(*reason));
-                if self.book.mood != Mood::Swarm && is_fault(*reason) {
-                    let why = format!("the server closed a connection without any fault: {reason:?}");
-                    self.book.checks.fail("stays", why);
-                }
-            }
             _ => {}
         }
         self.book.told(now, None, "server", &event);
+    }
+
+    fn on_server_closes(&mut self, _now: Instant, connection: usize, reason: CloseReason) {
+        let book = &mut self.book;
+        book.tally.mark(closings::mark(reason));
+        match book.closings.judge(connection, reason) {
+            Closing::Fine => {}
+            Closing::Excused(why) => *book.tally.excused.entry(why).or_default() += 1,
+            Closing::Fault if book.mood == Mood::Swarm => {}
+            Closing::Fault => {
+                let why = format!("the server closed a connection without any fault: {reason:?}");
+                book.checks.fail("stays", why);
+            }
+        }
     }
 
     fn on_rest(&mut self, _now: Instant, seat: Option<SeatId>, outputs: usize, wants_more: bool) {
@@ -469,30 +480,5 @@ impl<L: Lens> Watch for Eye<'_, L> {
             None => (outputs, wants_more),
         };
         book.checks.see(life, &Seen::Rested { outputs, wants_more }, &book.cast);
-    }
-}
-
-/// Whether somebody is at fault when a connection is closed for this.
-fn is_fault(reason: CloseReason) -> bool {
-    use CloseReason::{BadMessages, FellBehind, HandshakeTimeout, Idle, RateLimited, TimedOut, TokenReused, TooSlow};
-    matches!(
-        reason,
-        BadMessages | FellBehind | HandshakeTimeout | Idle | RateLimited | TimedOut | TokenReused | TooSlow
-    )
-}
-
-fn closed_mark(reason: CloseReason) -> &'static str {
-    match reason {
-        CloseReason::TooSlow => "closed_too_slow",
-        CloseReason::Idle => "closed_idle",
-        CloseReason::Replaced => "closed_replaced",
-        CloseReason::HandshakeTimeout => "closed_handshake",
-        CloseReason::RateLimited => "closed_rate_limited",
-        CloseReason::BadMessages => "closed_bad_messages",
-        CloseReason::TimedOut => "closed_timed_out",
-        CloseReason::TokenReused => "closed_token_reused",
-        CloseReason::FellBehind => "closed_fell_behind",
-        CloseReason::Kicked => "closed_kicked",
-        _ => "closed_otherwise",
     }
 }

@@ -3,6 +3,7 @@
 //! in [`Plan`]; what is judged, in the checkers.
 
 mod application;
+mod closings;
 mod eye;
 mod faults;
 mod goodbye;
