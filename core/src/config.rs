@@ -146,6 +146,8 @@ pub struct PlayerConfig {
     pub signaling_server: String,
     /// A relay apart from the lobby server: `ws://HOST:PORT/relay`; none: the lobby server relays.
     pub relay_server: Option<String>,
+    /// Whether the lobby server relays while `relay_server` cannot be reached.
+    pub use_websocket_fallback: bool,
     /// Whether a connection that breaks is opened again.
     pub auto_reconnect: bool,
     /// Attempts to reach the server at first, before it is given up. A connection that breaks later is tried again for
@@ -193,6 +195,7 @@ impl Default for PlayerConfig {
         PlayerConfig {
             signaling_server: "ws://127.0.0.1:8080/ws".into(),
             relay_server: None,
+            use_websocket_fallback: true,
             auto_reconnect: true,
             max_reconnect_attempts: 3,
             connection_timeout: Duration::from_secs(10),

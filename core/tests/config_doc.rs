@@ -11,6 +11,7 @@ const DOCUMENT: &str = include_str!("../../docs/config.md");
 const SHOWN: &[(&str, &str, &str)] = &[
     ("signaling_server", include_str!("peer_join.rs"), "the_first_thing_is_a_stream_to_the_server"),
     ("relay_server", include_str!("peer_join.rs"), "a_relay_of_its_own_is_entered_with_the_token"),
+    ("use_websocket_fallback", include_str!("peer_relay.rs"), "while_the_relay_is_away_the_server_relays"),
     ("auto_reconnect", include_str!("peer_life.rs"), "without_auto_reconnect_a_cut_is_the_end"),
     ("max_reconnect_attempts", include_str!("peer_join.rs"), "a_server_that_cannot_be_reached_is_given_up"),
     ("connection_timeout", include_str!("peer_join.rs"), "each_step_of_joining_has_its_time"),

@@ -324,7 +324,12 @@ fn what_changed_while_away_is_told_before_being_back() {
 #[test]
 fn a_relay_of_its_own_is_entered_with_the_token() {
     let relay_server = Some("ws://relay/relay".to_string());
-    let config = PlayerConfig { relay_server, relay_timeout: 3 * SECOND, ..PlayerConfig::default() };
+    let config = PlayerConfig {
+        relay_server,
+        relay_timeout: 3 * SECOND,
+        use_websocket_fallback: false,
+        ..PlayerConfig::default()
+    };
     let (mut peer, drained) = inside(config, &[1, 2]);
     assert_eq!(drained.opened, [(StreamId(2), "ws://relay/relay".to_string())]);
     assert_eq!(drained.next.expect("it has a time").0, at(3_000));

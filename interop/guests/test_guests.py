@@ -129,8 +129,8 @@ async def a_player_and_two_guests(webstar, url):
     assert await gus.end() == 0
 
     assert await ann.end() == 0
-    assert names(await pia.until(type="player_list_updated")) == ["pia"]
     await pia.until(type="host_migration", new_host_id=2)
+    assert names(await pia.until(type="player_list_updated")) == ["pia"]
     await pia.leave()
 
 

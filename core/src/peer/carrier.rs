@@ -1,17 +1,21 @@
-//! A relay apart from the lobby server: a second stream that carries the star and nothing else. Without one the server
-//! connection carries it.
+//! What carries the star: the server connection, or a relay apart from the lobby server, a second stream that carries
+//! the star and nothing else. While the relay is away the server connection does, if that is allowed.
 
 use super::outbox::Act;
 use super::{Peer, Phase, Target};
 use crate::id::StreamId;
 use crate::time::{Duration, Instant};
-use crate::wire::relay;
-use crate::wire::signal::{self, ClientMessage, Encoding, Frame, JoinRelay, Secret, ServerMessage};
+use crate::wire::relay::TAG;
+use crate::wire::signal::{self, ClientMessage, Encoding, Frame, JoinRelay, Ping, Secret, ServerMessage};
 use rand::RngExt;
 
 /// The pause after the first failure; it doubles with each, up to the longest.
 const PAUSE_FIRST: Duration = Duration::from_millis(500);
 const PAUSE_MOST: Duration = Duration::from_secs(4);
+/// When nothing has come from the relay for so long it is asked whether it is there.
+const ASK_AFTER: Duration = Duration::from_secs(5);
+/// How long it may take to answer.
+const ANSWER_WITHIN: Duration = Duration::from_secs(5);
 
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 enum Step {
@@ -34,11 +38,25 @@ pub(super) struct Carrier {
     until: Option<Instant>,
     failures: u32,
     token: Option<Secret>,
+    /// The relay was asked whether it is there.
+    is_asked: bool,
+    heard_at: Instant,
+    /// The stream that carries, as the star was told.
+    carrying: Option<StreamId>,
 }
 
 impl Carrier {
-    pub(super) fn new() -> Self {
-        Carrier { step: Step::Off, stream: None, until: None, failures: 0, token: None }
+    pub(super) fn new(now: Instant) -> Self {
+        Carrier {
+            step: Step::Off,
+            stream: None,
+            until: None,
+            failures: 0,
+            token: None,
+            is_asked: false,
+            heard_at: now,
+            carrying: None,
+        }
     }
 
     /// It is over; gives the stream that is to be closed.
@@ -56,21 +74,53 @@ impl Carrier {
 impl Peer {
     /// The stream on which relayed frames leave.
     pub(super) fn carrying(&self) -> Option<StreamId> {
+        let is_inside = matches!(self.connection.phase, Phase::In | Phase::Leaving);
+        let server = self.connection.stream.filter(|_| is_inside);
         match self.config.relay_server {
-            Some(_) => self.carrier.stream.filter(|_| self.carrier.step == Step::Joined),
-            None => self.connection.stream.filter(|_| matches!(self.connection.phase, Phase::In | Phase::Leaving)),
+            Some(_) if self.carrier.step == Step::Joined => self.carrier.stream,
+            Some(_) => server.filter(|_| self.config.use_websocket_fallback),
+            None => server,
+        }
+    }
+
+    /// When anything was last heard on the stream that carries.
+    pub(super) fn carrier_heard_at(&self) -> Instant {
+        if self.carrying() == self.carrier.stream { self.carrier.heard_at } else { self.connection.heard_at() }
+    }
+
+    /// The streams have changed: the star is told which of them carries it.
+    pub(super) fn choose_carrier(&mut self) {
+        let (old, new) = (self.carrier.carrying, self.carrying());
+        if old == new {
+            return;
+        }
+        self.carrier.carrying = new;
+        let is_lost = old.is_some_and(|old| self.carrier.stream != Some(old) && self.connection.stream != Some(old));
+        if is_lost || new.is_none() {
+            // What was under way in it is sent again.
+            self.star.set_carried(self.now, false, &mut self.out);
+        }
+        self.star.set_carried(self.now, new.is_some(), &mut self.out);
+        let is_server = new == self.connection.stream;
+        self.star.on_buffered(self.now, if is_server { self.connection.buffered } else { 0 }, &mut self.out);
+    }
+
+    /// A relayed packet has come.
+    pub(super) fn on_packet(&mut self, frame: &[u8]) {
+        // A host that has said goodbye hands nothing on: what it does not acknowledge its sender knows for lost.
+        if self.connection.phase != Phase::Leaving || !self.star.is_hosting() {
+            self.star.on_frame(self.now, frame, &mut self.out);
         }
     }
 
     /// In the lobby, with what admits to the relay.
     pub(super) fn on_relay_token(&mut self, token: Option<Secret>) {
-        if self.config.relay_server.is_none() {
-            return self.star.set_carried(self.now, true, &mut self.out);
-        }
+        self.choose_carrier();
         if token.is_some() {
             self.carrier.token = token;
         }
         if self.carrier.step == Step::Off {
+            // Without a relay of its own there is nothing to open.
             self.open_carrier();
         }
     }
@@ -98,18 +148,25 @@ impl Peer {
     }
 
     pub(super) fn on_carrier_frame(&mut self, frame: &Frame) {
+        self.carrier.heard_at = self.now;
+        if self.carrier.step == Step::Joined {
+            self.carrier.is_asked = false;
+            self.carrier.until = Some(self.now + ASK_AFTER);
+        }
         if let Frame::Binary(bytes) = frame
-            && bytes.first() == Some(&relay::TAG)
+            && bytes.first() == Some(&TAG)
         {
-            return self.star.on_frame(self.now, bytes, &mut self.out);
+            return self.on_packet(bytes);
         }
         match signal::decode_server(Encoding::Postcard, frame) {
             Ok(ServerMessage::RelayJoined) if self.carrier.step == Step::Joining => {
                 self.carrier.step = Step::Joined;
-                self.carrier.until = None;
+                self.carrier.is_asked = false;
+                self.carrier.until = Some(self.now + ASK_AFTER);
                 self.carrier.failures = 0;
-                self.star.set_carried(self.now, true, &mut self.out);
+                self.choose_carrier();
             }
+            Ok(ServerMessage::Pong(_)) => {}
             Ok(ServerMessage::Error(error)) => self.on_carrier_lost(&error.message),
             Ok(_) | Err(_) => self.out.dropped.frames += 1,
         }
@@ -120,12 +177,12 @@ impl Peer {
         if let Some(stream) = self.carrier.stream.take() {
             self.out.act(Act::Close(stream));
         }
-        self.star.set_carried(self.now, false, &mut self.out);
         let pause = PAUSE_FIRST.saturating_mul(1 << self.carrier.failures.min(16)).min(PAUSE_MOST);
         let pause = pause.mul_f64(self.random.random_range(0.5..=1.0));
         self.carrier.failures = self.carrier.failures.saturating_add(1);
         self.carrier.step = Step::Pausing;
         self.carrier.until = Some(self.now + pause);
+        self.choose_carrier();
         self.out.note(|| format!("the relay is away: {why}"));
     }
 
@@ -134,8 +191,22 @@ impl Peer {
             match self.carrier.step {
                 Step::Opening | Step::Joining => self.on_carrier_lost("it did not answer in time"),
                 Step::Pausing => self.open_carrier(),
-                Step::Off | Step::Joined => self.carrier.until = None,
+                Step::Joined if self.carrier.is_asked => self.on_carrier_lost("it fell silent"),
+                Step::Joined => {
+                    self.carrier.is_asked = true;
+                    self.carrier.until = Some(self.now + ANSWER_WITHIN);
+                    self.ask_carrier();
+                }
+                Step::Off => self.carrier.until = None,
             }
+        }
+    }
+
+    /// Asks who is at the other end of the stream that carries whether it is there.
+    pub(super) fn ask_carrier(&mut self) {
+        if let Some(stream) = self.carrying() {
+            let frame = signal::encode_client(Encoding::Postcard, &ClientMessage::Ping(Ping::default()));
+            self.out.act(Act::Send(stream, frame));
         }
     }
 }

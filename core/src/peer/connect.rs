@@ -98,6 +98,18 @@ impl Connection {
         self.on_heard(now);
     }
 
+    /// The pause is over.
+    pub(super) fn hurry(&mut self, now: Instant) {
+        if self.phase == Phase::Pausing {
+            self.until = Some(now);
+        }
+    }
+
+    /// When the server was last heard.
+    pub(super) fn heard_at(&self) -> Instant {
+        self.heard_at
+    }
+
     fn on_heard(&mut self, now: Instant) {
         self.heard_at = now;
         self.is_asked = false;
@@ -131,12 +143,14 @@ fn is_final(reason: CloseReason) -> bool {
         | CloseReason::HostLost
         | CloseReason::FellBehind
         | CloseReason::TokenReused
-        | CloseReason::LobbyClosed => true,
+        | CloseReason::LobbyClosed
+        | CloseReason::UnsupportedVersion => true,
         CloseReason::HandshakeTimeout
         | CloseReason::Idle
         | CloseReason::TooSlow
         | CloseReason::RateLimited
-        | CloseReason::ShuttingDown => false,
+        | CloseReason::ShuttingDown
+        | CloseReason::Busy => false,
     }
 }
 
@@ -189,14 +203,18 @@ impl Peer {
             self.out.act(Act::Close(stream));
         }
         self.lose_requests();
-        if self.config.relay_server.is_none() {
-            self.star.set_carried(self.now, false, &mut self.out);
-        }
+        self.choose_carrier();
+        self.star.tell_guests_drained(&mut self.out);
         if was_in {
             self.connection.broke_at = self.now;
             if self.now.since(self.connection.joined_at) >= SETTLED_AFTER {
                 self.connection.failures = 0;
             }
+        }
+        if !was_in {
+            // Where we were sent may be gone; whom we know tells where else to go.
+            self.connection.redirects = 0;
+            self.connection.url.clone_from(&self.config.signaling_server);
         }
         self.connection.failures = self.connection.failures.saturating_add(1);
         let has_place = self.connection.place.is_some();
@@ -204,6 +222,9 @@ impl Peer {
             Some(_) => !self.config.auto_reconnect || !has_place,
             None => self.connection.failures >= self.config.max_reconnect_attempts,
         };
+        if gives_up && self.leave_by.is_some() {
+            return self.end(Ended::Left);
+        }
         if gives_up {
             return self.end(Ended::Unreachable { why: why.into() });
         }
@@ -240,7 +261,7 @@ impl Peer {
             && bytes.first() == Some(&crate::wire::relay::TAG)
         {
             // Without a relay of its own the server connection carries the star.
-            return self.star.on_frame(self.now, bytes, &mut self.out);
+            return self.on_packet(bytes);
         }
         let message = match signal::decode_server(Encoding::Postcard, frame) {
             Ok(message) => message,
@@ -278,6 +299,8 @@ impl Peer {
                 self.end(Ended::PutOut(reason));
             }
             (Leaving, ServerMessage::LobbyLeft) => self.end(Ended::Left),
+            // There is nothing to leave.
+            (Leaving, ServerMessage::Error(error)) if error.request == 0 => self.end(Ended::Left),
             (In, ServerMessage::LobbyLeft) => self.end(Ended::PutOut(CloseReason::Left)),
             // The lobby goes on; when the connection closes we come back.
             (_, ServerMessage::Closing(_) | ServerMessage::Pong(_)) => {}

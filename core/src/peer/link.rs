@@ -283,7 +283,12 @@ impl Link {
 
     /// Bytes held for sending, waiting and unacknowledged.
     pub(super) fn queued(&self) -> usize {
-        Priority::ALL.into_iter().map(|priority| self.session.queued(priority)).sum()
+        Priority::ALL.into_iter().map(|priority| self.queued_in(priority)).sum()
+    }
+
+    /// The same of one lane.
+    pub(super) fn queued_in(&self, priority: Priority) -> usize {
+        self.session.queued(priority)
     }
 
     /// The path in use.

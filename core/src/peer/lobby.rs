@@ -6,7 +6,7 @@ use super::{Peer, Phase};
 use crate::id::PlayerId;
 use crate::time::Instant;
 use crate::wire::signal::{
-    CloseReason, Data, HostMigration, LobbyInfo, LobbyJoined, PlayerEntry, PlayerList, Role, ServerError, ServerMessage,
+    CloseReason, Data, HostMigration, LobbyInfo, LobbyJoined, PlayerEntry, PlayerList, ServerError, ServerMessage,
 };
 use std::collections::BTreeMap;
 
@@ -82,7 +82,8 @@ impl Peer {
     /// In, or back in. What has changed in the meantime is told before the player is told to be back.
     pub(super) fn on_lobby_joined(&mut self, joined: LobbyJoined) {
         let LobbyJoined { player_id, player_list, host_id, epoch, lobby: info, token, relay_token, .. } = joined;
-        if self.lobby.is_some() && player_id != self.star.me {
+        let is_here = player_list.iter().any(|entry| entry.player_id == player_id);
+        if !is_here || self.lobby.is_some() && player_id != self.star.me {
             self.out.dropped.frames += 1;
             return;
         }
@@ -119,10 +120,14 @@ impl Peer {
     }
 
     fn on_player_list(&mut self, list: PlayerList) {
-        if let Some(lobby) = &mut self.lobby {
-            lobby.roster.update(list.player_list, &list.left, &mut self.out);
-            self.sync();
+        let Some(lobby) = &mut self.lobby else { return };
+        if !list.player_list.iter().any(|entry| entry.player_id == self.star.me) {
+            // Who is put out is told so; a roster without us is none of ours.
+            self.out.dropped.frames += 1;
+            return;
         }
+        lobby.roster.update(list.player_list, &list.left, &mut self.out);
+        self.sync();
     }
 
     fn on_host_migration(&mut self, migration: &HostMigration) {
@@ -160,13 +165,6 @@ impl Peer {
         let kind = Kind::new(RELAYED).expect("the name is short");
         let payload = data.to_bytes();
         self.out.event(PeerEvent::Message(PeerMessage { from, channel: Channel::Reliable, seq: 0, kind, payload }));
-    }
-
-    /// The guests that a message is meant for.
-    pub(super) fn guests(&self, is_meant: impl Fn(PlayerId) -> bool) -> Vec<PlayerId> {
-        let entries = self.lobby.iter().flat_map(|lobby| lobby.roster.iter());
-        let guests = entries.filter(|entry| entry.role == Role::Guest && entry.connected && is_meant(entry.player_id));
-        guests.map(|entry| entry.player_id).collect()
     }
 
     fn on_refused(&mut self, error: ServerError) {

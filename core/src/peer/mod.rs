@@ -12,7 +12,9 @@
 mod carrier;
 mod command;
 mod connect;
+mod doubt;
 mod event;
+mod guests;
 mod keys;
 mod kinds;
 pub mod link;
@@ -36,12 +38,13 @@ use crate::config::{ConfigError, PlayerConfig};
 use crate::id::{CommandId, PlayerId, StreamId};
 use crate::time::Instant;
 use crate::wire::frame::Priority;
-use crate::wire::signal::{ClientMessage, CloseReason, Data, Frame, MAX_FRAME, RelayData, Role};
+use crate::wire::signal::{ClientMessage, CloseReason, Frame, Role};
 use crate::wire::star::{MAX_KIND, MAX_LEFT_OUT};
 use bytes::Bytes;
 use carrier::Carrier;
-use command::LEAVE_WITHIN;
+use command::{Handing, LEAVE_WITHIN};
 use connect::{Connection, Phase};
+use doubt::Doubt;
 use lobby::{Lobby, RELAYED};
 use outbox::{Act, Outbox};
 use rand::SeedableRng;
@@ -162,11 +165,6 @@ pub enum PeerTimer {
     Star,
 }
 
-/// Bytes that may wait for the server before data for guests is refused.
-const GUEST_WINDOW: usize = 256 * 1024;
-/// What a message for a guest may have around its data.
-const GUEST_OVERHEAD: usize = 64;
-
 /// One player.
 #[derive(Debug)]
 pub struct Peer {
@@ -187,6 +185,8 @@ pub struct Peer {
     is_hidden: bool,
     /// Leaving, at the latest then.
     leave_by: Option<Instant>,
+    handing: Handing,
+    doubt: Doubt,
     /// The frame that is lent out.
     lent: Option<Frame>,
 }
@@ -202,7 +202,7 @@ impl Peer {
             weather: Weather::new(config.simulate_packet_loss, config.simulate_latency, draws),
             out: Outbox::new(config.debug),
             connection: Connection::new(config.signaling_server.clone(), now),
-            carrier: Carrier::new(),
+            carrier: Carrier::new(now),
             config,
             request,
             now,
@@ -214,6 +214,8 @@ impl Peer {
             requests: BTreeSet::new(),
             is_hidden: false,
             leave_by: None,
+            handing: Handing::default(),
+            doubt: Doubt::default(),
             lent: None,
         };
         peer.on_server_timeout();
@@ -309,6 +311,7 @@ impl Peer {
             Some(Act::Open(stream, target)) => return Output::Open { stream, target },
             Some(Act::Close(stream)) => return Output::Close { stream },
             Some(Act::Send(stream, frame)) => {
+                self.tell_guests_drained();
                 let payload = match self.lent.insert(frame) {
                     Frame::Binary(bytes) => Payload::Binary(bytes),
                     Frame::Text(bytes) => Payload::Text(core::str::from_utf8(bytes).unwrap_or_default()),
@@ -409,6 +412,7 @@ impl Peer {
     fn on_buffered(&mut self, stream: StreamId, bytes: usize) -> Result<(), InputError> {
         if self.whose(stream)? == Whose::Server {
             self.connection.buffered = bytes;
+            self.tell_guests_drained();
         }
         if self.carrying() == Some(stream) {
             self.star.on_buffered(self.now, bytes, &mut self.out);
@@ -427,6 +431,8 @@ impl Peer {
         }
         self.star.settle_pressure(self.now, &mut self.out);
         self.put_out_fallen();
+        self.doubt_host();
+        self.hand_over_if_flushed();
         self.leave_if_flushed();
     }
 
@@ -434,51 +440,16 @@ impl Peer {
         if self.connection.phase == Phase::Ended {
             return None;
         }
-        let server =
-            [self.connection.deadline(), self.carrier.deadline(), self.leave_deadline(), self.hostless_until()];
+        let server = [
+            self.connection.deadline(),
+            self.carrier.deadline(),
+            self.leave_deadline(),
+            self.hostless_until(),
+            self.doubt_deadline(),
+        ];
         let server = server.into_iter().flatten().min().map(|at| (at, PeerTimer::Server));
         let weather = self.weather.deadline().map(|at| (at, PeerTimer::Star));
         [server, self.star.deadline(), weather].into_iter().flatten().min_by_key(|(at, _)| *at)
-    }
-
-    /// A message for a guest goes through the server, whatever its kind.
-    fn send_to_guest(&mut self, guest: PlayerId, channel: Channel, payload: &[u8]) -> Result<Sent, SendError> {
-        let data = Data::of_bytes(payload);
-        if self.connection.phase != Phase::In {
-            return Err(SendError::NotJoined);
-        }
-        if data.as_json().len() + GUEST_OVERHEAD > MAX_FRAME {
-            return Err(SendError::TooLong { max: MAX_FRAME - GUEST_OVERHEAD });
-        }
-        if self.connection.buffered > GUEST_WINDOW {
-            return Err(self.star.refused(channel, self.connection.buffered));
-        }
-        let sent = self.star.number(channel);
-        self.say(&ClientMessage::RelayData(RelayData { from_player: self.star.me, to_player: guest, data }));
-        if channel.is_kept() {
-            self.out.event(PeerEvent::Acked(sent));
-        }
-        Ok(sent)
-    }
-
-    /// The guests among those meant get it through the server, as far as it carries.
-    fn send_to_guests(&mut self, to: &Destination, payload: &[u8]) {
-        let guests = match to {
-            Destination::All | Destination::Others => self.guests(|_| true),
-            Destination::AllBut(players) => self.guests(|guest| !players.contains(&guest)),
-            Destination::Host | Destination::One(_) => return,
-        };
-        if guests.is_empty() || self.connection.phase != Phase::In || self.connection.buffered > GUEST_WINDOW {
-            return;
-        }
-        let data = Data::of_bytes(payload);
-        if data.as_json().len() + GUEST_OVERHEAD > MAX_FRAME {
-            return;
-        }
-        for to_player in guests {
-            let data = data.clone();
-            self.say(&ClientMessage::RelayData(RelayData { from_player: self.star.me, to_player, data }));
-        }
     }
 }
 

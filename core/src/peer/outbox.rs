@@ -16,6 +16,12 @@ pub(super) enum Act {
     Send(StreamId, Frame),
 }
 
+impl Act {
+    fn bytes(&self) -> usize {
+        if let Act::Send(_, frame) = self { frame.bytes().len() } else { 0 }
+    }
+}
+
 /// What had no effect, by reason.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
 pub struct PeerDropped {
@@ -38,6 +44,8 @@ pub struct PeerDropped {
 #[derive(Debug, Default)]
 pub(super) struct Outbox {
     acts: VecDeque<Act>,
+    /// Bytes of messages among them.
+    pub(super) bytes: usize,
     events: VecDeque<PeerEvent>,
     notes: Option<VecDeque<String>>,
     is_over: bool,
@@ -52,6 +60,7 @@ impl Outbox {
     }
 
     pub(super) fn act(&mut self, act: Act) {
+        self.bytes += act.bytes();
         self.acts.push_back(act);
     }
 
@@ -73,7 +82,9 @@ impl Outbox {
     }
 
     pub(super) fn poll_act(&mut self) -> Option<Act> {
-        self.acts.pop_front()
+        let act = self.acts.pop_front()?;
+        self.bytes -= act.bytes();
+        Some(act)
     }
 
     pub(super) fn poll_event(&mut self) -> Option<PeerEvent> {

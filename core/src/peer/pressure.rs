@@ -5,6 +5,8 @@
 //! messages and asks the members to do the same, until the slow one is down to a quarter. What is under way by then
 //! fits into the other half. Who gets nowhere at all for [`STALLED`] while others wait for it is put out. A member that
 //! is away holds up nobody; it is put out when it would need more than the host keeps.
+//!
+//! A host that gives up its role holds, too: what it has taken shall arrive before another is host.
 
 use super::event::Channel;
 use super::outbox::Outbox;
@@ -53,7 +55,8 @@ impl Star {
             self.put_out_stalled(now, out);
         }
         let (slowest, limit) = (self.slowest(), self.config.resume_log);
-        let holds = if self.is_holding { slowest > limit / 4 } else { slowest > limit / 2 };
+        let is_slow = if self.is_holding { slowest > limit / 4 } else { slowest > limit / 2 };
+        let holds = is_slow || self.is_frozen;
         if holds != self.is_holding {
             self.is_holding = holds;
             self.spokes.values_mut().for_each(|spoke| spoke.hold(now, holds));
@@ -87,6 +90,11 @@ impl Star {
         self.spokes.remove(&player);
         self.fallen.insert(player);
         out.fallen.push(player);
+    }
+
+    /// As host: nothing that is kept is taken from now on, from anybody, or it is taken again.
+    pub(super) fn freeze(&mut self, freeze: bool) {
+        self.is_frozen = freeze && self.is_hosting();
     }
 
     /// When somebody has stalled, if nothing more is heard.

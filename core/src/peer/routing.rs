@@ -80,7 +80,7 @@ impl Star {
         let seq = self.sent[channel as usize] + 1;
         let sent = Sent { channel, seq };
         if self.is_hosting() {
-            if channel.is_kept() && self.is_holding {
+            if channel.is_kept() && (self.is_holding || self.is_frozen) {
                 let queued = self.slowest();
                 return Err(self.refused(channel, queued));
             }
@@ -105,7 +105,7 @@ impl Star {
         }
         let key = match channel {
             Channel::Latest => {
-                spoke.keys.number(&(me, kind.clone(), to.clone())).ok_or(SendError::TooManyKeys { max })?
+                spoke.keys.number(&(me, kind.clone(), to.clone()), me).ok_or(SendError::TooManyKeys { max })?
             }
             _ => 0,
         };
@@ -139,15 +139,19 @@ impl Star {
                 }
             }
             Ok(StarMessage::Publish { epoch, to, seq, kind, payload }) if self.is_hosting() => {
-                if epoch < self.epoch {
+                if epoch.term != self.epoch.term {
                     out.dropped.stale += 1;
+                } else if payload.len() > self.config.max_message {
+                    out.dropped.malformed += 1;
                 } else if let Some((kind, number)) = self.kind(player, kind, out) {
                     self.route(now, &Post { from: player, channel, to: &to, kind, number, seq, payload }, out);
                 }
             }
             Ok(StarMessage::Deliver { epoch, from, seq, kind, payload }) if self.host == Some(player) => {
-                if epoch < self.epoch {
+                if epoch.term != self.epoch.term {
                     out.dropped.stale += 1;
+                } else if payload.len() > self.config.max_message {
+                    out.dropped.malformed += 1;
                 } else if let Some((kind, _)) = self.kind(player, kind, out) {
                     self.on_talk(now);
                     out.event(PeerEvent::Message(PeerMessage { from, channel, seq, kind, payload }));
@@ -180,6 +184,7 @@ impl Star {
         let (host, limit) = (self.me, self.config.resume_log);
         let mut forms = Forms { epoch: self.epoch, post, numbered: None, named: None };
         let Post { from, channel, to, kind, number, .. } = post;
+        let latest = (*channel == Channel::Latest).then(|| (*from, kind.clone(), (*to).clone()));
         let mut fallen = Vec::new();
         for (player, spoke) in &mut self.spokes {
             if !is_meant(to, *from, *player, host) {
@@ -195,10 +200,7 @@ impl Star {
                 }
                 continue;
             }
-            let key = match channel {
-                Channel::Latest => spoke.keys.number_or_oldest(&(*from, kind.clone(), (*to).clone())),
-                _ => 0,
-            };
+            let key = latest.as_ref().map_or(0, |latest| spoke.keys.number_or_oldest(latest, latest.0));
             // The newest state waits for somebody who is away; what is sent once does not.
             let is_useless = *channel == Channel::Unreliable && !spoke.is_open();
             if is_useless || spoke.send(now, *channel, key, forms.get(knows)).is_err() {

@@ -135,8 +135,13 @@ impl Spoke {
         match order.command {
             Command::Open | Command::Restart | Command::OpenRelayed => {
                 self.attempt = Some(order.attempt);
+                let (was_open, heard_at) = (self.is_open, self.heard_at);
                 self.is_open = false;
                 self.set_open(now, can_open);
+                if was_open {
+                    // The link mends a silent path: the other side is silent all the same.
+                    self.heard_at = heard_at;
+                }
             }
             Command::Close => self.is_open = false,
         }
@@ -175,8 +180,13 @@ impl Spoke {
 
     /// When the silence of the other side means something; never while it cannot be heard.
     pub(super) fn suspect_at(&self, timeout: Duration) -> Option<Instant> {
+        self.silent_at(timeout).filter(|_| !self.is_suspect)
+    }
+
+    /// When so long nothing has come, or four of the other side's own intervals if that is longer.
+    pub(super) fn silent_at(&self, timeout: Duration) -> Option<Instant> {
         let patience = timeout.max(self.expected.saturating_mul(INTERVALS));
-        (self.is_open && !self.is_suspect).then(|| self.heard_at + patience)
+        self.is_open.then(|| self.heard_at + patience)
     }
 
     /// Gives a message to the link.
@@ -276,6 +286,11 @@ impl Spoke {
     /// Bytes that wait here.
     pub(super) fn backlog(&self) -> usize {
         self.backlog_bytes
+    }
+
+    /// Bytes of kept messages, and of words about them, that have not reached the other side.
+    pub(super) fn queued_kept(&self) -> usize {
+        self.backlog_bytes + self.link.queued_in(Priority::Normal) + self.link.queued_in(Priority::Critical)
     }
 
     /// Bytes that have not reached the other side.

@@ -46,6 +46,8 @@ pub(super) struct Star {
     pub(super) sent: [u64; Channel::ALL.len()],
     /// Channels that refused a message.
     pub(super) full: [bool; Channel::ALL.len()],
+    /// Channels that refused a message for a guest.
+    full_for_guests: [bool; Channel::ALL.len()],
     pub(super) rhythm: StarRhythm,
     /// When the host was last heard.
     host_heard_at: Instant,
@@ -53,6 +55,8 @@ pub(super) struct Star {
     orphaned: Option<u64>,
     /// As host: members are asked to stop, because one is slow.
     pub(super) is_holding: bool,
+    /// As host: nothing that is kept is taken any more, because another will be host.
+    pub(super) is_frozen: bool,
     /// Full players, we included.
     pub(super) population: usize,
 }
@@ -83,9 +87,11 @@ impl Star {
             numbering: Numbering::default(),
             sent: [0; Channel::ALL.len()],
             full: [false; Channel::ALL.len()],
+            full_for_guests: [false; Channel::ALL.len()],
             host_heard_at: now,
             orphaned: None,
             is_holding: false,
+            is_frozen: false,
             population: 1,
         }
     }
@@ -124,7 +130,8 @@ impl Star {
             self.spokes.values().map(|spoke| spoke.unacked.len() as u64).sum::<u64>() + orphaned.unwrap_or(0);
         let talked = !self.spokes.is_empty() || orphaned.is_some();
         self.spokes.clear();
-        self.is_holding = false;
+        self.fallen.clear();
+        (self.is_holding, self.is_frozen) = (false, false);
         (self.epoch, self.host) = (epoch, Some(host));
         let gap = if had_host { now.since(self.host_heard_at) } else { Duration::ZERO };
         self.host_heard_at = now;
@@ -307,15 +314,35 @@ impl Star {
     /// The channels that refused a message take messages again.
     pub(super) fn tell_drained(&mut self, channels: impl Iterator<Item = Channel>, out: &mut Outbox) {
         for channel in channels {
-            if core::mem::take(&mut self.full[channel as usize]) {
+            let was_full = core::mem::take(&mut self.full[channel as usize]);
+            if was_full && !self.full_for_guests[channel as usize] {
                 out.event(PeerEvent::Drained(channel));
             }
         }
     }
 
-    /// Whether everything that was sent has arrived at those who are there.
+    /// The server connection takes data for guests again.
+    pub(super) fn tell_guests_drained(&mut self, out: &mut Outbox) {
+        for channel in Channel::ALL {
+            let was_full = core::mem::take(&mut self.full_for_guests[channel as usize]);
+            if was_full && !self.full[channel as usize] {
+                out.event(PeerEvent::Drained(channel));
+            }
+        }
+    }
+
+    /// Whether everything that was sent has arrived at those who are there. At a host newest state is always under way:
+    /// it is not waited for.
     pub(super) fn is_flushed(&self) -> bool {
-        self.spokes.values().all(|spoke| !spoke.is_connected || spoke.queued() == 0)
+        let queued = if self.is_hosting() { Spoke::queued_kept } else { Spoke::queued };
+        self.spokes.values().all(|spoke| !spoke.is_connected || queued(spoke) == 0)
+    }
+
+    /// When the silence of the host is suspicious, and when it is long enough to tell the server.
+    pub(super) fn host_silence(&self, least: Duration) -> Option<(Instant, Instant)> {
+        let spoke = self.host.filter(|_| !self.is_hosting()).and_then(|host| self.spokes.get(&host))?;
+        let timeout = self.config.heartbeat_timeout;
+        Some((spoke.silent_at(timeout)?, spoke.silent_at(timeout.max(least))?))
     }
 
     /// The number of the next message of ours on a channel.
@@ -360,6 +387,12 @@ impl Star {
     /// Notes that a channel has refused a message, so that its draining is told.
     pub(super) fn refused(&mut self, channel: Channel, queued: usize) -> SendError {
         self.full[channel as usize] = true;
+        SendError::Full { queued }
+    }
+
+    /// The same for a message for a guest.
+    pub(super) fn refused_for_guest(&mut self, channel: Channel, queued: usize) -> SendError {
+        self.full_for_guests[channel as usize] = true;
         SendError::Full { queued }
     }
 }

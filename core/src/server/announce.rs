@@ -40,7 +40,7 @@ impl Server {
             return self.end_lobby(key, CloseReason::LobbyClosed);
         }
         let chair = lobby.chair(now, self.config.host_grace);
-        let migration = match review(chair, lobby.best_host(None), lobby.rules.enable_host_migration) {
+        let migration = match review(chair, lobby.successor(), lobby.rules.enable_host_migration) {
             Verdict::Keep => None,
             Verdict::Change(host, cause) => self.set_host(key, host, cause),
             Verdict::Vacant => {
@@ -55,9 +55,17 @@ impl Server {
             self.greet(key, player, resumed);
         }
         let except = greeted.map(|(player, _)| player);
+        // A new host is told before the roster without the old one, and after the roster in which it is first.
+        let (is_newcomer, host) =
+            (greeted.is_some_and(|(_, resumed)| !resumed), migration.as_ref().map(|m| m.new_host_id));
+        let comes_last = is_newcomer && host == except;
+        let migration = migration.map(ServerMessage::HostMigration);
+        if let Some(migration) = migration.as_ref().filter(|_| !comes_last) {
+            self.tell_all(key, migration, except, Class::Signal);
+        }
         self.tell_roster(key, except);
-        if let Some(migration) = migration {
-            self.tell_all(key, &ServerMessage::HostMigration(migration), except, Class::Signal);
+        if let Some(migration) = migration.as_ref().filter(|_| comes_last) {
+            self.tell_all(key, migration, except, Class::Signal);
         }
         self.arm_lobby(key);
     }
@@ -73,13 +81,7 @@ impl Server {
     fn set_host(&mut self, key: LobbyKey, host: PlayerId, cause: Option<HostCause>) -> Option<HostMigration> {
         let lobby = self.lobbies.get_mut(key)?;
         let is_replaced = lobby.host.is_some() || lobby.vacated.is_some();
-        lobby.host = Some(host);
-        lobby.vacated = None;
-        lobby.epoch.term += 1;
-        lobby.epoch.round = 0;
-        for player in &mut lobby.players {
-            player.suspects = None;
-        }
+        lobby.seat(host);
         let (name, epoch) = (lobby.name.clone(), lobby.epoch);
         self.exchange.counts.stats.host_changes += u64::from(is_replaced);
         self.exchange.event(ServerEvent::HostChanged { lobby: name, host, cause });
@@ -92,7 +94,7 @@ impl Server {
         let Some(player) = lobby.player(id) else { return };
         let Some(connection) = player.connection else { return };
         let is_guest = player.role == Role::Guest;
-        let token = |purpose| (!is_guest).then(|| self.token(purpose, &lobby.name, player));
+        let token = |purpose| (!is_guest).then(|| self.token(purpose, lobby, player));
         let joined = LobbyJoined {
             player_id: id,
             player_list: lobby.roster(is_guest),

@@ -42,6 +42,8 @@ pub(super) enum Question {
 pub(super) struct Asks {
     asked: u64,
     open: BTreeMap<AskId, Question>,
+    /// How many questions after each lobby's name are open.
+    finds: BTreeMap<LobbyName, u32>,
 }
 
 impl Question {
@@ -77,7 +79,21 @@ impl Asks {
     /// The question that this answers. An answer of another kind leaves it open.
     pub(super) fn take(&mut self, id: AskId, answer: &Answer) -> Option<Question> {
         self.open.get(&id).filter(|question| question.fits(answer))?;
-        self.open.remove(&id)
+        let question = self.open.remove(&id)?;
+        if let Question::Find(_, name) | Question::LostFind(name) = &question
+            && let Some(count) = self.finds.get_mut(name)
+        {
+            *count -= 1;
+            if *count == 0 {
+                self.finds.remove(name);
+            }
+        }
+        Some(question)
+    }
+
+    /// Whether somebody has asked whose the lobby's name is and not been answered.
+    pub(super) fn is_asked_for(&self, name: &LobbyName) -> bool {
+        self.finds.contains_key(name)
     }
 
     /// Its asker has gone.
@@ -93,6 +109,9 @@ impl Server {
     pub(super) fn ask(&mut self, question: Question, ask: Ask) -> AskId {
         self.asks.asked += 1;
         let id = AskId(self.asks.asked);
+        if let Question::Find(_, name) = &question {
+            *self.asks.finds.entry(name.clone()).or_default() += 1;
+        }
         self.asks.open.insert(id, question);
         self.exchange.out.push_back(Output::Ask { id, ask });
         id

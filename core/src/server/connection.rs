@@ -276,6 +276,11 @@ impl Exchange {
         }
     }
 
+    /// Whether half of what may wait for the connection does.
+    pub(super) fn is_crowded(&self, id: ConnectionId) -> bool {
+        self.get(id).is_some_and(|connection| 2 * connection.queue.cost() > self.queue)
+    }
+
     /// So much has left. False if it was never given out.
     pub(super) fn wrote(&mut self, id: ConnectionId, bytes: usize) -> bool {
         let (window, now) = (self.window, self.now);

@@ -65,9 +65,18 @@ impl Table {
     /// The public lobbies that fit: those with room first, the fullest first, then by name.
     pub fn list(&self, filter: &Filter, limit: usize) -> Vec<Listing> {
         let mut fitting: Vec<&Listing> = self.listed.values().filter(|listing| fits(filter, listing)).collect();
-        fitting.sort_by_key(|listing| (free_places(listing) == 0, Reverse(listing.players)));
-        fitting.into_iter().take(limit).cloned().collect()
+        // There may be far more than are wanted: only these are sorted.
+        if limit < fitting.len() {
+            fitting.select_nth_unstable_by(limit, |a, b| rank(a).cmp(&rank(b)));
+            fitting.truncate(limit);
+        }
+        fitting.sort_unstable_by(|a, b| rank(a).cmp(&rank(b)));
+        fitting.into_iter().cloned().collect()
     }
+}
+
+fn rank(listing: &Listing) -> (bool, Reverse<u16>, &LobbyName) {
+    (free_places(listing) == 0, Reverse(listing.players), &listing.lobby_id)
 }
 
 /// Whether a lobby is one of those that are looked for.

@@ -2,12 +2,12 @@
 
 use super::connection::Place;
 use super::joining::Goal;
-use super::lobby::{Player, Stage};
+use super::lobby::{Lobby, Player, Stage};
 use super::token::{Claims, Purpose};
 use super::{Server, ServerEvent};
 use crate::id::{ConnectionId, Incarnation};
 use crate::time::Duration;
-use crate::wire::signal::{ErrorCode, LobbyName, Role, Secret, SessionKey, Version};
+use crate::wire::signal::{ErrorCode, Role, Secret, SessionKey, Version};
 
 impl Server {
     /// Everything asked for is answered: it comes in, unless the lobby does not take it.
@@ -92,15 +92,16 @@ impl Server {
     }
 
     /// A token for a player; its generation is 0 for the relay.
-    pub(super) fn token(&self, purpose: Purpose, lobby: &LobbyName, player: &Player) -> Secret {
+    pub(super) fn token(&self, purpose: Purpose, lobby: &Lobby, player: &Player) -> Secret {
         let expiry = self.unix() + self.config.token_lifetime;
         let claims = Claims {
             player: player.id,
             incarnation: player.incarnation,
             generation: if purpose == Purpose::Resume { player.newest } else { 0 },
             expiry_ms: u64::try_from(expiry.as_millis()).unwrap_or(u64::MAX),
+            edition: lobby.edition,
         };
-        self.mint.make(purpose, lobby, &claims)
+        self.mint.make(purpose, &lobby.name, &claims)
     }
 
     /// Unix time, as far as it is known.

@@ -2,7 +2,7 @@
 //! passed here.
 
 use super::connection::{Connection, Passage};
-use super::joining::{Goal, Job, Join, MAX_DEFERRED, Way};
+use super::joining::{Goal, Job, Join, Way};
 use super::{Arrival, Endpoint, InputError, Server, ServerEvent};
 use crate::id::ConnectionId;
 use crate::wire::relay;
@@ -10,6 +10,7 @@ use crate::wire::signal::{
     ClientMessage, CloseReason, CreateLobby, Encoding, ErrorCode, Frame, Hello, JoinLobby, LobbyName, PeerId, Pong,
     QuickJoin, Secret, ServerError, ServerMessage, Version, Welcome, decode_client,
 };
+use sha2::{Digest, Sha256};
 
 /// Unreadable messages in a row that are answered; at one more the connection is closed.
 const MAX_BAD: u8 = 10;
@@ -33,7 +34,7 @@ impl Server {
             self.exchange.doom(id, CloseReason::ShuttingDown);
         } else if is_full || !is_free {
             self.refuse(id, ErrorCode::Busy, 0);
-            self.exchange.doom(id, CloseReason::RateLimited);
+            self.exchange.doom(id, CloseReason::Busy);
         }
         Ok(())
     }
@@ -100,8 +101,11 @@ impl Server {
             (_, ClientMessage::Ping(ping)) => {
                 self.exchange.say(id, &ServerMessage::Pong(Pong { nonce: ping.nonce }));
             }
-            (Some(pending), message) if pending.deferred.len() < MAX_DEFERRED => pending.deferred.push_back(message),
-            (Some(_), _) => self.refuse(id, ErrorCode::Busy, 0),
+            (Some(pending), message) => {
+                if !pending.defer(message, frame.bytes().len()) {
+                    self.refuse(id, ErrorCode::Busy, 0);
+                }
+            }
             (None, message) => self.on_message(id, message),
         }
     }
@@ -152,7 +156,7 @@ impl Server {
             }
             None => {
                 self.refuse(id, ErrorCode::UnsupportedVersion, 0);
-                self.exchange.doom(id, CloseReason::BadMessages);
+                self.exchange.doom(id, CloseReason::UnsupportedVersion);
             }
         }
     }
@@ -238,14 +242,23 @@ fn weight(message: &ClientMessage) -> u64 {
         | ClientMessage::Ready(_)
         | ClientMessage::Lock(_)
         | ClientMessage::SetMetadata(_)
-        | ClientMessage::SetHidden(_) => HEAVY,
+        | ClientMessage::SetHidden(_)
+        | ClientMessage::RequestHostMigration(_) => HEAVY,
         _ => 1,
     }
 }
 
-/// The lobby that belongs to a peer.
+/// The lobby that belongs to a peer, and to no other: the end of a long one is replaced by its hash, and then the name
+/// has all 64 characters, as no other has.
 fn peer_lobby(peer: &PeerId) -> LobbyName {
-    let name: String = [PEER_LOBBY].into_iter().chain(peer.as_str().chars().take(63)).collect();
+    let peer = peer.as_str();
+    let name = if peer.len() < 63 {
+        format!("{PEER_LOBBY}{peer}")
+    } else {
+        let start: String = peer.chars().take(31).collect();
+        let hash: String = Sha256::digest(peer).iter().take(16).map(|byte| format!("{byte:02x}")).collect();
+        format!("{PEER_LOBBY}{start}{hash}")
+    };
     LobbyName::new(name).expect("a peer id has no blanks and no control characters")
 }
 

@@ -9,7 +9,7 @@
 //! | the directory says | what happens |
 //! |---|---|
 //! | nobody's | admission and password are asked for as if it were there, then it is refused |
-//! | claimed for us | the lobby is opening: others who want it wait until it is open |
+//! | claimed for us | the lobby is opening, unless it is there by now: others who want it wait until it is open |
 //! | ours | the lobby's own password is asked for; while it is opening or its name being released, this join waits |
 //! | another shard's | the connection moves there and asks again |
 //! | another server's | the client is told where |
@@ -17,17 +17,17 @@
 use super::ask::{DirectoryAsk, Found, Owner};
 use super::asks::Question;
 use super::lobby::{Lobby, Stage};
-use super::token::Claims;
+use super::token::{Claims, Edition};
 use super::{Admission, Ask, Server};
 use crate::id::{AskId, ConnectionId, ShardId};
 use crate::wire::signal::{
-    ClientMessage, CreateLobby, ErrorCode, Filter, Listing, LobbyList, LobbyName, PeerId, PeerName, Redirect, Secret,
-    ServerMessage, Username,
+    ClientMessage, CreateLobby, ErrorCode, Filter, Listing, LobbyList, LobbyName, MAX_FRAME, PeerId, PeerName,
+    Redirect, Secret, ServerMessage, Username,
 };
 use std::collections::VecDeque;
 
 /// Messages that may come while something is being waited for. They are taken afterwards, in their order.
-pub(super) const MAX_DEFERRED: usize = 16;
+const MAX_DEFERRED: usize = 16;
 /// Lobbies told to one who asks.
 const LISTED: usize = 256;
 /// Lobbies that a quick join tries.
@@ -44,7 +44,7 @@ pub(super) struct Pending {
     pub(super) job: Job,
     /// The question that is open for it.
     pub(super) ask: Option<AskId>,
-    pub(super) deferred: VecDeque<ClientMessage>,
+    deferred: VecDeque<(ClientMessage, usize)>,
     tries: u8,
 }
 
@@ -97,6 +97,21 @@ pub(super) enum Goal {
     Here,
     /// It is being made, by this join, with a salt for its password.
     Making([u8; 16]),
+}
+
+impl Pending {
+    /// Keeps a message of this length for afterwards, unless there are too many: as many bytes may wait as one frame
+    /// has. That somebody leaves is kept in any case, or it would be there for ever.
+    pub(super) fn defer(&mut self, message: ClientMessage, len: usize) -> bool {
+        let bytes: usize = self.deferred.iter().map(|(_, len)| len).sum();
+        let has_room = self.deferred.len() < MAX_DEFERRED && bytes + len <= MAX_FRAME;
+        let is_left = matches!(self.deferred.back(), Some((ClientMessage::LeaveLobby, _)));
+        let is_taken = has_room || message == ClientMessage::LeaveLobby && !is_left;
+        if is_taken {
+            self.deferred.push_back((message, len));
+        }
+        is_taken
+    }
 }
 
 impl Server {
@@ -204,19 +219,36 @@ impl Server {
             _ => (false, false),
         };
         match (found, stage) {
-            (Found::Claimed, _) => self.open(id),
+            (Found::Claimed, None) if may_create => self.open(id),
+            // Before or after our release of it? Letting it go once more is right either way.
+            (Found::Claimed, None | Some(Stage::Releasing(_))) => self.let_go(id, may_create),
+            // Who asked after this one was answered before, and has made it.
+            (Found::Claimed, Some(_)) if is_coded => self.proceed(id),
+            (Found::Claimed, Some(Stage::Open)) => self.on_here(id),
+            (Found::Claimed, Some(Stage::Opening(_))) => self.wait_for_lobby(id),
             (Found::Owned(_), _) if is_coded => self.proceed(id),
             (Found::Owned(Owner::Shard(shard)), _) if shard != self.shard => self.move_to(id, shard),
             (Found::Owned(Owner::Shard(_)), Some(Stage::Open)) => self.on_here(id),
             (Found::Owned(Owner::Shard(_)), Some(_)) => self.wait_for_lobby(id),
-            // The directory remembers a lobby of an earlier life of this shard.
-            (Found::Owned(Owner::Shard(_)), None) if may_create => self.open(id),
+            // The directory has answered before the lobby was gone, or remembers one of an earlier life of this shard.
+            (Found::Owned(Owner::Shard(_)), None) if may_create => self.let_go(id, true),
             (Found::Owned(Owner::Shard(_)) | Found::Nobody, _) => self.on_nowhere(id),
             (Found::Owned(Owner::Server(url)), _) => {
                 self.exchange.say(id, &ServerMessage::Redirect(Redirect { url }));
                 self.finish(id);
             }
         }
+    }
+
+    /// The name is ours without a lobby, perhaps: it is let go, so that it is nobody's for certain, and asked for anew.
+    fn let_go(&mut self, id: ConnectionId, is_wanted: bool) {
+        let Some(name) = self.pending_name(id) else { return };
+        match self.lobbies.find(&name) {
+            // Somebody else may hear next that it is theirs.
+            None if is_wanted && self.asks.is_asked_for(&name) => return self.proceed(id),
+            _ => self.begin_release(name),
+        }
+        if is_wanted { self.wait_for_lobby(id) } else { self.on_nowhere(id) }
     }
 
     /// The lobby is here and open.
@@ -264,12 +296,8 @@ impl Server {
         let (Some(name), rules) = (join.name.clone(), join.create.clone().unwrap_or_default()) else { return };
         let preferred = join.preferred.clone();
         join.goal = Goal::Making(salt);
-        let mut lobby = Box::new(Lobby::new(name.clone(), id, rules, preferred));
-        // The directory may say that the name is ours again before it says that its release is done.
-        if let Some(key) = self.lobbies.find(&name) {
-            let old = self.lobbies.remove(key);
-            lobby.waiting = old.map(|old| old.waiting).unwrap_or_default();
-        }
+        let edition = Edition(u64::from_le_bytes(self.draw()));
+        let lobby = Box::new(Lobby::new(name, edition, id, rules, preferred));
         let is_free = self.lobbies.len() < self.config.max_lobbies;
         self.lobbies.insert(lobby);
         if !is_free {
@@ -388,7 +416,7 @@ impl Server {
     pub(super) fn finish(&mut self, id: ConnectionId) {
         let pending = self.exchange.get_mut(id).and_then(|connection| connection.pending.take());
         let mut deferred = pending.map(|pending| pending.deferred).unwrap_or_default();
-        while let Some(message) = deferred.pop_front() {
+        while let Some((message, _)) = deferred.pop_front() {
             self.on_message(id, message);
             if let Some(pending) = self.pending_mut(id) {
                 pending.deferred.append(&mut deferred);

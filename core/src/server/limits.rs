@@ -57,6 +57,10 @@ impl Bucket {
         has
     }
 
+    fn is_full(&self, now: Instant) -> bool {
+        self.full_at <= now
+    }
+
     /// Whether so much is there.
     pub(super) fn has(&self, now: Instant, rate: Rate, count: u64) -> bool {
         let missing = u64::try_from(self.full_at.since(now).as_nanos()).unwrap_or(u64::MAX);
@@ -73,13 +77,16 @@ struct Address {
     failed: Bucket,
     created: Bucket,
     opened: Bucket,
+    /// It waits among those that are to be forgotten.
+    fades: bool,
 }
 
-/// All addresses from which somebody is connected, or was within the last minute.
+/// All addresses from which somebody is connected, or was within the last two minutes.
 #[derive(Debug, Default)]
 pub(super) struct Addresses {
     table: BTreeMap<IpAddr, Address>,
-    /// Addresses that nobody was connected from at that time. After a minute all their buckets are full again.
+    /// Addresses that nobody was connected from at that time, each once. After a minute all their buckets are full
+    /// again if nobody has come since.
     fading: VecDeque<(Instant, IpAddr)>,
 }
 
@@ -97,7 +104,7 @@ impl Addresses {
         if is_free {
             address.connections += 1;
         } else if address.connections == 0 {
-            self.fading.push_back((now, key(from)));
+            self.fade(now, from);
         }
         is_free
     }
@@ -113,7 +120,7 @@ impl Addresses {
         let address = self.entry(from);
         address.connections = address.connections.saturating_sub(1);
         if address.connections == 0 {
-            self.fading.push_back((now, key(from)));
+            self.fade(now, from);
         }
     }
 
@@ -152,6 +159,7 @@ impl Addresses {
             failed: Bucket::full(),
             created: Bucket::full(),
             opened: Bucket::full(),
+            fades: false,
         })
     }
 
@@ -161,9 +169,25 @@ impl Addresses {
                 return;
             }
             self.fading.pop_front();
-            if self.table.get(&from).is_some_and(|address| address.connections == 0 && address.checking == 0) {
-                self.table.remove(&from);
+            let Some(address) = self.table.get_mut(&from) else { continue };
+            address.fades = false;
+            if address.connections > 0 {
+                continue;
             }
+            let is_full = [address.failed, address.created, address.opened].iter().all(|bucket| bucket.is_full(now));
+            if is_full && address.checking == 0 {
+                self.table.remove(&from);
+            } else {
+                self.fade(now, from);
+            }
+        }
+    }
+
+    /// It is looked at in a minute. However often somebody comes and goes, it stands there once.
+    fn fade(&mut self, now: Instant, from: IpAddr) {
+        let address = self.entry(from);
+        if !core::mem::replace(&mut address.fades, true) {
+            self.fading.push_back((now, key(from)));
         }
     }
 }
@@ -212,6 +236,24 @@ mod tests {
         assert!(addresses.open(at(60_000), b, &config) && addresses.table.len() == 2);
         assert!(addresses.open(at(60_001), b, &config) && addresses.table.len() == 1);
         assert!(addresses.may_try(at(60_001), a, &config));
+    }
+
+    #[test]
+    fn an_address_is_kept_once_and_while_its_password_is_computed() {
+        let config = ServerConfig::default();
+        let mut addresses = Addresses::default();
+        let [local, other] = ["127.0.0.1", "192.0.2.2"].map(|text| text.parse().unwrap());
+        for _ in 0..1_000 {
+            addresses.open(at(0), local, &config);
+            addresses.close(at(0), local);
+        }
+        assert_eq!(addresses.fading.len(), 1);
+        addresses.checking(local, true);
+        addresses.open(at(70_000), other, &config);
+        assert_eq!(addresses.table.len(), 2);
+        addresses.checking(local, false);
+        addresses.open(at(140_000), other, &config);
+        assert_eq!((addresses.table.len(), addresses.fading.len()), (1, 0));
     }
 
     #[test]

@@ -2,6 +2,7 @@
 
 use super::elect::{Candidate, Chair, elect};
 use super::limits::Bucket;
+use super::token::Edition;
 use crate::id::{AskId, ConnectionId, Incarnation, PlayerId};
 use crate::time::{Duration, Instant, earlier};
 use crate::wire::signal::{
@@ -25,14 +26,16 @@ pub(super) enum Stage {
     Opening(ConnectionId),
     /// Players may come.
     Open,
-    /// It is gone, and the directory has not yet said that its name is free.
-    Releasing(AskId),
+    /// It is gone. The directory has not yet said that its name is free; or it has, but not yet answered all that was
+    /// asked about the name before.
+    Releasing(Option<AskId>),
 }
 
 /// A lobby.
 #[derive(Debug)]
 pub(super) struct Lobby {
     pub(super) name: LobbyName,
+    pub(super) edition: Edition,
     pub(super) stage: Stage,
     /// Joins that wait until it is open or its name free.
     pub(super) waiting: Vec<ConnectionId>,
@@ -46,6 +49,8 @@ pub(super) struct Lobby {
     pub(super) host: Option<PlayerId>,
     /// The host has gone, for this, and nobody has been elected.
     pub(super) vacated: Option<Chair>,
+    /// The host has come back without its memory: any other player is a better one.
+    forgetful: Option<PlayerId>,
     pub(super) epoch: Epoch,
     /// Whose lobby it is.
     pub(super) preferred: Option<PeerId>,
@@ -161,9 +166,16 @@ impl Lobbies {
 }
 
 impl Lobby {
-    pub(super) fn new(name: LobbyName, by: ConnectionId, rules: CreateLobby, preferred: Option<PeerId>) -> Self {
+    pub(super) fn new(
+        name: LobbyName,
+        edition: Edition,
+        by: ConnectionId,
+        rules: CreateLobby,
+        preferred: Option<PeerId>,
+    ) -> Self {
         Lobby {
             name,
+            edition,
             stage: Stage::Opening(by),
             waiting: Vec::new(),
             rules,
@@ -174,6 +186,7 @@ impl Lobby {
             players: Vec::new(),
             host: None,
             vacated: None,
+            forgetful: None,
             epoch: Epoch::default(),
             preferred,
             banned: Vec::new(),
@@ -189,8 +202,8 @@ impl Lobby {
 
     /// What is kept of a lobby that is gone while the directory is told.
     pub(super) fn releasing(name: LobbyName, ask: AskId) -> Self {
-        let gone = Lobby::new(name, ConnectionId(0), CreateLobby::default(), None);
-        Lobby { stage: Stage::Releasing(ask), ..gone }
+        let gone = Lobby::new(name, Edition(0), ConnectionId(0), CreateLobby::default(), None);
+        Lobby { stage: Stage::Releasing(Some(ask)), ..gone }
     }
 
     pub(super) fn is_open(&self) -> bool {
@@ -246,6 +259,12 @@ impl Lobby {
         elect(others.map(|player| self.candidate(player)))
     }
 
+    /// The best host for an empty chair.
+    pub(super) fn successor(&self) -> Option<Candidate> {
+        let other = self.best_host(self.forgetful).filter(|other| other.role == Role::Player);
+        other.or_else(|| self.best_host(None))
+    }
+
     fn candidate(&self, player: &Player) -> Candidate {
         Candidate {
             id: player.id,
@@ -273,6 +292,24 @@ impl Lobby {
     pub(super) fn vacate(&mut self, host: &Player, cause: HostCause) {
         self.host = None;
         self.vacated = Some(if host.role == Role::Guest { Chair::GuestLeft } else { Chair::Left(cause) });
+    }
+
+    /// The host is there and has forgotten everything: it is host no more.
+    pub(super) fn forget_host(&mut self) {
+        self.vacated = Some(Chair::Left(HostCause::CrashClosed));
+        self.forgetful = self.host.take();
+    }
+
+    /// This one is host from now on, in a new term.
+    pub(super) fn seat(&mut self, host: PlayerId) {
+        self.host = Some(host);
+        self.vacated = None;
+        self.forgetful = None;
+        self.epoch.term += 1;
+        self.epoch.round = 0;
+        for player in &mut self.players {
+            player.suspects = None;
+        }
     }
 
     /// When something is to be done though nobody says anything.

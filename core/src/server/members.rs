@@ -3,9 +3,9 @@
 use super::ask::DirectoryAsk;
 use super::asks::Question;
 use super::connection::{Connection, Place, TimerKey};
-use super::lobby::{Lobby, LobbyKey};
+use super::lobby::{Lobby, LobbyKey, Stage};
 use super::{Ask, Endpoint, Server, ServerEvent};
-use crate::id::{ConnectionId, PlayerId};
+use crate::id::{AskId, ConnectionId, PlayerId};
 use crate::time::Instant;
 use crate::wire::signal::{CloseReason, ErrorCode, HostCause, LobbyName, Role, ServerMessage};
 
@@ -141,6 +141,19 @@ impl Server {
         self.release(key);
     }
 
+    /// The server goes: every lobby ends, so that the directory forgets its name, and every connection.
+    pub(super) fn close_all(&mut self) {
+        for key in self.lobbies.keys() {
+            if self.lobbies.get(key).is_some_and(Lobby::is_open) {
+                self.end_lobby(key, CloseReason::ShuttingDown);
+            }
+        }
+        let ids: Vec<ConnectionId> = self.exchange.ids().collect();
+        for id in ids {
+            self.exchange.doom(id, CloseReason::ShuttingDown);
+        }
+    }
+
     /// The lobby is not there any more; its name is ours until the directory has heard of it.
     pub(super) fn release(&mut self, key: LobbyKey) {
         let Some(mut lobby) = self.lobbies.remove(key) else { return };
@@ -156,13 +169,42 @@ impl Server {
         }
     }
 
-    /// Tells the directory that the name is free. Until it has answered, joins for it wait.
+    /// Tells the directory that the name is free, unless it is in use. Until it has answered, joins for it wait.
     pub(super) fn begin_release(&mut self, name: LobbyName) {
-        if self.lobbies.find(&name).is_some() {
+        let old = self.lobbies.by_name(&name).map(|(_, lobby)| lobby.stage);
+        if matches!(old, Some(Stage::Open | Stage::Opening(_))) {
             return;
         }
         let question = Question::Release(name.clone());
         let ask = self.ask(question, Ask::Directory(DirectoryAsk::Release { name: name.clone() }));
-        self.lobbies.insert(Box::new(Lobby::releasing(name, ask)));
+        match self.lobbies.by_name(&name) {
+            Some((_, lobby)) => lobby.stage = Stage::Releasing(Some(ask)),
+            None => {
+                self.lobbies.insert(Box::new(Lobby::releasing(name, ask)));
+            }
+        }
+    }
+
+    /// The directory knows that the name is free.
+    pub(super) fn on_released(&mut self, ask: AskId, name: &LobbyName) {
+        if let Some((_, lobby)) = self.lobbies.by_name(name)
+            && lobby.stage == Stage::Releasing(Some(ask))
+        {
+            lobby.stage = Stage::Releasing(None);
+            self.free(name);
+        }
+    }
+
+    /// Nothing is there of the lobby any more, unless an answer is due that may say that its name is ours: it cannot be
+    /// told from one that was given before the name was let go.
+    pub(super) fn free(&mut self, name: &LobbyName) {
+        let Some((key, lobby)) = self.lobbies.by_name(name) else { return };
+        if lobby.stage != Stage::Releasing(None) || self.asks.is_asked_for(name) {
+            return;
+        }
+        let waiting = self.lobbies.remove(key).map(|lobby| lobby.waiting).unwrap_or_default();
+        for id in waiting {
+            self.proceed(id);
+        }
     }
 }

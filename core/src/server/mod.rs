@@ -44,11 +44,11 @@
 //! | opening | admission and password are there | open, with its maker as first member |
 //! | opening | its maker is refused or goes | releasing |
 //! | open | its last member is gone, nobody is connected for long, or its host is lost and it wants no other | releasing |
-//! | releasing | the directory knows that its name is free | not there: joins that waited begin anew |
+//! | releasing | the directory knows that its name is free, and all that was asked about it before is answered | not there: joins that waited begin anew |
 //!
 //! The host of an open lobby is elected by pure rules (`elect`): when the first player comes, when the host leaves (at
-//! once), when its connection is broken for [`ServerConfig::host_grace`], when it hands over, or when most others say
-//! that they do not hear it. Each host begins a new term.
+//! once), when its connection is broken for [`ServerConfig::host_grace`], when it comes back without its memory, when it
+//! hands over, or when most others say that they do not hear it. Each host begins a new term.
 
 mod announce;
 mod ask;
@@ -81,12 +81,12 @@ pub use parcel::Parcel;
 use crate::config::ConfigError;
 use crate::id::{AskId, ConnectionId, ShardId};
 use crate::time::{Duration, Instant};
-use crate::wire::signal::{CloseReason, Closing, Data, Encoding, ErrorCode, Frame, LobbyName, ServerMessage};
+use crate::wire::signal::{CloseReason, Closing, Data, Encoding, ErrorCode, Frame, ServerMessage};
 use asks::{Asks, Question};
 use connection::{Exchange, TimerKey};
 use core::net::IpAddr;
 use limits::Addresses;
-use lobby::{Lobbies, LobbyKey, Stage};
+use lobby::{Lobbies, LobbyKey};
 use passwords::Passwords;
 use rand::rngs::ChaCha20Rng;
 use rand::{Rng, SeedableRng};
@@ -380,7 +380,10 @@ impl Server {
         use DirectoryAnswer as D;
         let question = self.asks.take(ask, &answer).ok_or(InputError::NoSuchAsk(ask))?;
         match (question, answer) {
-            (Question::Find(id, _), Answer::Directory(D::Lobby(found))) => self.on_found(id, found),
+            (Question::Find(id, name), Answer::Directory(D::Lobby(found))) => {
+                self.on_found(id, found);
+                self.free(&name);
+            }
             (Question::List(id), Answer::Directory(D::Listed(lobbies))) => self.on_listed(id, lobbies),
             (Question::Quick(id), Answer::Directory(D::Listed(lobbies))) => self.on_quick(id, lobbies),
             (Question::Claim(id, peer), Answer::Directory(D::Peer(Claim::Granted))) => self.on_claimed(id, peer),
@@ -390,11 +393,18 @@ impl Server {
             (Question::Admit(id), Answer::Admitted(is_admitted)) => self.on_admitted(id, is_admitted),
             (Question::Hash(id, address), Answer::Hash(hash)) => self.on_hashed(id, address, hash),
             (Question::Release(name), _) => self.on_released(ask, &name),
-            (Question::LostFind(name), Answer::Directory(D::Lobby(Found::Claimed))) => self.give_back(name),
-            (Question::LostClaim(peer), Answer::Directory(D::Peer(Claim::Granted))) => self.release_peer(peer),
-            (Question::List(id) | Question::Quick(id) | Question::Find(id, _) | Question::Claim(id, _), _) => {
-                self.fail(id, ErrorCode::Busy);
+            (Question::LostFind(name), Answer::Directory(found)) => {
+                if found == D::Lobby(Found::Claimed) {
+                    self.begin_release(name.clone());
+                }
+                self.free(&name);
             }
+            (Question::LostClaim(peer), Answer::Directory(D::Peer(Claim::Granted))) => self.release_peer(peer),
+            (Question::Find(id, name), _) => {
+                self.fail(id, ErrorCode::Busy);
+                self.free(&name);
+            }
+            (Question::List(id) | Question::Quick(id) | Question::Claim(id, _), _) => self.fail(id, ErrorCode::Busy),
             _ => {}
         }
         Ok(())
@@ -434,28 +444,6 @@ impl Server {
         self.exchange.out.push_back(Output::Close { connection: id, reason });
         self.exchange.event(ServerEvent::Closed { connection: id, reason });
         self.on_closed(id, Some(reason));
-    }
-
-    /// The directory knows that the name is free.
-    fn on_released(&mut self, ask: AskId, name: &LobbyName) {
-        let Some((key, lobby)) = self.lobbies.by_name(name) else { return };
-        if lobby.stage != Stage::Releasing(ask) {
-            return;
-        }
-        let waiting = self.lobbies.remove(key).map(|lobby| lobby.waiting).unwrap_or_default();
-        for id in waiting {
-            self.proceed(id);
-        }
-    }
-
-    /// The directory has given a name to one who has gone.
-    fn give_back(&mut self, name: LobbyName) {
-        let is_in_use =
-            self.lobbies.by_name(&name).is_some_and(|(_, lobby)| !matches!(lobby.stage, Stage::Releasing(_)));
-        if is_in_use {
-            return;
-        }
-        self.begin_release(name);
     }
 
     /// So many random bytes.

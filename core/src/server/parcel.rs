@@ -3,6 +3,7 @@
 use super::connection::Connection;
 use super::{InputError, Output, Server};
 use crate::id::{ConnectionId, ShardId};
+use crate::wire::signal::{CloseReason, ErrorCode};
 
 /// A connection on its way from one shard to another, with what it has said and was not answered, what waits for it, and
 /// the bytes that were given out for it and not yet told to be written: these are told to the other shard.
@@ -25,7 +26,12 @@ impl Server {
         self.check_free(id)?;
         self.addresses.adopt(self.exchange.now, parcel.connection.address);
         self.exchange.insert(id, parcel.connection);
-        self.proceed(id);
+        if self.closing.is_some() {
+            self.refuse(id, ErrorCode::ShuttingDown, 0);
+            self.exchange.doom(id, CloseReason::ShuttingDown);
+        } else {
+            self.proceed(id);
+        }
         Ok(())
     }
 

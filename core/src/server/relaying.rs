@@ -8,9 +8,7 @@ use super::queue::Class;
 use super::{Server, ServerEvent};
 use crate::id::{ConnectionId, PlayerId};
 use crate::wire::relay;
-use crate::wire::signal::{
-    BroadcastData, CloseReason, Data, ErrorCode, Frame, RelayData, Role, ServerMessage, WebrtcSignal,
-};
+use crate::wire::signal::{BroadcastData, Data, ErrorCode, Frame, RelayData, Role, ServerMessage, WebrtcSignal};
 use bytes::Bytes;
 
 impl Server {
@@ -123,15 +121,12 @@ impl Server {
             return self.refuse(from, ErrorCode::NoSuchPlayer, 0);
         };
         let Some(receiver) = target.connection else { return self.exchange.counts.dropped(Dropped::Away) };
+        // It would be closed for reading too slowly, and anybody could do that to anybody.
+        if self.exchange.is_crowded(receiver) {
+            self.exchange.counts.dropped(Dropped::SlowReceiver);
+            return self.refuse(from, ErrorCode::Busy, 0);
+        }
         let stamped = WebrtcSignal { from_player: place.player, ..message };
         self.exchange.say(receiver, &ServerMessage::WebrtcSignal(stamped));
-    }
-
-    /// Everybody is told that the server goes, and goes with it at the end.
-    pub(super) fn close_all(&mut self) {
-        let ids: Vec<ConnectionId> = self.exchange.ids().collect();
-        for id in ids {
-            self.exchange.doom(id, CloseReason::ShuttingDown);
-        }
     }
 }

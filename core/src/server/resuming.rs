@@ -9,7 +9,7 @@
 //! | older than that | it is refused, and the player loses its place: somebody has copied a token |
 //!
 //! So a client whose answer was lost comes back with the token it has, and once it has been heard with the new one the
-//! old one is worth nothing. A token of an older incarnation is good for a fresh start only. The token's MAC is checked
+//! old one is worth nothing. A token of a lobby that had the same name before is worth nothing. One of an older incarnation is good for a fresh start only. The token's MAC is checked
 //! before anything else: who cannot make one changes nothing.
 
 use super::connection::Place;
@@ -60,7 +60,10 @@ impl Server {
         let (now, resume_timeout) = (self.exchange.now, self.config.resume_timeout);
         let session = self.draw_session();
         let Some((key, lobby)) = self.lobbies.by_name(name) else { return self.fail(id, ErrorCode::BadToken) };
-        let Some(player) = lobby.player_mut(claims.player) else { return self.fail(id, ErrorCode::BadToken) };
+        let is_of_it = lobby.edition == claims.edition;
+        let Some(player) = lobby.player_mut(claims.player).filter(|_| is_of_it) else {
+            return self.fail(id, ErrorCode::BadToken);
+        };
         let is_late = player.away_since.is_some_and(|since| since + resume_timeout <= now);
         match worth(player, claims, fresh) {
             Worth::Good if !is_late => {}
@@ -85,6 +88,9 @@ impl Server {
         let old = player.connection.replace(id);
         // What the old incarnation had on its way must not reach the new one.
         let old_relay = if fresh { player.relay.take() } else { None };
+        if fresh && lobby.host == Some(claims.player) {
+            lobby.forget_host();
+        }
         lobby.roster_changed = true;
         lobby.empty_since = None;
         for old in [old, old_relay].into_iter().flatten() {
@@ -141,8 +147,9 @@ impl Server {
     /// The lobby is here: what is relayed to the player goes over this connection from now on.
     pub(super) fn enter_relay(&mut self, id: ConnectionId, name: &LobbyName, claims: Claims) {
         let place = self.lobbies.by_name(name).and_then(|(key, lobby)| {
+            let is_of_it = lobby.edition == claims.edition;
             let player = lobby.player_mut(claims.player)?;
-            let is_its_own = player.incarnation == claims.incarnation;
+            let is_its_own = is_of_it && player.incarnation == claims.incarnation;
             is_its_own.then(|| (Place { lobby: key, player: claims.player }, player.relay.replace(id)))
         });
         let Some((place, old)) = place else { return self.fail(id, ErrorCode::BadToken) };

@@ -1,5 +1,6 @@
 //! The tokens that the server gives out and knows again, without keeping them: fields and a MAC over these and the
-//! lobby's name. Whether a token was used is not seen here.
+//! lobby's name. A name is used again when its lobby has ended, so the fields say which lobby of that name is meant.
+//! Whether a token was used is not seen here.
 
 use crate::id::{Incarnation, PlayerId};
 use crate::time::Duration;
@@ -9,8 +10,8 @@ use hmac::{Hmac, KeyInit, Mac};
 use sha2::Sha256;
 use subtle::ConstantTimeEq;
 
-/// Player, incarnation, generation, expiry.
-const FIELDS: usize = 4 + 4 + 4 + 8;
+/// Player, incarnation, generation, expiry, edition.
+const FIELDS: usize = 4 + 4 + 4 + 8 + 8;
 /// Half of what SHA-256 gives: 128 bits cannot be guessed.
 const MAC: usize = 16;
 
@@ -23,6 +24,10 @@ pub(super) enum Purpose {
     Relay,
 }
 
+/// Tells a lobby from all that had its name before: drawn at random.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(super) struct Edition(pub(super) u64);
+
 /// What a token says.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(super) struct Claims {
@@ -32,6 +37,8 @@ pub(super) struct Claims {
     pub(super) generation: u32,
     /// Unix time in milliseconds.
     pub(super) expiry_ms: u64,
+    /// Which lobby of its name.
+    pub(super) edition: Edition,
 }
 
 /// Makes tokens and reads them. Its keys are derived from the server's and are never shown.
@@ -55,7 +62,7 @@ impl Mint {
         let fields = claims.to_bytes();
         let mac = self.mac(purpose, lobby, &fields);
         let text: String = fields.iter().chain(&mac).map(|byte| format!("{byte:02x}")).collect();
-        Secret::new(text).expect("72 bytes are less than a secret may have")
+        Secret::new(text).expect("88 bytes are less than a secret may have")
     }
 
     /// What a token of this server says, if it has not expired.
@@ -84,17 +91,20 @@ impl Claims {
         bytes[..4].copy_from_slice(&self.player.0.to_be_bytes());
         bytes[4..8].copy_from_slice(&self.incarnation.0.to_be_bytes());
         bytes[8..12].copy_from_slice(&self.generation.to_be_bytes());
-        bytes[12..].copy_from_slice(&self.expiry_ms.to_be_bytes());
+        bytes[12..20].copy_from_slice(&self.expiry_ms.to_be_bytes());
+        bytes[20..].copy_from_slice(&self.edition.0.to_be_bytes());
         bytes
     }
 
     fn of_bytes(bytes: &[u8; FIELDS]) -> Self {
         let word = |at: usize| bytes[at..at + 4].iter().fold(0, |word, &byte| word << 8 | u32::from(byte));
+        let long = |at: usize| u64::from(word(at)) << 32 | u64::from(word(at + 4));
         Claims {
             player: PlayerId(word(0)),
             incarnation: Incarnation(word(4)),
             generation: word(8),
-            expiry_ms: u64::from(word(12)) << 32 | u64::from(word(16)),
+            expiry_ms: long(12),
+            edition: Edition(long(20)),
         }
     }
 }
@@ -127,8 +137,13 @@ fn unhex(text: &[u8]) -> Option<[u8; FIELDS + MAC]> {
 mod tests {
     use super::*;
 
-    const CLAIMS: Claims =
-        Claims { player: PlayerId(7), incarnation: Incarnation(2), generation: 900, expiry_ms: 1_700_000_000_123 };
+    const CLAIMS: Claims = Claims {
+        player: PlayerId(7),
+        incarnation: Incarnation(2),
+        generation: 900,
+        expiry_ms: 1_700_000_000_123,
+        edition: Edition(0x0123_4567_89ab_cdef),
+    };
     const BEFORE: Duration = Duration::from_millis(1_700_000_000_122);
 
     fn lobby(name: &str) -> LobbyName {
@@ -139,7 +154,7 @@ mod tests {
     fn a_token_says_what_was_put_into_it_until_it_expires() {
         let mint = Mint::new(&[1; 32]);
         let token = mint.make(Purpose::Resume, &lobby("den"), &CLAIMS);
-        assert_eq!(token.as_str().len(), 72);
+        assert_eq!(token.as_str().len(), 88);
         assert_eq!(mint.read(Purpose::Resume, &lobby("den"), &token, BEFORE), Some(CLAIMS));
         assert_eq!(mint.read(Purpose::Resume, &lobby("den"), &token, BEFORE + Duration::from_millis(1)), None);
         assert_eq!(Mint::new(&[1; 32]).read(Purpose::Resume, &lobby("den"), &token, BEFORE), Some(CLAIMS));
@@ -158,7 +173,7 @@ mod tests {
             let forged = Secret::new(String::from_utf8(text).unwrap()).unwrap();
             assert_eq!(mint.read(Purpose::Resume, &lobby("den"), &forged, BEFORE), None, "{at}");
         }
-        for text in ["", "zz", &"é".repeat(36), &"0".repeat(74)] {
+        for text in ["", "zz", &"é".repeat(44), &"0".repeat(90)] {
             let garbage = Secret::new(text).unwrap();
             assert_eq!(mint.read(Purpose::Resume, &lobby("den"), &garbage, BEFORE), None, "{text}");
         }

@@ -4,6 +4,7 @@ use super::meaning::{RECEIVER, SENDER, encode, message, one, part};
 use super::{Example, bytes_of, number};
 use std::collections::BTreeSet;
 use webstar_core::config::SessionConfig;
+use webstar_core::id::PlayerId;
 use webstar_core::session::{self, shield};
 use webstar_core::wire::WireError;
 use webstar_core::wire::frame::{Delivery, Frame, Frames, MessageFrame, Priority};
@@ -11,6 +12,7 @@ use webstar_core::wire::packet::{self, SealKey};
 use webstar_core::wire::relay;
 use webstar_core::wire::rhythm::Rhythm;
 use webstar_core::wire::signal;
+use webstar_core::wire::star::{self, Destination, KindTold};
 
 const LIMITS_SOURCE: &str = include_str!("../../src/wire/limits.rs");
 
@@ -29,12 +31,14 @@ pub(crate) struct Table {
     pub(crate) rows: fn() -> BTreeSet<String>,
 }
 
-pub(crate) const TABLES: [Table; 9] = [
+pub(crate) const TABLES: [Table; 11] = [
     Table { header: "| Bytes of | From byte | Start |", value: 3, compute: checksum, rows: BTreeSet::new },
     Table { header: "| Distance up to |", value: 1, compute: told_bytes, rows: BTreeSet::new },
     Table { header: "| Told | Bytes | Expected |", value: 3, compute: completed, rows: BTreeSet::new },
     Table { header: "| Rhythm | Milliseconds |", value: 1, compute: interval, rows: BTreeSet::new },
     Table { header: "| Kind | Name | Asks |", value: 0, compute: kind_of_example, rows: kind_rows },
+    Table { header: "| Star message |", value: 0, compute: star_kind, rows: star_rows },
+    Table { header: "| Destination | Then |", value: 0, compute: destination, rows: BTreeSet::new },
     Table { header: "| Field | Value | Bits |", value: 2, compute: bits, rows: bit_rows },
     Table { header: "| Carrier | Index | Packet |", value: 3, compute: coefficient, rows: BTreeSet::new },
     Table { header: "| Name | Value | What it bounds |", value: 1, compute: limit, rows: limit_rows },
@@ -78,6 +82,30 @@ fn interval(_: &[Example], row: &[&str]) -> Option<u64> {
 
 fn kind_of_example(examples: &[Example], row: &[&str]) -> Option<u64> {
     bytes_of(examples, row.get(3)?)?.first().map(|byte| u64::from(*byte))
+}
+
+fn star_kind(examples: &[Example], row: &[&str]) -> Option<u64> {
+    bytes_of(examples, row.get(3)?)?.first().map(|byte| u64::from(*byte))
+}
+
+fn star_rows() -> BTreeSet<String> {
+    let is_known = |kind: &u8| {
+        let bytes = bytes::Bytes::copy_from_slice(&[*kind]);
+        !matches!(star::parse(&bytes), Err(WireError::UnknownFrame(_)))
+    };
+    (0..=u8::MAX).filter(is_known).map(|kind| format!("{kind:#04x}")).collect()
+}
+
+fn destination(_: &[Example], row: &[&str]) -> Option<u64> {
+    let to = match row[2] {
+        "all, the sender included" => Destination::All,
+        "all others" => Destination::Others,
+        "the host" => Destination::Host,
+        "one player" => Destination::One(PlayerId(1)),
+        _ => Destination::AllBut(Vec::new()),
+    };
+    let epoch = signal::Epoch { term: 1, round: 0 };
+    Some(u64::from(star::publish(epoch, &to, 1, KindTold::Number(1), b"")[3]))
 }
 
 /// The kinds that the decoder knows.

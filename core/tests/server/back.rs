@@ -70,6 +70,18 @@ fn the_old_connection_is_replaced_and_its_late_close_hurts_nobody() {
     assert_eq!(house.packets(new), [(1, b"me".to_vec())]);
 }
 
+/// Found by a stranger in the simulator (swarm, seed 102) who took somebody's place so.
+#[test]
+fn a_token_of_a_lobby_that_has_ended_is_worth_nothing_in_the_next_of_that_name() {
+    let mut house = House::new(ServerConfig::default());
+    let (who, _, token) = member(&mut house);
+    house.say(who, ClientMessage::LeaveLobby);
+    let (next, joined, _) = member(&mut house);
+    assert_eq!(joined.player_id, PlayerId(1), "the lobby was made anew");
+    assert_eq!(is_refused(&mut house, &token), ErrorCode::BadToken);
+    assert_eq!(house.clients[next].closed, None, "and nobody is put out for it");
+}
+
 #[test]
 fn a_fresh_start_is_a_new_incarnation_with_a_new_session() {
     let mut house = House::new(ServerConfig::default());

@@ -71,12 +71,12 @@ fn connections_are_bounded_in_all_and_by_address() {
         house.clients[who].closed
     };
     assert_eq!([1, 2].map(|_| connect(&mut house, "192.0.2.1")), [None, None]);
-    assert_eq!(connect(&mut house, "192.0.2.1"), Some(CloseReason::RateLimited));
+    assert_eq!(connect(&mut house, "192.0.2.1"), Some(CloseReason::Busy));
     house.cut(0);
     assert_eq!(connect(&mut house, "192.0.2.1"), None);
     assert_eq!([1, 2].map(|_| connect(&mut house, "127.0.0.1")), [None, None]);
     let late = house.connect_to(0, arrival("127.0.0.1", Encoding::Json));
-    assert_eq!((house.clients[late].closed, house.refused(late)), (Some(CloseReason::RateLimited), ErrorCode::Busy));
+    assert_eq!((house.clients[late].closed, house.refused(late)), (Some(CloseReason::Busy), ErrorCode::Busy));
     assert_eq!(house.servers[0].stats().connections, 4);
 }
 

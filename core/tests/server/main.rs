@@ -4,6 +4,7 @@
 
 mod allocations;
 mod any;
+mod attack;
 mod back;
 mod door;
 mod hand;

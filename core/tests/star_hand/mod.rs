@@ -13,7 +13,8 @@ use std::collections::BTreeMap;
 use webstar_core::config::PlayerConfig;
 use webstar_core::id::{PlayerId, StreamId};
 use webstar_core::peer::{
-    Channel, Destination, Input, JoinRequest, Output, Payload, Peer, PeerEvent, PeerMessage, SendError, Sent, Wish,
+    Channel, Command, Destination, Input, JoinRequest, Output, Payload, Peer, PeerEvent, PeerMessage, SendError, Sent,
+    Target, Wish,
 };
 use webstar_core::server::Endpoint;
 use webstar_core::time::{Duration, Instant};
@@ -25,7 +26,7 @@ pub(crate) const ONE_WAY: Duration = Duration::from_millis(10);
 enum Arrival {
     /// To the player of that seat.
     ToPeer(usize, StreamId, Frame),
-    Opened(usize, StreamId),
+    Opened(usize, StreamId, Endpoint),
     Closed(usize, StreamId, String),
     /// To the server, from that seat.
     ToRoom(usize, StreamId, Frame),
@@ -36,15 +37,37 @@ pub(crate) struct Seat {
     pub(crate) peer: Peer,
     pub(crate) events: Vec<PeerEvent>,
     pub(crate) stream: Option<StreamId>,
+    /// The stream to the relay endpoint.
+    pub(crate) relay: Option<StreamId>,
     next: Option<Instant>,
     /// Nothing reaches the player, but nothing is lost.
     pub(crate) is_deaf: bool,
     held: Vec<(StreamId, Frame)>,
+    /// It does nothing at all; what reaches it is lost.
+    pub(crate) is_frozen: bool,
     /// Connections that it asks for fail.
     pub(crate) is_cut: bool,
+    /// Those to the relay endpoint do.
+    pub(crate) is_relay_cut: bool,
+    /// Nothing comes from the relay endpoint, and nothing reaches it.
+    pub(crate) is_relay_dead: bool,
     /// Bytes of relayed frames that left.
     pub(crate) relayed_bytes: usize,
     pub(crate) frames: usize,
+}
+
+impl Seat {
+    fn is_dead(&self, stream: StreamId) -> bool {
+        self.is_relay_dead && self.relay == Some(stream)
+    }
+
+    fn forget(&mut self, stream: StreamId) {
+        for open in [&mut self.stream, &mut self.relay] {
+            if *open == Some(stream) {
+                *open = None;
+            }
+        }
+    }
 }
 
 /// All of it.
@@ -109,10 +132,14 @@ impl World {
             peer,
             events: Vec::new(),
             stream: None,
+            relay: None,
             next: None,
             is_deaf: false,
             held: Vec::new(),
+            is_frozen: false,
             is_cut: false,
+            is_relay_cut: false,
+            is_relay_dead: false,
             relayed_bytes: 0,
             frames: 0,
         });
@@ -129,16 +156,31 @@ impl World {
     pub(crate) fn drain(&mut self, seat: usize) {
         loop {
             let now = self.now;
-            let Seat { peer, events, stream: open, next: wakes, is_cut, relayed_bytes, frames, .. } =
-                &mut self.seats[seat];
+            let Seat {
+                peer,
+                events,
+                stream: open,
+                next: wakes,
+                is_cut,
+                is_relay_cut,
+                relay,
+                relayed_bytes,
+                frames,
+                ..
+            } = &mut self.seats[seat];
             let arrival = match peer.poll() {
-                Output::Open { stream, .. } => match *is_cut {
-                    true => Arrival::Closed(seat, stream, "refused".into()),
-                    false => Arrival::Opened(seat, stream),
-                },
+                Output::Open { stream, target: Target::WebSocket { url, .. } } => {
+                    let endpoint = if url.ends_with("/relay") { Endpoint::Relay } else { Endpoint::Lobby };
+                    match *is_cut || *is_relay_cut && endpoint == Endpoint::Relay {
+                        true => Arrival::Closed(seat, stream, "refused".into()),
+                        false => Arrival::Opened(seat, stream, endpoint),
+                    }
+                }
                 Output::Close { stream } => {
-                    if *open == Some(stream) {
-                        *open = None;
+                    for open in [&mut *open, relay] {
+                        if *open == Some(stream) {
+                            *open = None;
+                        }
                     }
                     self.hang_up(seat, stream);
                     continue;
@@ -194,6 +236,7 @@ impl World {
 
     fn arrive(&mut self, arrival: Arrival) {
         match arrival {
+            Arrival::ToRoom(seat, stream, _) if self.seats[seat].is_dead(stream) => {}
             Arrival::ToRoom(seat, stream, frame) => {
                 match &mut self.real {
                     Some(real) => real.on_frame(self.now, seat, stream, &frame),
@@ -201,24 +244,29 @@ impl World {
                 }
                 self.flush_room();
             }
-            Arrival::Opened(seat, stream) => {
-                self.seats[seat].stream = Some(stream);
+            Arrival::Opened(seat, stream, endpoint) => {
+                match endpoint {
+                    Endpoint::Relay => self.seats[seat].relay = Some(stream),
+                    _ => self.seats[seat].stream = Some(stream),
+                }
                 if let Some(real) = &mut self.real {
-                    real.on_opened(self.now, seat, stream, Endpoint::Lobby);
+                    real.on_opened(self.now, seat, stream, endpoint);
                 }
                 self.tell(seat, Input::Opened { stream });
             }
             Arrival::Closed(seat, stream, reason) => {
                 self.hang_up(seat, stream);
-                self.seats[seat].stream = None;
+                self.seats[seat].forget(stream);
                 self.tell(seat, Input::Closed { stream, reason });
                 self.flush_room();
             }
+            Arrival::ToPeer(seat, ..) if self.seats[seat].is_frozen => {}
             Arrival::ToPeer(seat, stream, frame) if self.seats[seat].is_deaf => {
                 self.seats[seat].held.push((stream, frame));
             }
             Arrival::ToPeer(seat, stream, frame) => {
-                if self.seats[seat].stream == Some(stream) {
+                let seen = &self.seats[seat];
+                if seen.stream == Some(stream) || seen.relay == Some(stream) && !seen.is_dead(stream) {
                     self.tell(seat, Input::Frame { stream, frame });
                 }
             }
@@ -239,7 +287,14 @@ impl World {
         loop {
             let wire = self.wire.first_key_value().map(|((at, _), _)| *at);
             let server = self.real.as_ref().and_then(|real| real.next);
-            let next = self.seats.iter().filter_map(|seat| seat.next).chain(wire).chain(server).min();
+            let next = self
+                .seats
+                .iter()
+                .filter(|seat| !seat.is_frozen)
+                .filter_map(|seat| seat.next)
+                .chain(wire)
+                .chain(server)
+                .min();
             let Some(next) = next.filter(|next| *next <= end) else { break };
             self.now = self.now.max(next);
             if wire.is_some_and(|at| at <= self.now) {
@@ -252,7 +307,7 @@ impl World {
                 self.flush_room();
             }
             for seat in 0..self.seats.len() {
-                if self.seats[seat].next.is_some_and(|at| at <= self.now) {
+                if !self.seats[seat].is_frozen && self.seats[seat].next.is_some_and(|at| at <= self.now) {
                     self.tell(seat, Input::Timeout);
                 }
             }
@@ -290,6 +345,19 @@ impl World {
         self.hang_up(seat, stream);
         self.tell(seat, Input::Closed { stream, reason: String::new() });
         self.flush_room();
+    }
+
+    /// The relay connection of a player breaks, without a word to either side.
+    pub(crate) fn cut_relay(&mut self, seat: usize) {
+        let Some(stream) = self.seats[seat].relay.take() else { return };
+        self.hang_up(seat, stream);
+        self.tell(seat, Input::Closed { stream, reason: String::new() });
+        self.flush_room();
+    }
+
+    pub(crate) fn command(&mut self, seat: usize, command: Command) {
+        self.seats[seat].peer.command(self.now, command).expect("it is in the lobby");
+        self.drain(seat);
     }
 
     /// Takes the events of a player.

@@ -27,6 +27,8 @@ pub(crate) struct Room {
     versions: BTreeMap<(usize, StreamId), Version>,
     /// Answers to `join_lobby` before the room is asked.
     pub(crate) refuse: Option<ErrorCode>,
+    /// Nobody is put out, whoever asks for it.
+    pub(crate) keeps_everybody: bool,
     /// It says nothing any more.
     pub(crate) is_mute: bool,
     next: u32,
@@ -163,7 +165,7 @@ impl Room {
                     self.remove(me, CloseReason::Left);
                 }
             }
-            ClientMessage::Kick(kick) => {
+            ClientMessage::Kick(kick) if !self.keeps_everybody => {
                 let kicked = self.members.get(&kick.player_id).and_then(|member| member.seat);
                 if let Some((seat, stream)) = kicked {
                     self.say(seat, stream, &ServerMessage::Kicked(Kicked { banned: false }));

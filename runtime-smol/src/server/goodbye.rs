@@ -23,7 +23,8 @@ pub(super) fn farewell(reason: CloseReason) -> CloseFrame {
     let code = match reason {
         R::Left | R::LobbyClosed | R::Replaced => CloseCode::Normal,
         R::ShuttingDown | R::HostLost | R::TimedOut | R::Idle => CloseCode::Away,
-        R::BadMessages => CloseCode::Protocol,
+        R::BadMessages | R::UnsupportedVersion => CloseCode::Protocol,
+        R::Busy => CloseCode::Again,
         R::Kicked | R::Banned | R::HandshakeTimeout | R::TooSlow | R::RateLimited | R::FellBehind | R::TokenReused => {
             CloseCode::Policy
         }

@@ -107,6 +107,10 @@ pub enum CloseReason {
     TokenReused,
     /// The lobby has ended.
     LobbyClosed,
+    /// The server has too much to do, or has too many connections from that address.
+    Busy,
+    /// Offered no version that the server speaks.
+    UnsupportedVersion,
 }
 
 impl ErrorCode {
@@ -154,6 +158,8 @@ impl CloseReason {
         CloseReason::ShuttingDown,
         CloseReason::TokenReused,
         CloseReason::LobbyClosed,
+        CloseReason::Busy,
+        CloseReason::UnsupportedVersion,
     ];
 }
 

@@ -26,7 +26,8 @@ pub(super) fn code_of(ended: &Ended) -> u8 {
             | CloseReason::Replaced
             | CloseReason::TokenReused
             | CloseReason::RateLimited
-            | CloseReason::BadMessages => 3,
+            | CloseReason::BadMessages
+            | CloseReason::UnsupportedVersion => 3,
             _ => 4,
         },
         Ended::RedirectLoop | Ended::Unreachable { .. } => 4,
@@ -49,7 +50,8 @@ pub(super) fn sentence(ended: &Ended) -> String {
             CloseReason::RateLimited => "too much was sent at once; send less and join again",
             CloseReason::ShuttingDown => "the server is shutting down; join again in a few seconds",
             CloseReason::TokenReused => "somebody else has used this player's token; join again",
-            CloseReason::BadMessages => {
+            CloseReason::Busy => "the server is busy; join again in a few seconds",
+            CloseReason::BadMessages | CloseReason::UnsupportedVersion => {
                 "the server does not understand this program; install the same release as there"
             }
             CloseReason::Left | CloseReason::Idle | CloseReason::HandshakeTimeout => {
