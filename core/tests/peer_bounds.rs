@@ -211,6 +211,19 @@ fn what_cannot_be_sent_is_refused() {
 }
 
 #[test]
+fn what_a_frame_to_the_server_cannot_carry_is_refused_for_a_guest() {
+    let mut world = World::with(2);
+    let guest = Destination::One(world.room.add_guest());
+    world.flush_room();
+    world.run(SECOND);
+    // As JSON a text has two quotes more.
+    let (largest, longer) = ("a".repeat(Data::MAX - 2), "a".repeat(Data::MAX - 1));
+    assert!(world.send_as(1, &guest, Channel::Ordered, "any", &largest).is_ok());
+    let too_long = Err(SendError::TooLong { max: Data::MAX });
+    assert_eq!(world.send_as(1, &guest, Channel::Ordered, "any", &longer), too_long);
+}
+
+#[test]
 fn guests_are_reached_through_the_server() {
     let mut world = World::with(2);
     let guest = world.room.add_guest();

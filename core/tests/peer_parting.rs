@@ -152,7 +152,7 @@ fn a_host_that_falls_silent_is_replaced_by_vote() {
         // Its machine hangs: it says nothing and its connection stands.
         world.seats[0].is_frozen = true;
         let voted = |event: &PeerEvent| matches!(event, PeerEvent::HostChanged { cause: Some(HostCause::Voted), .. });
-        world.run(Duration::from_millis(2_900));
+        world.run(Duration::from_millis(4_900));
         assert!(!was_told(&world, 1, voted));
         world.run(Duration::from_millis(if players == 2 { 3_500 } else { 500 }));
         assert!(was_told(&world, 1, voted), "{players} players");

@@ -5,8 +5,9 @@ use super::{Peer, Phase};
 use crate::time::{Duration, Instant};
 use crate::wire::signal::{ClientMessage, RequestHostMigration, Role};
 
-/// A host that speaks is never silent for so long, whatever a byte stream does to a lossy network.
-const LEAST: Duration = Duration::from_secs(3);
+/// A byte stream that sends lost bytes again and again, ever more slowly, can make a host that speaks silent for some
+/// seconds in bad bursts of loss.
+const LEAST: Duration = Duration::from_secs(5);
 /// The pause between two words about it.
 const AGAIN_AFTER: Duration = Duration::from_secs(3);
 

@@ -3,12 +3,10 @@
 use super::event::{Channel, PeerEvent, SendError, Sent};
 use super::{Destination, Peer, Phase};
 use crate::id::PlayerId;
-use crate::wire::signal::{ClientMessage, Data, MAX_FRAME, RelayData, Role};
+use crate::wire::signal::{ClientMessage, Data, RelayData, Role};
 
 /// Bytes that may wait for the server before data for guests is refused.
 const WINDOW: usize = 256 * 1024;
-/// What a message for a guest may have around its data.
-const OVERHEAD: usize = 64;
 
 impl Peer {
     /// A message for a guest goes through the server, whatever its kind.
@@ -22,8 +20,8 @@ impl Peer {
         if self.connection.phase != Phase::In {
             return Err(SendError::NotJoined);
         }
-        if data.as_json().len() + OVERHEAD > MAX_FRAME {
-            return Err(SendError::TooLong { max: MAX_FRAME - OVERHEAD });
+        if !data.is_sendable() {
+            return Err(SendError::TooLong { max: Data::MAX });
         }
         if self.waiting() > WINDOW {
             return Err(self.star.refused_for_guest(channel, self.waiting()));
@@ -47,7 +45,7 @@ impl Peer {
             return;
         }
         let data = Data::of_bytes(payload);
-        if data.as_json().len() + OVERHEAD > MAX_FRAME {
+        if !data.is_sendable() {
             return;
         }
         for to_player in guests {
@@ -65,7 +63,7 @@ impl Peer {
 
     /// Bytes that wait for the server, here and in the stream.
     fn waiting(&self) -> usize {
-        self.connection.buffered + self.out.bytes
+        self.connection.buffered.saturating_add(self.out.bytes)
     }
 
     /// So much has left for the server that it takes data for guests again.

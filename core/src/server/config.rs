@@ -48,8 +48,8 @@ pub struct ServerConfig {
     pub control_frames_per_second: u32,
     /// Bytes given to the embedder for a connection and not yet written, at most.
     pub window: usize,
-    /// Bytes that wait for a connection at most, each frame counted with 64 more. Beyond it relayed packets are dropped, the oldest first; if signalling
-    /// alone passes it the connection is closed.
+    /// Bytes that wait for a connection at most, each frame counted with 64 more. Beyond it relayed packets are dropped,
+    /// the oldest first; if signalling alone passes it the connection is closed.
     pub queue: usize,
     /// A connection that takes nothing for this long though something waits is closed.
     pub progress_timeout: Duration,

@@ -9,8 +9,9 @@
 //! | older than that | it is refused, and the player loses its place: somebody has copied a token |
 //!
 //! So a client whose answer was lost comes back with the token it has, and once it has been heard with the new one the
-//! old one is worth nothing. A token of a lobby that had the same name before is worth nothing. One of an older incarnation is good for a fresh start only. The token's MAC is checked
-//! before anything else: who cannot make one changes nothing.
+//! old one is worth nothing. A token of a lobby that had the same name before is worth nothing. One of an older
+//! incarnation is good for a fresh start only. The token's MAC is checked before anything else: who cannot make one
+//! changes nothing.
 
 use super::connection::Place;
 use super::joining::Job;

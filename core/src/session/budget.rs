@@ -65,7 +65,7 @@ impl Budget {
     pub(crate) fn on_sent(&mut self, now: Instant, bytes: usize, loss: f64) {
         self.saved = self.saved_by(now, loss) - bytes as f64;
         self.at = now;
-        self.buffered += bytes;
+        self.buffered = self.buffered.saturating_add(bytes);
     }
 
     pub(crate) fn on_buffered(&mut self, bytes: usize) {
