@@ -110,6 +110,9 @@ impl Driver {
                 }
             }
         }
+        while let Some(note) = state.peer.poll_note() {
+            tracing::debug!("{note}");
+        }
         if state.ended.is_some() {
             self.close_all();
         }

@@ -8,6 +8,7 @@ pub(crate) mod settings;
 mod talk;
 pub(crate) mod values;
 
+use super::log;
 use clap::{Args, ValueEnum};
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -21,6 +22,7 @@ use webstar_core::peer::Channel;
 #[derive(Args, Debug)]
 #[command(after_help = "Examples:\n  webstar join new --name ann\n  webstar join room --name bob --server \
                         ws://play.example.org:8080/ws\n  webstar join webstar://127.0.0.1:8080/room --create --json\n\n\
+                        Environment: RUST_LOG (what is logged to standard error)\n\
                         Exit codes: 0 left, 2 usage, 3 refused by the server, 4 connection lost for good")]
 pub(crate) struct Join {
     /// A lobby's name; `new` (makes a lobby and prints its code); or a URI: webstar://HOST:PORT/LOBBY, webstars:// (TLS),
@@ -86,6 +88,9 @@ pub(crate) struct Join {
     /// One JSON object a line on standard output
     #[arg(long)]
     json: bool,
+    /// Logs as JSON; RUST_LOG=debug tells what the server says and what is dropped
+    #[arg(long)]
+    log_json: bool,
 }
 
 /// How packets travel.
@@ -119,7 +124,7 @@ impl Join {
     pub(crate) fn go(self) -> ExitCode {
         // The time line of `t_ms` begins here.
         webstar_smol::client::now();
-        match settings::of(&self) {
+        match log::start(self.log_json, "warn").and_then(|()| settings::of(&self)) {
             Ok(settings) => ExitCode::from(talk::talk(settings)),
             Err(why) => {
                 eprintln!("webstar: {why}");

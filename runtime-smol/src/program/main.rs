@@ -3,6 +3,7 @@
 mod join;
 mod load;
 mod lobbies;
+mod log;
 mod serve;
 
 use clap::{Parser, Subcommand};

@@ -4,12 +4,12 @@
 mod file;
 mod settings;
 
+use super::log;
 use clap::Args;
 use serde_json::json;
 use std::io::{self, Write};
 use std::path::PathBuf;
 use std::process::ExitCode;
-use tracing_subscriber::EnvFilter;
 use webstar_smol::server::{BindError, Server};
 
 /// Runs a lobby server until SIGTERM or SIGINT; then clients are told, and it leaves within 5 seconds.
@@ -60,7 +60,7 @@ impl Serve {
             Ok(options) => options,
             Err(why) => return self.failed("usage", &why, 2),
         };
-        if let Err(why) = self.log() {
+        if let Err(why) = log::start(self.log_json, "info") {
             return self.failed("usage", &why, 2);
         }
         settings::allow_files();
@@ -92,20 +92,6 @@ impl Serve {
         });
         tracing::info!("left");
         ExitCode::SUCCESS
-    }
-
-    fn log(&self) -> Result<(), String> {
-        let filter = match std::env::var("RUST_LOG") {
-            Ok(text) => EnvFilter::try_new(text).map_err(|error| format!("RUST_LOG: {error}"))?,
-            Err(_) => EnvFilter::new("info"),
-        };
-        let log = tracing_subscriber::fmt().with_env_filter(filter).with_writer(io::stderr).with_target(false);
-        if self.log_json {
-            log.json().init();
-        } else {
-            log.with_ansi(false).init();
-        }
-        Ok(())
     }
 
     fn failed(&self, code: &str, why: &str, exit: u8) -> ExitCode {

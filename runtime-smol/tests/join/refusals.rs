@@ -45,6 +45,19 @@ fn usage_is_told() {
 }
 
 #[test]
+fn the_log_tells_what_the_server_says_and_no_secret() {
+    let server = Server::start();
+    let url = server.url();
+    let args = ["join", "den", "--create", "--password-env", "PW", "--server", &url, "--log-json"];
+    let ending = Program::start_with(&args, &[("PW", "canary-word"), ("RUST_LOG", "debug")]).finish();
+    assert_eq!(ending.code, Some(0), "{ending:?}");
+    let lines: Vec<serde_json::Value> =
+        ending.errors.lines().map(|line| serde_json::from_str(line).expect("a line of the log is JSON")).collect();
+    assert!(lines.iter().any(|line| line["fields"]["message"].as_str().is_some_and(|it| it.contains("lobby_joined"))));
+    assert!(!ending.errors.contains("canary"), "{ending:?}");
+}
+
+#[test]
 fn help_has_an_example() {
     for command in ["join", "lobbies", "load"] {
         let ending = Program::start(&[command, "--help"]).finish();

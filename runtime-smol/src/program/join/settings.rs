@@ -48,6 +48,7 @@ pub(super) fn of(join: &Join) -> Result<Settings, String> {
         options.config.simulate_packet_loss = net.loss;
         options.config.simulate_latency = net.latency;
     }
+    options.config.debug = tracing::enabled!(tracing::Level::DEBUG);
     options.certificates.clone_from(&join.ca);
     let (channel, stay, flood, stats) = (join.channel.into(), join.stay, join.flood, join.stats);
     if stats.is_some_and(|every| every < Duration::from_millis(10)) {

@@ -1,0 +1,19 @@
+//! The log of the program: on standard error, as RUST_LOG wants it.
+
+use std::io;
+use tracing_subscriber::EnvFilter;
+
+/// Begins to log; without RUST_LOG, from the level that is `usual`.
+pub(crate) fn start(json: bool, usual: &str) -> Result<(), String> {
+    let filter = match std::env::var("RUST_LOG") {
+        Ok(text) => EnvFilter::try_new(text).map_err(|error| format!("RUST_LOG: {error}"))?,
+        Err(_) => EnvFilter::new(usual),
+    };
+    let log = tracing_subscriber::fmt().with_env_filter(filter).with_writer(io::stderr).with_target(false);
+    if json {
+        log.json().init();
+    } else {
+        log.with_ansi(false).init();
+    }
+    Ok(())
+}
