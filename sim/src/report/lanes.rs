@@ -23,6 +23,12 @@ struct Lane {
     hosts_since: Option<f64>,
 }
 
+/// What the colours mean.
+pub(super) const LEGEND: &str = "<p class=\"legend\"><span class=\"box usable\">in the lobby</span>\
+    <span class=\"box host\">believes to be host</span><span class=\"box opening\">comes</span>\
+    <span class=\"box suspect\">loses something</span><span class=\"box dead\">is over</span>\
+    <span class=\"box cut\">a fault</span><span class=\"box calm\">no faults</span>";
+
 /// Whether there is anything for lanes in a trace.
 pub(super) fn are_in(trace: &Trace) -> bool {
     trace.records().iter().any(|record| matches!(record.step, Step::Star(_)))
@@ -153,14 +159,14 @@ impl Drawing {
             lane.hosts_since.take()
         };
         if let Some(since) = since {
-            self.rect(life, [since, now], "dead", "believes to be host");
+            self.rect(life, [since, now], "host", "believes to be host");
         }
     }
 
     fn rect(&mut self, life: Life, [since, until]: [f64; 2], class: &str, title: &str) {
         let Some(seat) = self.seats.get(&life) else { return };
         // Who is host has a stripe below the lane.
-        let (down, height) = if class == "dead" { (LANE, 4.0) } else { (0.0, LANE) };
+        let (down, height) = if class == "host" { (LANE, 4.0) } else { (0.0, LANE) };
         let (x, width, y) = (since * SECOND, (until - since) * SECOND, y_of(*seat) + down);
         let _ = writeln!(
             self.svg,

@@ -24,11 +24,11 @@ const GAP: f64 = 16.0;
 
 /// The page.
 pub fn page(title: &str, trace: &Trace, telling: &Telling, red: Option<&Red>) -> String {
-    let (names, svg) = if lanes::are_in(trace) {
-        lanes::draw(trace, telling)
+    let (legend, (names, svg)) = if lanes::are_in(trace) {
+        (lanes::LEGEND, lanes::draw(trace, telling))
     } else {
         let picture = Picture::of(trace, telling);
-        (picture.names(telling), picture.svg(trace, telling))
+        (LEGEND, (picture.names(telling), picture.svg(trace, telling)))
     };
     let verdict = match red {
         None => "<b class=\"good\">nothing is broken</b>".to_string(),
@@ -39,7 +39,7 @@ pub fn page(title: &str, trace: &Trace, telling: &Telling, red: Option<&Red>) ->
     format!(
         "<!doctype html>\n<html lang=\"en\"><meta charset=\"utf-8\"><meta name=\"viewport\" \
          content=\"width=device-width\"><title>{title}</title><style>{STYLE}</style>\n<header><h1>{title}</h1><p>{verdict}\
-         <p class=\"dim\">trace hash {:016x}</header>\n{LEGEND}\n<div class=\"stage\"><div class=\"names\">{names}</div>\
+         <p class=\"dim\">trace hash {:016x}</header>\n{legend}\n<div class=\"stage\"><div class=\"names\">{names}</div>\
          <div class=\"scroll\">{svg}</div></div>\n<details><summary>What was drawn</summary><pre>{opening}</pre></details>\n\
          <details><summary>What happened</summary><pre>{changes}</pre></details>\n</html>\n",
         trace.hash(),
@@ -283,7 +283,7 @@ const STYLE: &str = ":root{color-scheme:light dark;--ground:#fbfbfa;--ink:#23262
     path{fill:none;stroke-opacity:.5}path:hover{stroke-opacity:1;stroke-width:4}.gone line{stroke-width:1.4}\
     .ordered{stroke:var(--ordered)}.reliable{stroke:var(--reliable)}.latest{stroke:var(--latest)}\
     .unreliable{stroke:var(--unreliable)}.opening{fill:var(--opening)}.usable{fill:var(--usable)}\
-    .suspect{fill:var(--suspect)}.dead{fill:var(--dead)}.used{stroke:var(--ink);stroke-width:2}\
+    .suspect{fill:var(--suspect)}.dead{fill:var(--dead)}.host{fill:var(--ordered)}.used{stroke:var(--ink);stroke-width:2}\
     .cut{fill:var(--cut);fill-opacity:.11}.calm{fill:var(--calm);fill-opacity:.07}.full{fill:var(--dead)}\
     .event line{stroke:var(--cut);stroke-dasharray:3 4;stroke-opacity:.7}.event circle{fill:var(--cut)}\
     .legend{display:flex;flex-wrap:wrap;gap:4px 16px;margin:12px 0 0}.legend i{flex-basis:8px}\
@@ -292,6 +292,7 @@ const STYLE: &str = ":root{color-scheme:light dark;--ground:#fbfbfa;--ink:#23262
     .legend .ordered::before{background:var(--ordered)}.legend .reliable::before{background:var(--reliable)}\
     .legend .latest::before{background:var(--latest)}.legend .unreliable::before{background:var(--unreliable)}\
     .legend .opening::before{background:var(--opening)}.legend .usable::before{background:var(--usable)}\
+    .legend .host::before{background:var(--ordered)}\
     .legend .suspect::before{background:var(--suspect)}.legend .dead::before{background:var(--dead)}\
     .legend .cut::before{background:var(--cut);opacity:.35}.legend .calm::before{background:var(--calm);opacity:.3}\
     pre{overflow-x:auto;font-size:12px}summary{cursor:pointer}";
