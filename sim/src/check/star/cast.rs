@@ -236,13 +236,18 @@ impl Cast {
         self.submissions.get(number as usize)
     }
 
-    /// The submission of this player whose bytes these are: the one whose stamp they bear, or the last of those too short
-    /// for one.
-    pub fn overheard(&self, room: Room, from: PlayerId, payload: &[u8]) -> Option<&Submission> {
+    /// The submission of this player whose bytes the guest was given: the one whose stamp they bear. Those too short for a
+    /// stamp are all alike: the last that was meant for the guest, or else the last of all.
+    pub fn overheard(&self, guest: Life, from: PlayerId, payload: &[u8]) -> Option<&Submission> {
+        let Person { room, player, host, .. } = *self.person(guest);
         let is_it = |origin: &&Submission| origin.room == room && origin.player == from && origin.payload == payload;
+        let is_meant = |origin: &&Submission| player.is_some_and(|player| origin.is_for(player, host));
         match self.stamped(payload) {
             Some(stamped) => Some(stamped).filter(is_it),
-            None => self.submissions.iter().rev().find(is_it),
+            None => {
+                let mut alike = self.submissions.iter().rev().filter(is_it);
+                alike.clone().find(is_meant).or_else(|| alike.next())
+            }
         }
     }
 

@@ -1,8 +1,10 @@
 //! What the server closes, and whether it had to. In a world that breaks no connection none may be closed for a fault, but
-//! for one whose first words the network has held back.
+//! for one of which the network has held everything back for as long as the server has patience.
 
 use crate::net::Side;
-use std::collections::BTreeSet;
+use std::collections::BTreeMap;
+use webstar_core::server::ServerConfig;
+use webstar_core::time::{Duration, Instant};
 use webstar_core::wire::signal::CloseReason;
 
 /// What is to be said of a closing.
@@ -16,24 +18,28 @@ pub(super) enum Closing {
     Fault,
 }
 
-/// Which connections the server has heard.
+/// A word may be on its way for so long without being held back: the longest delay and jitter of a lossy world.
+const ON_ITS_WAY: Duration = Duration::from_millis(800);
+
+/// When something last came out of a connection, at the player's side and at the server.
 #[derive(Debug, Default)]
 pub(super) struct Closings {
-    heard: BTreeSet<usize>,
+    heard: BTreeMap<usize, [Option<Instant>; 2]>,
 }
 
 impl Closings {
     /// A frame has arrived at the player's side (A) or at the server (B).
-    pub(super) fn on_arrival(&mut self, connection: usize, at: Side) {
-        if at == Side::B {
-            self.heard.insert(connection);
-        }
+    pub(super) fn on_arrival(&mut self, now: Instant, connection: usize, at: Side) {
+        self.heard.entry(connection).or_default()[usize::from(at == Side::B)] = Some(now);
     }
 
-    pub(super) fn judge(&self, connection: usize, reason: CloseReason) -> Closing {
+    pub(super) fn judge(&self, now: Instant, connection: usize, reason: CloseReason) -> Closing {
+        let [player, server] = self.heard.get(&connection).copied().unwrap_or_default();
+        let patience = ServerConfig::default().progress_timeout - ON_ITS_WAY;
         match reason {
-            CloseReason::HandshakeTimeout if !self.heard.contains(&connection) => {
-                Closing::Excused("first_words_held_back")
+            CloseReason::HandshakeTimeout if server.is_none() => Closing::Excused("first_words_held_back"),
+            CloseReason::TooSlow if player.is_none_or(|at| now.since(at) >= patience) => {
+                Closing::Excused("everything_held_back")
             }
             reason if is_fault(reason) => Closing::Fault,
             _ => Closing::Fine,

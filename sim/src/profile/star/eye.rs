@@ -364,8 +364,7 @@ impl Book<'_> {
 
     fn overhear(&mut self, now: Instant, life: Life, from: webstar_core::id::PlayerId, payload: &[u8]) {
         *self.tally.delivered_by.entry("server").or_default() += 1;
-        let (room, stamped) = (self.cast.person(life).room, self.cast.stamped(payload));
-        let origin = self.cast.overheard(room, from, payload);
+        let (origin, stamped) = (self.cast.overheard(life, from, payload), self.cast.stamped(payload));
         let number = origin.map(|origin| origin.number);
         let content = trace::content(payload);
         self.trace.note(now, Step::Star(StarStep::Heard { life, number, content }));
@@ -439,8 +438,8 @@ impl<L: Lens> Watch for Eye<'_, L> {
         self.book.note(now, StarStep::Frame { seat, from, bytes: bytes.len() as u32, content });
     }
 
-    fn on_arrival(&mut self, _now: Instant, seat: SeatId, connection: usize, at: Side, frame: &Frame) {
-        self.book.closings.on_arrival(connection, at);
+    fn on_arrival(&mut self, now: Instant, seat: SeatId, connection: usize, at: Side, frame: &Frame) {
+        self.book.closings.on_arrival(now, connection, at);
         self.book.follow_tokens(seat, connection, at, frame);
     }
 
@@ -458,13 +457,15 @@ impl<L: Lens> Watch for Eye<'_, L> {
         self.book.told(now, None, "server", &event);
     }
 
-    fn on_server_closes(&mut self, _now: Instant, connection: usize, reason: CloseReason) {
+    fn on_server_closes(&mut self, now: Instant, connection: usize, reason: CloseReason) {
         let book = &mut self.book;
         book.tally.mark(closings::mark(reason));
-        match book.closings.judge(connection, reason) {
+        match book.closings.judge(now, connection, reason) {
             Closing::Fine => {}
             Closing::Excused(why) => *book.tally.excused.entry(why).or_default() += 1,
             Closing::Fault if book.mood == Mood::Swarm => {}
+            // That is what strangers with copied tokens must come to.
+            Closing::Fault if reason == CloseReason::TokenReused && !book.strangers.is_empty() => {}
             Closing::Fault => {
                 let why = format!("the server closed a connection without any fault: {reason:?}");
                 book.checks.fail("stays", why);
