@@ -64,8 +64,10 @@ impl Serve {
             return self.failed("usage", &why, 2);
         }
         settings::allow_files();
+        // From here on nobody ends the program without its knowing: whoever reads the first line may do so at once.
+        let end = end();
         match Server::bind(options) {
-            Ok(server) => self.serve(&server),
+            Ok(server) => self.serve(&server, end),
             Err(error @ (BindError::Taken(_) | BindError::Listen { .. } | BindError::System(_))) => {
                 self.failed("cannot_listen", &error.to_string(), 1)
             }
@@ -73,7 +75,7 @@ impl Serve {
         }
     }
 
-    fn serve(&self, server: &Server) -> ExitCode {
+    fn serve(&self, server: &Server, end: impl Future<Output = ()>) -> ExitCode {
         let (addr, url) = (server.local_addr(), server.url());
         let line = if self.json {
             format!(r#"{{"event":"listening","addr":{},"url":{}}}"#, json!(addr), json!(url))
@@ -86,7 +88,7 @@ impl Serve {
         drop(out);
         // Not `async_io::block_on`: this thread must not take the sockets' events from those that serve.
         futures_lite::future::block_on(async {
-            stopped().await;
+            end.await;
             tracing::info!("shutting down");
             server.close().await;
         });
@@ -104,24 +106,27 @@ impl Serve {
     }
 }
 
-/// Until the program is asked to end.
+/// Hears from now on when the program is asked to end, and is done then.
 #[cfg(unix)]
-async fn stopped() {
+fn end() -> impl Future<Output = ()> {
     use async_signal::{Signal, Signals};
     use futures_lite::StreamExt;
-    match Signals::new([Signal::Term, Signal::Int]) {
-        Ok(mut signals) => {
-            signals.next().await;
-        }
-        Err(error) => {
-            tracing::warn!(%error, "signals cannot be heard: the program ends at once when it is told to");
-            std::future::pending::<()>().await;
+    let signals = Signals::new([Signal::Term, Signal::Int]);
+    async {
+        match signals {
+            Ok(mut signals) => {
+                signals.next().await;
+            }
+            Err(error) => {
+                tracing::warn!(%error, "signals cannot be heard: the program ends at once when it is told to");
+                std::future::pending::<()>().await;
+            }
         }
     }
 }
 
-/// Until the program is ended.
+/// The system ends the program without asking.
 #[cfg(not(unix))]
-async fn stopped() {
-    std::future::pending().await
+fn end() -> impl Future<Output = ()> {
+    std::future::pending()
 }
