@@ -72,3 +72,25 @@ pub(super) fn mark(reason: CloseReason) -> &'static str {
         _ => "closed_otherwise",
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_what_was_held_back_all_the_time_is_excused() {
+        let at = |ms| Instant::ZERO + Duration::from_millis(ms);
+        let mut closings = Closings::default();
+        let first_words = Closing::Excused("first_words_held_back");
+        assert_eq!(closings.judge(at(5_000), 1, CloseReason::HandshakeTimeout), first_words);
+        closings.on_arrival(at(100), 1, Side::B);
+        assert_eq!(closings.judge(at(5_000), 1, CloseReason::HandshakeTimeout), Closing::Fault);
+
+        closings.on_arrival(at(1_000), 1, Side::A);
+        assert_eq!(closings.judge(at(5_199), 1, CloseReason::TooSlow), Closing::Fault);
+        let everything = Closing::Excused("everything_held_back");
+        assert_eq!(closings.judge(at(5_200), 1, CloseReason::TooSlow), everything);
+        assert_eq!(closings.judge(at(5_200), 1, CloseReason::Idle), Closing::Fault);
+        assert_eq!(closings.judge(at(5_200), 1, CloseReason::Left), Closing::Fine);
+    }
+}
