@@ -28,6 +28,7 @@ pub mod path;
 pub mod peer;
 pub mod server;
 pub mod session;
+pub mod star;
 pub mod time;
 mod timer;
 pub mod wire;

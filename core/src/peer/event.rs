@@ -6,51 +6,9 @@ use crate::session::pipe::PathState;
 use crate::time::Duration;
 use crate::wire::frame::Priority;
 use crate::wire::signal::{CloseReason, Data, Epoch, ErrorCode, HostCause, LobbyInfo, PlayerEntry};
-use crate::wire::star::MAX_KIND;
+pub use crate::wire::star::{Channel, Kind};
 use bytes::Bytes;
-use core::borrow::Borrow;
-use std::sync::Arc;
 use thiserror::Error;
-
-/// What is promised for a message through the star.
-#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
-pub enum Channel {
-    /// Sent once.
-    Unreliable,
-    /// The newest of its sender, kind and destination arrives; older ones are dropped wherever a newer one is known.
-    Latest,
-    /// Arrives once, as soon as it can.
-    Reliable,
-    /// Arrives once, in one order for everybody.
-    Ordered,
-}
-
-impl Channel {
-    /// All of them.
-    pub const ALL: [Channel; 4] = [Channel::Unreliable, Channel::Latest, Channel::Reliable, Channel::Ordered];
-}
-
-/// What a message is, in the application's words: at most 64 bytes of UTF-8.
-#[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
-pub struct Kind(Arc<str>);
-
-impl Kind {
-    /// Checks the name.
-    pub(super) fn new(name: &str) -> Option<Self> {
-        (1..=MAX_KIND).contains(&name.len()).then(|| Kind(name.into()))
-    }
-
-    /// The name.
-    pub fn as_str(&self) -> &str {
-        &self.0
-    }
-}
-
-impl Borrow<str> for Kind {
-    fn borrow(&self) -> &str {
-        &self.0
-    }
-}
 
 /// A message that has arrived.
 #[derive(Clone, PartialEq, Eq, Debug)]

@@ -13,6 +13,7 @@ pub mod rhythm;
 pub mod signal;
 pub mod star;
 pub mod varint;
+pub mod view;
 
 use thiserror::Error;
 

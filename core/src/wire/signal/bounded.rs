@@ -5,7 +5,7 @@ use core::marker::PhantomData;
 use serde::de::{Deserialize, Deserializer, Error, SeqAccess, Visitor};
 
 /// A list of at most `N`.
-pub(super) fn list<'de, const N: usize, T, D>(deserializer: D) -> Result<Vec<T>, D::Error>
+pub(in crate::wire) fn list<'de, const N: usize, T, D>(deserializer: D) -> Result<Vec<T>, D::Error>
 where
     T: Deserialize<'de>,
     D: Deserializer<'de>,

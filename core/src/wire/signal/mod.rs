@@ -7,7 +7,7 @@
 //! A connection speaks one encoding, chosen by its sub-protocol ([`Encoding::of_subprotocol`]) or by its first frame. A
 //! binary frame begins with a tag: [`SIGNAL_TAG`] here, [`crate::wire::relay::TAG`] for relayed packets.
 
-mod bounded;
+pub(in crate::wire) mod bounded;
 mod client;
 mod codec;
 mod data;

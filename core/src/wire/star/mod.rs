@@ -17,6 +17,12 @@
 //! Numbers are varints. A definition goes as a reliable message; until it is acknowledged messages carry the name, so a
 //! number never arrives before its meaning, on any channel.
 
+mod frame;
+mod words;
+
+pub use frame::{Beyond, Content, Copy, Entry, Frame, LogEnd, Mark, Position, Promise, Span, TableRow, Told};
+pub use words::{Channel, Kind};
+
 use super::WireError;
 use super::signal::Epoch;
 use super::varint::{self, Reader};
