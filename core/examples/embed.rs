@@ -11,7 +11,7 @@ use webstar_core::wire::signal::{CreateLobby, Encoding, Frame, LobbyName, Userna
 
 fn main() -> Result<(), Box<dyn std::error::Error>> {
     let mut now = Instant::ZERO;
-    let identity = Identity { shard: ShardId(0), shards: 1, key: [1; 32] };
+    let identity = Identity { shard: ShardId(0), shards: 1, key: [1; 32], process: 0 };
     let mut server = Server::new(ServerConfig::default(), identity, [2; 32], now)?;
     let mut directory = Table::new();
     let join = |name: &str| -> Result<Peer, Box<dyn std::error::Error>> {

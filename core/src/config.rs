@@ -1,5 +1,8 @@
 //! Every setting of the machines, with its unit and what happens at its limit.
 
+use crate::path::PathKind;
+use crate::session::MAX_PATHS;
+use crate::star::StarConfig;
 use crate::time::Duration;
 use crate::wire::limits::MAX_MESSAGE;
 use crate::wire::signal::Version;
@@ -12,6 +15,13 @@ const LONGEST_TIME: Duration = Duration::from_secs(3600);
 
 /// What holding a message costs beyond its bytes, so that empty ones are bounded too.
 pub const MESSAGE_OVERHEAD: usize = 64;
+
+/// What players say to each other about the star may be so much longer than the longest payload: a voter that promises
+/// tells what it holds.
+const WORDS: usize = 1024 * 1024;
+
+/// Kept messages of ours, in bytes, that may be unacknowledged; one message in any case.
+const WINDOW: usize = 256 * 1024;
 
 /// The settings of a session.
 #[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
@@ -176,10 +186,22 @@ pub struct PlayerConfig {
     /// Latest-only values, one for each kind and destination of each sender. A sender is refused more; a host lets the
     /// oldest of a member make room.
     pub max_keys: usize,
-    /// Bytes that a host keeps for a member beyond what its conversation holds. While a connected member needs more than
-    /// half, kept messages of everybody are refused as full; one that then takes nothing for 5 s, or that is away and
-    /// would need more than all of it, is put out.
+    /// Bytes of the log that a host keeps for members that are away or slow. While connected members need more than
+    /// half, kept messages of everybody are refused as full. Whom all of it is not enough for starts again from a
+    /// snapshot (`Resynced`).
     pub resume_log: usize,
+    /// Ordered messages are delivered when no crash can take them back; else when they arrive, and a crash of the host
+    /// may end in `Resynced`.
+    pub safe_ordered: bool,
+    /// The same for reliable ones.
+    pub safe_reliable: bool,
+    /// The game gives snapshots of its state when asked (`PeerEvent::SnapshotWanted`).
+    pub snapshots: bool,
+    /// When the host of two players is lost while the server is away, the other goes on alone.
+    pub allow_fork: bool,
+    /// Pipes between players that the embedder can make, besides the relay: the first is path 1. The same for all
+    /// players of a lobby.
+    pub direct_paths: Vec<PathKind>,
     /// The share of packets, 0 to 1, that are dropped on their way out, to try a game under loss.
     pub simulate_packet_loss: f64,
     /// How much later packets leave, to try a game under delay.
@@ -209,6 +231,11 @@ impl Default for PlayerConfig {
             max_message: 1024 * 1024,
             max_keys: 1024,
             resume_log: 4 * 1024 * 1024,
+            safe_ordered: true,
+            safe_reliable: false,
+            snapshots: false,
+            allow_fork: false,
+            direct_paths: Vec::new(),
             simulate_packet_loss: 0.0,
             simulate_latency: Duration::ZERO,
             debug: false,
@@ -227,10 +254,24 @@ impl PlayerConfig {
         }
     }
 
+    /// The settings of the star.
+    pub fn star(&self) -> StarConfig {
+        StarConfig {
+            safe_ordered: self.safe_ordered,
+            safe_reliable: self.safe_reliable,
+            resume_log: self.resume_log,
+            max_message: self.max_message,
+            window: WINDOW.min(self.resume_log / 4),
+            has_snapshots: self.snapshots,
+            allow_fork: self.allow_fork,
+            ..StarConfig::default()
+        }
+    }
+
     /// The settings of the conversations with other players.
     pub fn session(&self) -> SessionConfig {
         let defaults = SessionConfig::default();
-        let max_message = self.max_message.saturating_add(star::MAX_HEAD);
+        let max_message = self.max_message.saturating_add(WORDS).min(MAX_MESSAGE);
         SessionConfig {
             max_message,
             send_buffer: defaults.send_buffer.max(max_message.saturating_mul(2)),
@@ -248,6 +289,7 @@ impl PlayerConfig {
     pub fn check(&self) -> Result<(), ConfigError> {
         let is_url = |url: &str| url.starts_with("ws://") || url.starts_with("wss://");
         let relay = self.relay_server.as_deref();
+        let is_direct = self.direct_paths.len() < MAX_PATHS && !self.direct_paths.contains(&PathKind::Relay);
         let rules = [
             (is_url(&self.signaling_server), "signaling_server", "a URL that begins with ws:// or wss://"),
             (relay.is_none_or(is_url), "relay_server", "a URL that begins with ws:// or wss://, or absent"),
@@ -261,6 +303,7 @@ impl PlayerConfig {
                 "1 to 16776704 bytes",
             ),
             (self.resume_log >= self.max_message, "resume_log", "at least max_message"),
+            (is_direct, "direct_paths", "at most 7, none of them the relay"),
             ((0.0..=1.0).contains(&self.simulate_packet_loss), "simulate_packet_loss", "0 to 1"),
             (Version::negotiate(&self.versions).is_some(), "versions", "one or more of those spoken here"),
             (self.versions.len() <= 16, "versions", "at most 16"),

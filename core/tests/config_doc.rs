@@ -24,7 +24,12 @@ const SHOWN: &[(&str, &str, &str)] = &[
     ("compression_threshold", include_str!("peer_options.rs"), "compression_is_on_above_its_threshold"),
     ("max_message", include_str!("peer_bounds.rs"), "what_cannot_be_sent_is_refused"),
     ("max_keys", include_str!("peer_bounds.rs"), "what_cannot_be_sent_is_refused"),
-    ("resume_log", include_str!("peer_bounds.rs"), "a_member_that_falls_behind_is_put_out_and_the_others_go_on"),
+    ("resume_log", include_str!("peer_bounds.rs"), "a_member_that_falls_behind_begins_anew_and_the_others_go_on"),
+    ("safe_ordered", include_str!("peer_delivery.rs"), "what_is_safe_waits_for_the_backup"),
+    ("safe_reliable", include_str!("peer_delivery.rs"), "what_is_safe_waits_for_the_backup"),
+    ("snapshots", include_str!("peer_delivery.rs"), "who_joins_starts_from_the_state_of_the_game"),
+    ("allow_fork", include_str!("peer_migration.rs"), "without_the_server_two_wait_or_one_goes_on_alone"),
+    ("direct_paths", include_str!("peer_direct.rs"), "a_direct_path_takes_over_from_the_relay"),
     (
         "simulate_packet_loss",
         include_str!("peer_bounds.rs"),
@@ -51,6 +56,7 @@ fn told(value: &Value) -> String {
         Value::Null => "absent".into(),
         Value::Bool(yes) => if *yes { "yes" } else { "no" }.into(),
         Value::String(text) => text.clone(),
+        Value::Array(values) if values.is_empty() => "none".into(),
         Value::Array(values) => values.iter().map(told).collect::<Vec<_>>().join(", "),
         Value::Object(time) => {
             let millis =
@@ -124,6 +130,7 @@ fn what_cannot_be_is_refused_by_name() {
         ("max_message", json!(0)),
         ("max_keys", json!(0)),
         ("resume_log", json!(0)),
+        ("direct_paths", json!(["Relay"])),
         ("simulate_packet_loss", json!(1.5)),
         ("simulate_latency", hours),
         ("versions", json!([77])),

@@ -6,7 +6,7 @@ mod star_hand;
 use bytes::Bytes;
 use star_hand::{World, player, request};
 use webstar_core::config::PlayerConfig;
-use webstar_core::peer::{Channel, Command, Destination, Ended, PeerEvent, SendError, Sent};
+use webstar_core::peer::{Channel, Command, Destination, PeerEvent, SendError, Sent};
 use webstar_core::time::Duration;
 use webstar_core::wire::signal::*;
 
@@ -101,11 +101,17 @@ fn a_host_is_held_back_by_a_slow_member_and_goes_on_when_it_has_caught_up() {
     world.forget_events();
     world.seats[2].is_deaf = true;
     let long = "x".repeat(50_000);
-    let mut taken = 0;
-    while world.send(0, &Destination::Others, Channel::Ordered, &long).is_ok() {
-        taken += 1;
-        world.run(Duration::from_millis(20));
+    // One message at a time is refused until the backup has it; this is another matter.
+    let (mut taken, mut refused) = (0, 0);
+    while refused < 10 {
+        match world.send(0, &Destination::Others, Channel::Ordered, &long) {
+            Ok(_) => (taken, refused) = (taken + 1, 0),
+            Err(_) => refused += 1,
+        }
+        world.run(Duration::from_millis(100));
     }
+    let before = world.messages(1).len();
+    world.forget_events();
     assert!(world.send(0, &Destination::Others, Channel::Latest, "newest").is_ok());
     world.run(SECOND);
     assert!(!world.events(0).contains(&PeerEvent::Drained(Channel::Ordered)));
@@ -113,14 +119,14 @@ fn a_host_is_held_back_by_a_slow_member_and_goes_on_when_it_has_caught_up() {
     world.run(60 * SECOND);
     let told = world.events(0);
     assert_eq!(told.iter().filter(|event| **event == PeerEvent::Drained(Channel::Ordered)).count(), 1);
-    assert_eq!(world.messages(1).len(), taken + 1);
+    assert_eq!(before + world.messages(1).len(), taken + 1);
     assert_eq!(world.messages(2).len(), taken + 1);
 }
 
 #[test]
-fn a_member_that_falls_behind_is_put_out_and_the_others_go_on() {
+fn a_member_that_falls_behind_begins_anew_and_the_others_go_on() {
     for is_away in [false, true] {
-        // What is kept for it is `resume_log`, beyond what the conversation holds.
+        // What is kept for it is `resume_log`.
         let mut world = World::of(3, &small());
         world.forget_events();
         world.seats[2].is_deaf = true;
@@ -129,36 +135,43 @@ fn a_member_that_falls_behind_is_put_out_and_the_others_go_on() {
             world.cut(2);
         }
         let long = "x".repeat(50_000);
-        let (mut taken, mut refused, begun) = (0, 0, world.now);
-        while !world.room.said.iter().any(|(_, said)| matches!(said, ClientMessage::Kick(_))) {
+        let (mut taken, mut refused) = (0, 0);
+        while taken < 60 {
             match world.send(1, &Destination::Others, Channel::Ordered, &long) {
                 Ok(_) => taken += 1,
                 Err(_) => refused += 1,
             }
-            world.run(Duration::from_millis(50));
-            assert!(world.now.since(begun) < 10 * SECOND, "it is never put out");
+            world.run(Duration::from_millis(100));
+            assert!(refused < 200, "one stalled member holds everybody: {taken} taken");
         }
-        // The lobby waits for somebody who is there, and for nobody who is not.
-        assert_eq!(refused > 50, !is_away, "{refused}");
-        let kept = taken * 50_000;
-        assert!((2_000_000..=2_600_000).contains(&kept), "{kept}");
+        // The lobby waits for somebody who is there, though not for ever, and for nobody who is not.
+        assert_eq!(refused > 20, !is_away, "{refused}");
         world.run(SECOND);
-        let gone = |event: &PeerEvent| matches!(event, PeerEvent::PlayerLeft { player: who, reason: CloseReason::Kicked } if *who == player(3));
-        assert!(world.events(0).iter().any(gone));
-        world.forget_events();
-        world.send(1, &Destination::Others, Channel::Ordered, "on").expect("nobody holds it up");
-        world.run(SECOND);
-        assert_eq!(world.heard(0), ["2 Ordered on"]);
-        if !is_away {
+        assert_eq!(world.messages(0).len(), 60);
+        assert!(world.seats[0].peer.star().glance().bytes <= 600_000, "it is not kept for ever");
+        if is_away {
+            world.seats[2].is_cut = false;
+            world.seats[2].is_deaf = false;
+        } else {
             world.hear_again(2);
-            world.run(SECOND);
-            assert_eq!(world.events(2).last(), Some(&PeerEvent::Closed(Ended::PutOut(CloseReason::Kicked))));
+        }
+        world.run(10 * SECOND);
+        let events = world.events(2);
+        let resynced = events.iter().position(|event| matches!(event, PeerEvent::Resynced { .. }));
+        let last = events.iter().rposition(|event| matches!(event, PeerEvent::Message(_)));
+        assert!(resynced.is_some() && last < resynced, "what it missed is behind it: {resynced:?} {last:?}");
+        assert!(!events.iter().any(|event| matches!(event, PeerEvent::Closed(_))));
+        world.forget_events();
+        world.send(2, &Destination::All, Channel::Ordered, "on").expect("there is room");
+        world.run(SECOND);
+        for seat in 0..3 {
+            assert_eq!(world.heard(seat), ["3 Ordered on"]);
         }
     }
 }
 
 #[test]
-fn nobody_is_put_out_because_others_send_as_fast_as_they_can() {
+fn nobody_misses_anything_because_others_send_as_fast_as_they_can() {
     let mut world = World::of(4, &small());
     world.forget_events();
     let mut taken = 0;
@@ -181,8 +194,7 @@ fn nobody_is_put_out_because_others_send_as_fast_as_they_can() {
         world.run(Duration::from_millis(50));
     }
     world.run(60 * SECOND);
-    assert!(world.room.said.iter().all(|(_, said)| !matches!(said, ClientMessage::Kick(_))));
-    assert!(taken > 600, "{taken}");
+    assert!(taken > 500, "{taken}");
     for seat in 1..4 {
         assert_eq!(world.messages(seat).len(), taken, "at {seat}");
     }

@@ -18,6 +18,7 @@ fn world(players: usize) -> World {
         world.join(PlayerConfig::default());
         world.run(SECOND / 5);
     }
+    world.run(2 * SECOND);
     world
 }
 
@@ -160,10 +161,13 @@ fn another_host_takes_over_when_the_host_is_gone_or_gives_up() {
     world.seats[2].is_cut = true;
     world.cut(2);
     world.run(10 * SECOND);
-    for seat in 0..2 {
-        let changed = |event: &PeerEvent| matches!(event, PeerEvent::HostChanged { host, .. } if *host == player(1));
-        assert!(world.events(seat).iter().any(changed), "at {seat}");
-    }
+    let changed = |event: &PeerEvent| match event {
+        PeerEvent::HostChanged { host, cause: Some(HostCause::CrashClosed), .. } => Some(*host),
+        _ => None,
+    };
+    let hosts: Vec<Vec<_>> = (0..2).map(|seat| world.events(seat).iter().filter_map(changed).collect()).collect();
+    assert!(hosts[0] == hosts[1] && [[player(1)], [player(2)]].contains(&[hosts[0][0]]), "{hosts:?}");
+    assert_eq!(hosts[0].len(), 1);
     world.send(1, &Destination::All, Channel::Ordered, "on").expect("there is a host");
     world.run(SECOND);
     assert_eq!((world.heard(0), world.heard(1)), (vec!["2 Ordered on".into()], vec!["2 Ordered on".into()]));

@@ -18,6 +18,7 @@ mod played {
         BroadcastData, ClientMessage, Data, Encoding, Epoch, Frame, LobbyInfo, LobbyJoined, LobbyName, Metadata,
         PlayerEntry, Role, ServerMessage, SessionKey, Version, Welcome, decode_client, encode_server,
     };
+    use webstar_core::wire::view::{PublicKey, StarId};
     use webstar_smol::client::{Client, JoinError, Options};
 
     type Connection = WebSocket<TcpStream>;
@@ -75,6 +76,7 @@ mod played {
             incarnation: Incarnation(0),
             session: SessionKey(7),
             version: Version::CURRENT,
+            key: None,
         };
         let lobby = LobbyInfo {
             lobby_id: LobbyName::new("room").unwrap(),
@@ -95,6 +97,9 @@ mod played {
             token: None,
             resume_ms: 0,
             relay_token: None,
+            star: StarId(0),
+            server_key: PublicKey([0; 32]),
+            view: None,
         };
         say(connection, &ServerMessage::LobbyJoined(Box::new(joined)));
     }

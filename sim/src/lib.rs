@@ -8,6 +8,7 @@ pub mod pair;
 pub mod profile;
 pub mod report;
 pub mod seed;
+pub mod shrink;
 pub mod talk;
 pub mod trace;
 pub mod world;

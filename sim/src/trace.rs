@@ -10,6 +10,7 @@ use serde::Serialize;
 use std::io::{self, Write};
 use webstar_core::id::{PathId, PlayerId};
 use webstar_core::path::{Cause, Command};
+use webstar_core::peer::Channel;
 use webstar_core::session::pipe::PathState;
 use webstar_core::time::Instant;
 use webstar_core::wire::frame::{Delivery, Priority};
@@ -179,12 +180,56 @@ pub enum StarStep {
         /// In this life of the star.
         epoch: Epoch,
     },
-    /// A life gives up what was not acknowledged.
+    /// What a life does in the star has changed, or the view that it knows to be in force, or what it has promised.
+    Role {
+        /// Which.
+        life: Life,
+        /// What it does, in a word.
+        role: &'static str,
+        /// The view in force, as far as it knows.
+        epoch: Epoch,
+        /// The newest view that it has promised.
+        promised: Epoch,
+    },
+    /// A life begins from a snapshot.
+    Started {
+        /// Which.
+        life: Life,
+        /// What it has begins after this place of the log.
+        position: u64,
+    },
+    /// A life begins anew from a snapshot: what it had is not what the others have.
+    Resynced {
+        /// Which.
+        life: Life,
+        /// What it has begins after this place of the log.
+        position: u64,
+    },
+    /// A life is host and its game goes on.
+    Promoted {
+        /// Which.
+        life: Life,
+        /// From the snapshot that stands for this place of the log.
+        position: u64,
+        /// With so many messages after it.
+        tail: u32,
+    },
+    /// A life hears that nobody can be host now.
+    Paused {
+        /// Which.
+        life: Life,
+    },
+    /// A life no longer hears somebody.
+    Suspects {
+        /// Which.
+        life: Life,
+        /// Whom.
+        player: PlayerId,
+    },
+    /// What a life was told before, or what was acknowledged to it, may be gone.
     ContinuityLost {
         /// Which.
         life: Life,
-        /// How many messages.
-        unacknowledged: u64,
     },
     /// A life has lost its connection and tries again.
     Reconnecting {
@@ -199,6 +244,9 @@ pub enum StarStep {
         life: Life,
         /// Its number among all of the run.
         number: u32,
+        /// What is promised for it; nothing for what goes through the server.
+        #[serde(serialize_with = "word")]
+        channel: Option<Channel>,
         /// Its length.
         bytes: u32,
         /// The hash of its bytes.
@@ -261,6 +309,16 @@ pub enum StarStep {
         #[serde(serialize_with = "hex")]
         content: u64,
     },
+    /// A packet leaves on a direct way.
+    Packet {
+        /// From this seat.
+        seat: SeatId,
+        /// Its length.
+        bytes: u32,
+        /// The hash of its bytes.
+        #[serde(serialize_with = "hex")]
+        content: u64,
+    },
     /// A player does something, or its lobby's host does it.
     Deed {
         /// The number in the plan.
@@ -270,6 +328,20 @@ pub enum StarStep {
 
 fn hex<S: serde::Serializer>(content: &u64, serializer: S) -> Result<S::Ok, S::Error> {
     serializer.collect_str(&format_args!("{content:016x}"))
+}
+
+fn word<S: serde::Serializer>(channel: &Option<Channel>, serializer: S) -> Result<S::Ok, S::Error> {
+    serializer.serialize_str(channel.map_or("server", channel_name))
+}
+
+/// What a channel is called.
+pub fn channel_name(channel: Channel) -> &'static str {
+    match channel {
+        Channel::Unreliable => "unreliable",
+        Channel::Latest => "latest",
+        Channel::Reliable => "reliable",
+        Channel::Ordered => "ordered",
+    }
 }
 
 /// A step and its moment.

@@ -85,13 +85,19 @@ fn worlds_with_a_server_break_nothing_and_rare_things_come_up() {
     for (profile, rare) in [
         ("calm", "host_changed guest_talked fragmented joined_in_progress lobby_full lobby_locked no_such_lobby"),
         ("lossy", "conditions cut backlog fragmented guest_talked"),
-        ("swarm", "resumed reset half_open deaf paused unreachable_server version_skew closed_replaced replayed_token"),
+        (
+            "swarm",
+            "resumed reset half_open deaf paused unreachable_server version_skew closed_replaced replayed_token crash \
+             server_crash island_with_server island_without_server mute unheard clock_jump server_jump cut_one_way \
+             snapshot promoted",
+        ),
+        ("hostile", "mischief forgery"),
     ] {
         let summary = summary(&format!("run --profile {profile} --seeds 0..120 --json"));
         assert_eq!((&summary["seeds"], &summary["failed_count"]), (&120.into(), &0.into()), "{profile}");
-        assert!(
-            summary["delivered_by"]["relay"].as_u64() > Some(0) && summary["delivered_by"]["server"].as_u64() > Some(0)
-        );
+        for path in ["relay", "srtp", "server"] {
+            assert!(summary["delivered_by"][path].as_u64() > Some(0), "{profile}: nothing came by {path}");
+        }
         assert!(summary["player_hours"].as_f64() > summary["world_hours"].as_f64());
         for mark in rare.split(' ') {
             assert!(summary["marks"][mark].as_u64() > Some(0), "{profile}: {mark} never came up");
@@ -101,7 +107,7 @@ fn worlds_with_a_server_break_nothing_and_rare_things_come_up() {
 
 #[test]
 fn worlds_with_a_server_have_the_same_hash_for_any_number_of_threads() {
-    for profile in ["calm", "lossy", "swarm"] {
+    for profile in ["calm", "lossy", "swarm", "crashy", "hostile", "speed"] {
         let hash = |args: &str| summary(&format!("run --json --profile {profile} {args}"))["hash"].clone();
         let one = hash("--seeds 1000..1020 --jobs 1");
         assert_eq!(one, hash("--seeds 1000..1020 --jobs 3"), "{profile}");
@@ -126,9 +132,54 @@ fn a_swarm_is_replayed_with_its_options_and_drawn_as_lanes() {
         assert!(trace.contains(&format!("\"event\":\"{event}\"")), "no {event}");
     }
     let page = std::fs::read_to_string(page).expect("the page was written");
-    assert!(
-        page.starts_with("<!doctype html>") && page.contains("in the lobby") && page.contains("believes to be host")
-    );
+    assert!(page.starts_with("<!doctype html>") && page.contains("prefers-color-scheme:dark"));
+    for shown in
+        ["class=\"bar host", "class=\"view", "class=\"fault", "class=\"ordered l0", "class=\"area heard", "lobby 0"]
+    {
+        assert!(page.contains(shown), "no {shown}");
+    }
+    assert!(!page.contains("http://") && !page.contains("https://"), "the page stands alone");
+}
+
+#[test]
+fn what_is_left_out_of_a_replay_does_not_happen_and_is_told() {
+    let whole = text(&sim("replay 3 --profile swarm").stdout).to_string();
+    let said = text(&sim("replay 3 --profile swarm --without-seats 1-63 --without-faults 0-99").stdout).to_string();
+    assert!(whole.contains("begins at seat 1") && whole.contains("fault on"), "{whole}");
+    assert!(!said.contains("begins at seat 1") && !said.contains("fault on"), "{said}");
+    assert!(said.contains("left out: --without-faults 0-99 --without-seats 1-63") && said.contains("(left out)"));
+}
+
+#[test]
+fn a_seed_that_breaks_nothing_is_not_cut_down() {
+    let output = sim("shrink 3 --profile calm");
+    assert!(output.status.success() && text(&output.stdout).contains("nothing to cut down"));
+}
+
+#[test]
+fn the_tables_of_the_star_have_every_field_of_the_contract() {
+    for (args, count, fields) in [
+        ("--table migration --runs 1", 48, "samples players loss one_way_ms hz p50 p90 p99 max lost duplicated"),
+        (
+            "--table false-alarms --hours 0.1 --row 500:0.02:50 --row 1000:0:0",
+            2,
+            "samples t_ms loss jitter_ms hours alarms",
+        ),
+        ("--table scale", 12, "samples players hz packets_per_s bytes_per_s cpu_ns_per_delivered"),
+    ] {
+        let output = sim(&format!("report --json {args}"));
+        assert!(output.status.success(), "{}", text(&output.stderr));
+        let rows = lines(&output);
+        assert_eq!(rows.len(), count, "{args}");
+        for row in &rows {
+            assert_eq!((&row["event"], &row["stack"]), (&"row".into(), &"model".into()));
+            assert!(args.contains(row["table"].as_str().expect("a name")), "{row}");
+            for field in fields.split(' ') {
+                assert!(row[field].is_number(), "{field} in {row}");
+            }
+            assert!(row["samples"].as_u64() > Some(0), "{row}");
+        }
+    }
 }
 
 #[test]
@@ -198,11 +249,10 @@ fn the_latency_table_has_every_row_of_the_contract() {
 #[test]
 fn what_does_not_exist_yet_is_said_in_one_line() {
     for (args, exists) in [
-        ("run --profile crashy --seeds 0..1", "`swarm`"),
         ("run --stack webrtc --seeds 0..1", "`model`"),
         ("replay 1 --stack dtls", "`model`"),
         ("replay 1 --profile nat", "`pair`"),
-        ("report --table migration", "`latency`"),
+        ("report --table migration --stack dtls", "`model`"),
         ("report --table latency --stack webrtc", "`model`"),
     ] {
         let output = sim(args);
@@ -227,6 +277,10 @@ fn wrong_usage_leaves_with_two() {
         "replay",
         "replay x",
         "report --table size",
+        "report --table false-alarms --row 500",
+        "report --table false-alarms --hours 0",
+        "replay 1 --without-faults 3-1",
+        "shrink",
     ] {
         let output = sim(args);
         assert_eq!(output.status.code(), Some(2), "`{args}`");
@@ -236,7 +290,7 @@ fn wrong_usage_leaves_with_two() {
 
 #[test]
 fn every_command_shows_an_example() {
-    for command in ["", "run", "replay", "report"] {
+    for command in ["", "run", "replay", "shrink", "report"] {
         let output = sim(&format!("{command} --help"));
         assert!(output.status.success());
         assert!(text(&output.stdout).contains("Example:\n  webstar-sim"), "{command}");

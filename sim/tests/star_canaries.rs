@@ -84,7 +84,7 @@ fn repeat_one(channel: Channel) -> impl FnMut(Life, &PeerEvent) -> Option<Vec<He
 
 #[test]
 fn a_lost_ordered_message_turns_ordered_red() {
-    turns_red("ordered|", Mood::Calm, 30, || drop_one(Channel::Ordered));
+    turns_red("ordered|continuity|", Mood::Calm, 30, || drop_one(Channel::Ordered));
 }
 
 #[test]
@@ -123,10 +123,14 @@ impl Lens for Swap {
         let now = message(&event, Channel::Ordered);
         if is_next && (now.is_some() || !matches!(event, PeerEvent::Message(_))) {
             let (_, first) = self.held.take().expect("it is held");
-            let is_other = now.as_ref().is_some_and(|now| now.from != first.from);
-            self.acted |= is_other;
-            let (early, late) =
-                if is_other { (event, PeerEvent::Message(first)) } else { (PeerEvent::Message(first), event) };
+            let other = now.filter(|now| now.from != first.from);
+            self.acted |= other.is_some();
+            // By their places alone they would be told apart.
+            let placeless = |message: PeerMessage| PeerEvent::Message(PeerMessage { position: None, ..message });
+            let (early, late) = match other {
+                Some(other) => (placeless(other), placeless(first)),
+                None => (PeerEvent::Message(first), event),
+            };
             tell(life, early);
             return tell(life, late);
         }

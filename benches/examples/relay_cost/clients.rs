@@ -124,7 +124,7 @@ impl Client {
                 self.socket.send(Message::Binary(Bytes::copy_from_slice(&name))).await.expect("the server takes it");
             }
             Dialect::WebStar => {
-                self.say(&ClientMessage::Hello(Hello { versions: vec![Version::CURRENT] })).await;
+                self.say(&ClientMessage::Hello(Hello { versions: vec![Version::CURRENT], key: None })).await;
                 let join = JoinLobby {
                     lobby_id: Some(lobby_id),
                     username,

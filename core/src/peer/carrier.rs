@@ -98,18 +98,18 @@ impl Peer {
         let is_lost = old.is_some_and(|old| self.carrier.stream != Some(old) && self.connection.stream != Some(old));
         if is_lost || new.is_none() {
             // What was under way in it is sent again.
-            self.star.set_carried(self.now, false, &mut self.out);
+            self.hub.set_carried(self.now, false, &mut self.out);
         }
-        self.star.set_carried(self.now, new.is_some(), &mut self.out);
+        self.hub.set_carried(self.now, new.is_some(), &mut self.out);
         let is_server = new == self.connection.stream;
-        self.star.on_buffered(self.now, if is_server { self.connection.buffered } else { 0 }, &mut self.out);
+        self.hub.on_buffered(self.now, if is_server { self.connection.buffered } else { 0 }, &mut self.out);
     }
 
     /// A relayed packet has come.
     pub(super) fn on_packet(&mut self, frame: &[u8]) {
-        // A host that has said goodbye hands nothing on: what it does not acknowledge its sender knows for lost.
-        if self.connection.phase != Phase::Leaving || !self.star.is_hosting() {
-            self.star.on_frame(self.now, frame, &mut self.out);
+        // A host that has said goodbye takes nothing more: what it does not acknowledge is said to the next one.
+        if self.connection.phase != Phase::Leaving || !self.hub.is_hosting() {
+            self.hub.on_relayed(self.now, frame, &mut self.out);
         }
     }
 

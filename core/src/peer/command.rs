@@ -1,14 +1,11 @@
 //! Commands: what is asked of the server for the lobby, numbered, and what became of it; and leaving, which waits for
-//! what was sent.
+//! what was sent, and, at a host, for another host.
 
 use super::event::{CommandError, Ended, PeerEvent, Refusal};
 use super::{Command, Peer, Phase};
-use crate::id::{CommandId, PlayerId};
-use crate::time::{Duration, Instant, earlier};
-use crate::wire::signal::{
-    ClientMessage, ErrorCode, Kick, Lock, Ready, RequestHostMigration, SetHidden, SetMetadata, StartGame,
-};
-use std::collections::BTreeSet;
+use crate::id::CommandId;
+use crate::time::Duration;
+use crate::wire::signal::{ClientMessage, ErrorCode, Kick, Lock, Ready, SetHidden, SetMetadata, StartGame};
 
 /// Commands that may wait for their outcome at a time.
 pub(super) const MAX_REQUESTS: usize = 256;
@@ -17,43 +14,26 @@ const FLUSH_WITHIN: Duration = Duration::from_secs(2);
 /// How long the server may take to answer a goodbye.
 pub(super) const LEAVE_WITHIN: Duration = Duration::from_secs(1);
 
-/// A host's wishes to be host no more.
-#[derive(Debug, Default)]
-pub(super) struct Handing {
-    /// They wait for what was sent, at the latest until then.
-    orders: Vec<(Instant, RequestHostMigration)>,
-    /// The server was asked in these requests.
-    asked: BTreeSet<u32>,
-}
-
-impl Handing {
-    fn deadline(&self) -> Option<Instant> {
-        self.orders.first().map(|(by, _)| *by)
-    }
-
-    fn is_idle(&self) -> bool {
-        self.orders.is_empty() && self.asked.is_empty()
-    }
-
-    fn clear(&mut self) {
-        *self = Handing::default();
-    }
-}
-
 impl Peer {
     pub(super) fn take_command(&mut self, command: Command) -> Result<CommandId, CommandError> {
         if self.connection.phase == Phase::Ended {
             return Err(CommandError::Ended);
         }
+        let waiting = self.requests.len() + self.handing.len();
         match command {
             Command::Leave => return Ok(self.leave()),
             Command::Hidden(hidden) => return Ok(self.set_hidden(hidden)),
+            Command::HandOver(to) if self.lobby.is_some() && waiting < MAX_REQUESTS => {
+                let id = self.next_command();
+                self.hand_over(id, to);
+                return Ok(id);
+            }
             _ => {}
         }
         if self.connection.phase != Phase::In {
             return Err(CommandError::NotJoined);
         }
-        if self.requests.len() >= MAX_REQUESTS {
+        if waiting >= MAX_REQUESTS {
             return Err(CommandError::TooMany { max: MAX_REQUESTS });
         }
         let id = self.next_command();
@@ -65,12 +45,7 @@ impl Peer {
             Command::Kick(player_id) => ClientMessage::Kick(Kick { player_id, request }),
             Command::Ban(player_id) => ClientMessage::Ban(Kick { player_id, request }),
             Command::SetMetadata(metadata) => ClientMessage::SetMetadata(SetMetadata { metadata, request }),
-            Command::HandOver(to) => {
-                self.requests.insert(request);
-                self.hand_over(RequestHostMigration { to, request });
-                return Ok(id);
-            }
-            Command::Hidden(_) | Command::Leave => return Ok(id),
+            Command::HandOver(_) | Command::Hidden(_) | Command::Leave => return Ok(id),
         };
         self.requests.insert(request);
         self.say(&message);
@@ -86,15 +61,12 @@ impl Peer {
     /// The server says what became of a request. What we never asked is ignored.
     pub(super) fn on_done(&mut self, request: u32, outcome: Result<(), Refusal>) {
         if self.requests.remove(&request) {
-            self.handed_over(request);
             self.out.event(PeerEvent::Done { command: CommandId(request), outcome });
         }
     }
 
     /// The connection broke: nobody will answer what was asked on it.
     pub(super) fn lose_requests(&mut self) {
-        self.handing.clear();
-        self.star.freeze(self.leave_by.is_some());
         for request in core::mem::take(&mut self.requests) {
             let message = "the connection broke before the server answered; ask again".into();
             let outcome = Err(Refusal { code: ErrorCode::Busy, message });
@@ -105,7 +77,7 @@ impl Peer {
     fn set_hidden(&mut self, hidden: bool) -> CommandId {
         let command = self.next_command();
         self.is_hidden = hidden;
-        self.star.set_hidden(hidden);
+        self.hub.set_hidden(hidden);
         if self.connection.phase == Phase::In {
             self.say(&ClientMessage::SetHidden(SetHidden { hidden }));
         }
@@ -124,7 +96,8 @@ impl Peer {
         let command = self.next_command();
         if self.leave_by.is_none() && self.connection.phase != Phase::Leaving {
             self.leave_by = Some(self.now + FLUSH_WITHIN);
-            self.star.freeze(true);
+            // A host lets another take over first.
+            self.is_succeeded = self.hub.hand_over(self.now, None);
             if self.lobby.is_some() {
                 self.connection.hurry(self.now);
             }
@@ -136,7 +109,8 @@ impl Peer {
     /// first if it can: the server keeps the place of who says no goodbye.
     pub(super) fn leave_if_flushed(&mut self) {
         let Some(by) = self.leave_by else { return };
-        let is_ready = self.connection.phase == Phase::In && self.star.is_flushed();
+        let is_host_still = self.is_succeeded && self.hub.is_hosting();
+        let is_ready = self.connection.phase == Phase::In && !is_host_still && self.hub.is_flushed();
         if by > self.now && self.lobby.is_some() && !is_ready {
             return;
         }
@@ -146,52 +120,6 @@ impl Peer {
             Phase::In | Phase::Joining => self.say_goodbye(),
             Phase::Leaving | Phase::Ended => {}
             Phase::Opening | Phase::Greeting | Phase::Claiming | Phase::Pausing => self.end(Ended::Left),
-        }
-    }
-
-    pub(super) fn leave_deadline(&self) -> Option<Instant> {
-        earlier(self.leave_by, self.handing.deadline())
-    }
-
-    /// A host that gives up its role takes nothing more that is kept, lets what it has taken arrive, and asks then.
-    fn hand_over(&mut self, order: RequestHostMigration) {
-        if !self.star.is_hosting() {
-            return self.say(&ClientMessage::RequestHostMigration(order));
-        }
-        self.star.freeze(true);
-        self.handing.orders.push((self.now + FLUSH_WITHIN, order));
-    }
-
-    pub(super) fn hand_over_if_flushed(&mut self) {
-        let Some(by) = self.handing.deadline() else { return };
-        // Members know of it once the frost is told and answered; that is part of what is waited for.
-        if by > self.now && self.star.is_hosting() && !self.star.is_flushed() {
-            return;
-        }
-        for (_, order) in core::mem::take(&mut self.handing.orders) {
-            self.handing.asked.insert(order.request);
-            self.say(&ClientMessage::RequestHostMigration(order));
-        }
-    }
-
-    /// The server has answered: without another host this one goes on.
-    fn handed_over(&mut self, request: u32) {
-        if self.handing.asked.remove(&request) && self.handing.is_idle() {
-            self.star.freeze(self.leave_by.is_some());
-        }
-    }
-
-    /// Members that cannot be kept in step are put out: the lobby goes on without them, and they may join anew. While
-    /// the server cannot be told it waits: all of them are told when it can.
-    pub(super) fn put_out_fallen(&mut self) {
-        let fallen = core::mem::take(&mut self.out.fallen);
-        if self.connection.phase != Phase::In {
-            return;
-        }
-        for player_id in fallen {
-            self.out.note(|| format!("player {} has fallen behind and is put out", PlayerId(player_id.0).0));
-            // Request 0: no command of the application waits for it.
-            self.say(&ClientMessage::Kick(Kick { player_id, request: 0 }));
         }
     }
 }

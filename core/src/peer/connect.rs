@@ -177,7 +177,10 @@ impl Peer {
             self.connection.phase = Phase::Greeting;
             self.connection.until = Some(self.now + self.config.connection_timeout);
             self.connection.on_heard(self.now);
-            self.say(&ClientMessage::Hello(Hello { versions: self.config.versions.clone() }));
+            self.say(&ClientMessage::Hello(Hello {
+                versions: self.config.versions.clone(),
+                key: Some(self.identity.public()),
+            }));
         }
     }
 
@@ -204,7 +207,8 @@ impl Peer {
         }
         self.lose_requests();
         self.choose_carrier();
-        self.star.tell_guests_drained(&mut self.out);
+        self.hub.tell_guests_drained(&mut self.out);
+        self.hub.on_server_reachable(self.now, false);
         if was_in {
             self.connection.broke_at = self.now;
             if self.now.since(self.connection.joined_at) >= SETTLED_AFTER {
@@ -312,7 +316,9 @@ impl Peer {
     fn ask_in(&mut self) {
         self.connection.phase = Phase::Joining;
         let message = match self.connection.place.clone().filter(|_| self.lobby.is_some()) {
-            Some((lobby_id, token)) => ClientMessage::Resume(Resume { lobby_id, token, fresh: false }),
+            Some((lobby_id, token)) => {
+                ClientMessage::Resume(Resume { lobby_id, token, fresh: false, restore: self.restore() })
+            }
             None => self.join_message(),
         };
         self.say(&message);
@@ -394,7 +400,8 @@ impl Peer {
         }
         self.connection.phase = Phase::Ended;
         self.connection.until = None;
-        self.star.end();
+        self.hub.end(self.now, &mut self.out);
+        self.settle_handing();
         self.out.event(PeerEvent::Closed(why));
     }
 
@@ -429,5 +436,10 @@ fn name_of(message: &ServerMessage) -> &'static str {
         ServerMessage::Pong(_) => "pong",
         ServerMessage::Done(_) => "done",
         ServerMessage::Error(_) => "error",
+        ServerMessage::ProposeView(_) => "propose_view",
+        ServerMessage::Granted(_) => "granted",
+        ServerMessage::ViewInForce(_) => "view_in_force",
+        ServerMessage::AskHeard(_) => "ask_heard",
+        ServerMessage::Sealed(_) => "sealed",
     }
 }

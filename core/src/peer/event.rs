@@ -3,10 +3,11 @@
 use crate::id::{CommandId, PlayerId};
 use crate::path::PathKind;
 use crate::session::pipe::PathState;
+pub use crate::star::Snapshot;
 use crate::time::Duration;
 use crate::wire::frame::Priority;
 use crate::wire::signal::{CloseReason, Data, Epoch, ErrorCode, HostCause, LobbyInfo, PlayerEntry};
-pub use crate::wire::star::{Channel, Kind};
+pub use crate::wire::star::{Channel, Kind, Position};
 use bytes::Bytes;
 use thiserror::Error;
 
@@ -23,6 +24,8 @@ pub struct PeerMessage {
     pub kind: Kind,
     /// The bytes.
     pub payload: Bytes,
+    /// Its place in the log; none for what is not kept, and for what came through the server.
+    pub position: Option<Position>,
 }
 
 /// A message that was taken.
@@ -103,11 +106,33 @@ pub enum PeerEvent {
         /// From the last sign of the old host to the first of the new.
         gap: Duration,
     },
-    /// What was not acknowledged is given up; others may have missed messages too.
-    ContinuityLost {
-        /// Our kept messages that were not acknowledged.
-        unacknowledged: u64,
+    /// The lobby goes on without what may have been lost: messages that were acknowledged, or heard by some, may be gone.
+    /// What was not acknowledged is sent again.
+    ContinuityLost,
+    /// We begin here: the game starts from the snapshot, and what follows is one after it.
+    Started {
+        /// Where, and the state there.
+        snapshot: Snapshot,
     },
+    /// What we have heard is not what the others have: the game starts anew from here.
+    Resynced {
+        /// Where, and the state there.
+        snapshot: Snapshot,
+    },
+    /// We are host: the game goes on from the snapshot with these messages, among them those that only a host gets.
+    Promoted {
+        /// The newest snapshot of the old host's game.
+        snapshot: Snapshot,
+        /// Everything kept after it, whomever it was meant for.
+        tail: Vec<PeerMessage>,
+    },
+    /// The game is asked for its state after everything that it was told so far; [`super::Peer::snapshot`] takes it.
+    SnapshotWanted {
+        /// The place that the state stands for.
+        position: Position,
+    },
+    /// Nobody can be host now: nothing is acknowledged until the others, or the server, are back.
+    Paused,
     /// The connection to the server is lost; the next attempt comes.
     Reconnecting {
         /// Which, from 1.

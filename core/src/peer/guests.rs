@@ -1,9 +1,10 @@
 //! Guests speak only the documented JSON: what is meant for them goes through the server.
 
-use super::event::{Channel, PeerEvent, SendError, Sent};
+use super::event::{Channel, SendError, Sent};
 use super::{Destination, Peer, Phase};
 use crate::id::PlayerId;
 use crate::wire::signal::{ClientMessage, Data, RelayData, Role};
+use bytes::Bytes;
 
 /// Bytes that may wait for the server before data for guests is refused.
 const WINDOW: usize = 256 * 1024;
@@ -14,6 +15,7 @@ impl Peer {
         &mut self,
         guest: PlayerId,
         channel: Channel,
+        kind: &str,
         payload: &[u8],
     ) -> Result<Sent, SendError> {
         let data = Data::of_bytes(payload);
@@ -24,13 +26,17 @@ impl Peer {
             return Err(SendError::TooLong { max: Data::MAX });
         }
         if self.waiting() > WINDOW {
-            return Err(self.star.refused_for_guest(channel, self.waiting()));
+            self.hub.refused_for_guest(channel);
+            return Err(SendError::Full { queued: self.waiting() });
         }
-        let sent = self.star.number(channel);
-        self.say(&ClientMessage::RelayData(RelayData { from_player: self.star.me, to_player: guest, data }));
-        if channel.is_kept() {
-            self.out.event(PeerEvent::Acked(sent));
-        }
+        // The star numbers it, and acknowledges what is kept. Nobody there hears it.
+        let to = Destination::One(guest);
+        let sent = match channel.is_kept() {
+            true => self.hub.send(self.now, &to, channel, kind, Bytes::new(), &mut self.out)?,
+            false => self.hub.number(channel),
+        };
+        self.say(&ClientMessage::RelayData(RelayData { from_player: self.hub.me, to_player: guest, data }));
+        self.settle_star();
         Ok(sent)
     }
 
@@ -50,7 +56,7 @@ impl Peer {
         }
         for to_player in guests {
             let data = data.clone();
-            self.say(&ClientMessage::RelayData(RelayData { from_player: self.star.me, to_player, data }));
+            self.say(&ClientMessage::RelayData(RelayData { from_player: self.hub.me, to_player, data }));
         }
     }
 
@@ -69,7 +75,7 @@ impl Peer {
     /// So much has left for the server that it takes data for guests again.
     pub(super) fn tell_guests_drained(&mut self) {
         if self.waiting() <= WINDOW / 2 {
-            self.star.tell_guests_drained(&mut self.out);
+            self.hub.tell_guests_drained(&mut self.out);
         }
     }
 }

@@ -21,22 +21,11 @@ use crate::wire::relay;
 use crate::wire::signal::Version;
 use rand::SeedableRng;
 use rand::rngs::ChaCha8Rng;
-use serde::{Deserialize, Serialize};
 use std::collections::VecDeque;
 use thiserror::Error;
 
-pub use super::link_config::LinkConfig;
-
-/// A path that a link may take.
-#[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize)]
-pub struct PathSetup {
-    /// Its name, the same on both sides.
-    pub id: PathId,
-    /// What it is made of.
-    pub kind: PathKind,
-    /// It may only use relayed (TURN) candidates.
-    pub relayed_only: bool,
-}
+use super::link_config::PathGlance;
+pub use super::link_config::{LinkConfig, PathSetup};
 
 /// What is told to a link.
 #[derive(Clone, Copy, PartialEq, Debug)]
@@ -274,6 +263,20 @@ impl Link {
     /// The packet that was written last.
     pub(super) fn packet(&self) -> &[u8] {
         &self.packet
+    }
+
+    /// All paths as they are now.
+    pub(super) fn paths(&self) -> impl Iterator<Item = PathGlance> {
+        self.paths.iter().map(|path| PathGlance {
+            setup: path.setup,
+            is_up: path.watch.is_up(),
+            reading: self.session.reading(self.now, path.setup.id),
+        })
+    }
+
+    /// Whether packets can leave on any path.
+    pub(super) fn is_up(&self) -> bool {
+        self.paths.iter().any(|path| path.watch.is_up())
     }
 
     /// What is measured of a path.

@@ -1,7 +1,9 @@
-//! The settings of a link, gathered from those of its parts.
+//! The settings of a link, gathered from those of its parts, and the paths it is set up with.
 
 use crate::config::SessionConfig;
-use crate::path::{LadderConfig, WatchConfig};
+use crate::id::PathId;
+use crate::path::{LadderConfig, PathKind, WatchConfig};
+use crate::session::pipe::PathReading;
 use crate::time::Duration;
 use crate::wire::signal::Version;
 use serde::{Deserialize, Serialize};
@@ -33,4 +35,23 @@ impl Default for LinkConfig {
             version: Version::CURRENT,
         }
     }
+}
+
+/// A path that a link may take.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize)]
+pub struct PathSetup {
+    /// Its name, the same on both sides.
+    pub id: PathId,
+    /// What it is made of.
+    pub kind: PathKind,
+    /// It may only use relayed (TURN) candidates.
+    pub relayed_only: bool,
+}
+
+/// A path as it is now.
+pub(super) struct PathGlance {
+    pub(super) setup: PathSetup,
+    /// Its pipe is open, and it is not given up.
+    pub(super) is_up: bool,
+    pub(super) reading: Option<PathReading>,
 }

@@ -4,9 +4,10 @@ use super::event::{Channel, Kind, PeerEvent, PeerMessage, Refusal};
 use super::outbox::Outbox;
 use super::{Peer, Phase};
 use crate::id::PlayerId;
+use crate::star::ServerSays;
 use crate::time::Instant;
 use crate::wire::signal::{
-    CloseReason, Data, HostMigration, LobbyInfo, LobbyJoined, PlayerEntry, PlayerList, ServerError, ServerMessage,
+    CloseReason, Data, LobbyInfo, LobbyJoined, PlayerEntry, PlayerList, ServerError, ServerMessage,
 };
 use std::collections::BTreeMap;
 
@@ -59,9 +60,11 @@ pub(super) struct Lobby {
 impl Peer {
     /// The server says something that belongs to the lobby.
     pub(super) fn on_lobby_message(&mut self, message: ServerMessage) {
+        let Some(message) = self.on_star_message(message) else { return };
         match message {
             ServerMessage::PlayerListUpdated(list) => self.on_player_list(list),
-            ServerMessage::HostMigration(migration) => self.on_host_migration(&migration),
+            // Players know the host from the star.
+            ServerMessage::HostMigration(_) => {}
             ServerMessage::LobbyChanged(changed) => {
                 if let Some(lobby) = &mut self.lobby
                     && lobby.info != changed.lobby
@@ -80,48 +83,39 @@ impl Peer {
     }
 
     /// In, or back in. What has changed in the meantime is told before the player is told to be back.
-    pub(super) fn on_lobby_joined(&mut self, joined: LobbyJoined) {
-        let LobbyJoined { player_id, player_list, host_id, epoch, lobby: info, token, relay_token, .. } = joined;
-        let is_here = player_list.iter().any(|entry| entry.player_id == player_id);
-        if !is_here || self.lobby.is_some() && player_id != self.star.me {
+    pub(super) fn on_lobby_joined(&mut self, mut joined: LobbyJoined) {
+        let is_here = joined.player_list.iter().any(|entry| entry.player_id == joined.player_id);
+        if !is_here || self.lobby.is_some() && joined.player_id != self.hub.me {
             self.out.dropped.frames += 1;
             return;
         }
-        self.connection.on_joined(self.now, info.lobby_id.clone(), token);
+        self.connection.on_joined(self.now, joined.lobby.lobby_id.clone(), joined.token.take());
+        let relay_token = joined.relay_token.take();
         let resumed = self.lobby.is_some();
-        match &mut self.lobby {
-            Some(lobby) => {
-                lobby.roster.update(player_list.clone(), &[], &mut self.out);
-                lobby.info = info.clone();
-                if let Some(host) = host_id {
-                    self.star.on_view(self.now, epoch, host, None, &mut self.out);
-                }
-            }
-            None => {
-                let roster = player_list.iter().map(|entry| (entry.player_id, entry.clone())).collect();
-                self.lobby = Some(Lobby { info: info.clone(), roster: Roster(roster), hostless_since: None });
-                self.star.enter(self.now, player_id, self.connection.version, epoch, host_id);
-            }
-        }
-        let (host, epoch) = (self.star.host, self.star.epoch);
-        self.out.event(PeerEvent::Joined {
-            player: player_id,
-            lobby: info,
-            members: player_list,
-            host,
-            epoch,
-            resumed,
+        let lobby = self.lobby.get_or_insert_with(|| Lobby {
+            info: joined.lobby.clone(),
+            roster: Roster(joined.player_list.iter().map(|entry| (entry.player_id, entry.clone())).collect()),
+            hostless_since: None,
         });
+        lobby.roster.update(joined.player_list.clone(), &[], &mut self.out);
+        lobby.info = joined.lobby.clone();
+        self.enter_star(&joined);
         self.sync();
-        // Who fell behind while the server could not be told is still to be put out.
-        self.out.fallen.extend(self.star.fallen.iter().copied());
+        self.hub.on_server_reachable(self.now, true);
+        if let Some(view) = joined.view.take() {
+            self.hub.on_server(self.now, ServerSays::InForce(Box::new(view)));
+        }
+        if resumed {
+            self.hub.tell_events(self.now, &mut self.out);
+        }
+        self.tell_joined(joined, resumed);
         self.on_relay_token(relay_token);
         self.resend_hidden();
     }
 
     fn on_player_list(&mut self, list: PlayerList) {
         let Some(lobby) = &mut self.lobby else { return };
-        if !list.player_list.iter().any(|entry| entry.player_id == self.star.me) {
+        if !list.player_list.iter().any(|entry| entry.player_id == self.hub.me) {
             // Who is put out is told so; a roster without us is none of ours.
             self.out.dropped.frames += 1;
             return;
@@ -130,21 +124,19 @@ impl Peer {
         self.sync();
     }
 
-    fn on_host_migration(&mut self, migration: &HostMigration) {
-        if self.lobby.is_some() {
-            let HostMigration { new_host_id, epoch, cause } = *migration;
-            self.star.on_view(self.now, epoch, new_host_id, cause, &mut self.out);
-            self.sync();
+    /// The star follows the roster.
+    fn sync(&mut self) {
+        if let Some(lobby) = &self.lobby {
+            self.hub.on_roster(self.now, &lobby.roster, &mut self.out);
         }
     }
 
-    /// The star follows the roster, and the clock of a missing host starts or stops.
-    fn sync(&mut self) {
-        let Some(lobby) = &mut self.lobby else { return };
-        self.star.on_roster(self.now, &lobby.roster, &mut self.out);
-        let is_missing =
-            self.star.host.is_some_and(|host| !lobby.roster.get(host).is_some_and(|entry| entry.connected));
-        lobby.hostless_since = is_missing.then(|| lobby.hostless_since.unwrap_or(self.now));
+    /// The clock of a missing host starts or stops.
+    pub(super) fn watch_host(&mut self) {
+        let (now, is_missing) = (self.now, self.hub.is_host_missing());
+        if let Some(lobby) = &mut self.lobby {
+            lobby.hostless_since = is_missing.then(|| lobby.hostless_since.unwrap_or(now));
+        }
     }
 
     /// When the lobby has been without its host for too long. Not counted while we are away ourselves.
@@ -164,7 +156,9 @@ impl Peer {
         }
         let kind = Kind::new(RELAYED).expect("the name is short");
         let payload = data.to_bytes();
-        self.out.event(PeerEvent::Message(PeerMessage { from, channel: Channel::Reliable, seq: 0, kind, payload }));
+        let channel = Channel::Reliable;
+        let message = PeerMessage { from, channel, seq: 0, kind, payload, position: None };
+        self.out.event(PeerEvent::Message(message));
     }
 
     fn on_refused(&mut self, error: ServerError) {

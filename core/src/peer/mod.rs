@@ -4,166 +4,67 @@
 //! One idiom: one [`Peer::handle`], or one of the typed doors (`send`, `command`), then [`Peer::poll`] until
 //! [`Output::Timeout`].
 //!
-//! What an application may rely on within one host's life: what is ordered comes in one order to everybody, what is
-//! reliable once. Another host (`HostChanged`, whose epochs rise) begins anew: what was under way is lost, and
-//! `ContinuityLost` tells so before anything else is heard. Numbers of messages go on. After a broken connection a player
-//! hears what it missed; what changed in the lobby meanwhile is told before the second `Joined`.
+//! What an application may rely on is told in [`crate::star`]: what is ordered comes in one order to everybody, what is
+//! reliable once, whoever is host. `HostChanged` (whose epochs rise) is for information. What cannot be kept is told:
+//! `ContinuityLost` comes before anything else is heard, `Resynced` before a game goes on from another state. After a
+//! broken connection a player hears what it missed; what changed in the lobby meanwhile is told before the second
+//! `Joined`.
 
 mod carrier;
+mod casting;
 mod command;
 mod connect;
-mod doubt;
 mod event;
+mod frames;
 mod guests;
+mod handing;
+mod hub;
 mod keys;
 mod kinds;
 pub mod link;
 mod link_config;
 mod lobby;
 mod outbox;
-mod pressure;
 mod request;
 mod rhythm;
-mod routing;
+mod seam;
 mod spoke;
-mod star;
+mod telling;
 mod weather;
+mod words;
 
 pub use crate::wire::star::Destination;
-pub use event::{Channel, CommandError, Ended, Kind, PeerEvent, PeerMessage, PlayerStats, Refusal, SendError, Sent};
+pub use event::{
+    Channel, CommandError, Ended, Kind, PeerEvent, PeerMessage, PlayerStats, Position, Refusal, SendError, Sent,
+    Snapshot,
+};
 pub use outbox::PeerDropped;
 pub use request::{Command, JoinRequest, Wish};
+pub use seam::{Input, InputError, Output, Payload, PeerTimer, Target};
 
 use crate::config::{ConfigError, PlayerConfig};
-use crate::id::{CommandId, PlayerId, StreamId};
-use crate::time::Instant;
-use crate::wire::frame::Priority;
+use crate::id::{CommandId, PathId, PlayerId, StreamId};
+use crate::star::Star;
+use crate::time::{Duration, Instant};
 use crate::wire::signal::{ClientMessage, CloseReason, Frame, Role};
 use crate::wire::star::{MAX_KIND, MAX_LEFT_OUT};
 use bytes::Bytes;
 use carrier::Carrier;
-use command::{Handing, LEAVE_WITHIN};
+use command::LEAVE_WITHIN;
 use connect::{Connection, Phase};
-use doubt::Doubt;
+use handing::Handing;
+use hub::Hub;
 use lobby::{Lobby, RELAYED};
 use outbox::{Act, Outbox};
-use rand::SeedableRng;
 use rand::rngs::ChaCha8Rng;
-use star::Star;
+use rand::{RngExt, SeedableRng};
+use spoke::RELAY;
 use std::collections::BTreeSet;
-use thiserror::Error;
-use weather::Weather;
+use weather::{Way, Weather};
+use words::Identity;
 
-/// What is told to a player.
-#[derive(Debug)]
-pub enum Input {
-    /// A stream is open; for a WebSocket: the handshake is done.
-    Opened {
-        /// Which.
-        stream: StreamId,
-    },
-    /// A stream could not be opened.
-    Failed {
-        /// Which.
-        stream: StreamId,
-        /// What the system said, for people.
-        why: String,
-    },
-    /// A stream that was open is closed.
-    Closed {
-        /// Which.
-        stream: StreamId,
-        /// What the other side said in its close frame, if it said anything.
-        reason: String,
-    },
-    /// A WebSocket message has come.
-    Frame {
-        /// On this stream.
-        stream: StreamId,
-        /// The message.
-        frame: Frame,
-    },
-    /// So many bytes given to a stream have not left yet. Told whenever it changes much.
-    Buffered {
-        /// Which.
-        stream: StreamId,
-        /// How many.
-        bytes: usize,
-    },
-    /// Nothing but time has passed.
-    Timeout,
-}
-
-/// Why an input is misuse.
-#[derive(Clone, Copy, PartialEq, Eq, Debug, Error)]
-pub enum InputError {
-    /// No stream of that name was asked for, or it was closed.
-    #[error("stream {} is not open; it was closed or never asked for", .0.0)]
-    NoSuchStream(StreamId),
-    /// The player has ended.
-    #[error("this player has left for good; make a new one")]
-    Ended,
-}
-
-/// What a player wants done, or tells.
-#[derive(Debug)]
-pub enum Output<'a> {
-    /// Send this WebSocket message on a stream, after what went before. Messages may share a write.
-    Transmit {
-        /// The stream.
-        stream: StreamId,
-        /// The message.
-        payload: Payload<'a>,
-    },
-    /// Open a byte stream; answer by [`Input::Opened`] or [`Input::Failed`].
-    Open {
-        /// Its name from now on.
-        stream: StreamId,
-        /// To where.
-        target: Target,
-    },
-    /// Send what was given out and close the stream. Its name is free.
-    Close {
-        /// Which.
-        stream: StreamId,
-    },
-    /// Something for the application.
-    Event(PeerEvent),
-    /// Nothing more to do until then, or until the next input.
-    Timeout(Option<(Instant, PeerTimer)>),
-}
-
-/// A WebSocket message, lent for the moment.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub enum Payload<'a> {
-    /// A text message.
-    Text(&'a str),
-    /// A binary message.
-    Binary(&'a [u8]),
-}
-
-/// Where a stream leads.
-#[derive(Clone, PartialEq, Eq, Debug)]
-pub enum Target {
-    /// A WebSocket.
-    WebSocket {
-        /// `ws://` or `wss://`.
-        url: String,
-        /// The sub-protocol to ask for.
-        subprotocol: &'static str,
-    },
-}
-
-/// Who asked to be called.
-#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
-pub enum PeerTimer {
-    /// A conversation with another player.
-    Link(crate::id::PlayerId),
-    /// Connecting, joining or coming back.
-    Server,
-    /// The rhythm of the star.
-    Star,
-}
+/// Called so much too late we were asleep: what was not heard meanwhile was not silent.
+const OVERSLEPT: Duration = Duration::from_millis(500);
 
 /// One player.
 #[derive(Debug)]
@@ -176,7 +77,8 @@ pub struct Peer {
     connection: Connection,
     carrier: Carrier,
     lobby: Option<Lobby>,
-    star: Star,
+    hub: Hub,
+    identity: Identity,
     weather: Weather,
     streams: u32,
     commands: u32,
@@ -185,8 +87,11 @@ pub struct Peer {
     is_hidden: bool,
     /// Leaving, at the latest then.
     leave_by: Option<Instant>,
+    /// As host and leaving: another takes over.
+    is_succeeded: bool,
     handing: Handing,
-    doubt: Doubt,
+    /// When we asked to be called, as of the last drain.
+    due: Option<Instant>,
     /// The frame that is lent out.
     lent: Option<Frame>,
 }
@@ -196,8 +101,9 @@ impl Peer {
     pub fn new(config: PlayerConfig, request: JoinRequest, seed: [u8; 32], now: Instant) -> Result<Self, ConfigError> {
         config.check()?;
         let mut random = ChaCha8Rng::from_seed(seed);
-        let star = Star::new(config.clone(), ChaCha8Rng::from_rng(&mut random), now);
+        let hub = Hub::new(config.clone(), ChaCha8Rng::from_rng(&mut random), now);
         let draws = ChaCha8Rng::from_rng(&mut random);
+        let identity = Identity::new(&random.random());
         let mut peer = Peer {
             weather: Weather::new(config.simulate_packet_loss, config.simulate_latency, draws),
             out: Outbox::new(config.debug),
@@ -208,14 +114,16 @@ impl Peer {
             now,
             random,
             lobby: None,
-            star,
+            hub,
+            identity,
             streams: 0,
             commands: 0,
             requests: BTreeSet::new(),
             is_hidden: false,
             leave_by: None,
+            is_succeeded: false,
             handing: Handing::default(),
-            doubt: Doubt::default(),
+            due: None,
             lent: None,
         };
         peer.on_server_timeout();
@@ -229,6 +137,9 @@ impl Peer {
             return Err(InputError::Ended);
         }
         self.now = self.now.max(now);
+        if self.due.take().is_some_and(|due| due + OVERSLEPT <= self.now) {
+            self.hub.on_slept(self.now, &mut self.out);
+        }
         match input {
             Input::Opened { stream } => match self.whose(stream)? {
                 Whose::Server => self.on_server_opened(),
@@ -243,6 +154,15 @@ impl Peer {
                 Whose::Nobody => {}
             },
             Input::Buffered { stream, bytes } => self.on_buffered(stream, bytes)?,
+            Input::Pipe { player, path, attempt, fact } => {
+                self.check_direct(path)?;
+                let taken = self.hub.on_pipe(self.now, player, path, attempt, fact, &mut self.out);
+                taken.map_err(|_| InputError::Unusable(path))?;
+            }
+            Input::Packet { player, path, bytes } => {
+                self.check_direct(path)?;
+                self.hub.on_packet(self.now, player, path, &bytes, &mut self.out);
+            }
             Input::Timeout => {}
         }
         self.settle();
@@ -273,9 +193,9 @@ impl Peer {
         let sent = match to {
             Destination::One(player) => match lobby.roster.get(*player).map(|entry| entry.role) {
                 None => return Err(SendError::NoSuchPlayer(*player)),
-                Some(Role::Guest) => return self.send_to_guest(*player, channel, &payload),
+                Some(Role::Guest) => return self.send_to_guest(*player, channel, kind, &payload),
                 Some(Role::Player | Role::Spectator) => {
-                    self.star.send(self.now, to, channel, kind, payload, &mut self.out)?
+                    self.hub.send(self.now, to, channel, kind, payload, &mut self.out)?
                 }
             },
             Destination::AllBut(players) => {
@@ -283,18 +203,25 @@ impl Peer {
                 let present: BTreeSet<PlayerId> =
                     players.iter().copied().filter(|player| lobby.roster.get(*player).is_some()).collect();
                 let to = Destination::AllBut(present.into_iter().take(MAX_LEFT_OUT).collect());
-                self.star.send(self.now, &to, channel, kind, payload, &mut self.out)?
+                self.hub.send(self.now, &to, channel, kind, payload, &mut self.out)?
             }
             Destination::All | Destination::Others | Destination::Host => {
-                self.star.send(self.now, to, channel, kind, payload, &mut self.out)?
+                self.hub.send(self.now, to, channel, kind, payload, &mut self.out)?
             }
         };
         if let Some(payload) = for_guests {
             self.send_to_guests(to, &payload);
         }
-        self.star.settle_pressure(self.now, &mut self.out);
-        self.put_out_fallen();
+        self.settle_star();
         Ok(sent)
+    }
+
+    /// The game's state after everything that was delivered up to `position`, as [`PeerEvent::SnapshotWanted`] asked. An
+    /// empty one is none.
+    pub fn snapshot(&mut self, now: Instant, position: Position, state: Bytes) {
+        self.now = self.now.max(now);
+        self.hub.on_snapshot(self.now, position, state);
+        self.settle_star();
     }
 
     /// Asks for something; [`PeerEvent::Done`] tells what became of it.
@@ -310,6 +237,7 @@ impl Peer {
         match self.out.poll_act() {
             Some(Act::Open(stream, target)) => return Output::Open { stream, target },
             Some(Act::Close(stream)) => return Output::Close { stream },
+            Some(Act::Pipe(player, path, order)) => return Output::Pipe { player, path, order },
             Some(Act::Send(stream, frame)) => {
                 self.tell_guests_drained();
                 let payload = match self.lent.insert(frame) {
@@ -325,24 +253,27 @@ impl Peer {
         }
         let stream = self.carrying();
         let is_bad = self.weather.is_bad();
-        while let Some(player) = self.star.write_packet() {
-            let Some(stream) = stream else { continue };
-            if !is_bad {
-                return Output::Transmit { stream, payload: Payload::Binary(self.star.packet(player)) };
+        while let Some((player, path)) = self.hub.write_packet() {
+            let way = if path == RELAY.id { Way::Relay } else { Way::Direct(player, path) };
+            if way == Way::Relay && stream.is_none() {
+                continue;
             }
-            if !self.weather.take(self.now, self.star.packet(player)) {
+            if !is_bad {
+                return transmit(stream, way, self.hub.packet(player));
+            }
+            if !self.weather.take(self.now, way, self.hub.packet(player)) {
                 self.out.dropped.simulated += 1;
             }
         }
-        match stream {
-            Some(stream) if is_bad => {
-                if self.weather.poll(self.now) {
-                    return Output::Transmit { stream, payload: Payload::Binary(self.weather.frame()) };
-                }
-            }
-            _ => self.weather.clear(),
+        if stream.is_none() {
+            self.weather.clear_relay();
         }
-        Output::Timeout(self.deadline())
+        if is_bad && let Some(way) = self.weather.poll(self.now) {
+            return transmit(stream, way, self.weather.frame());
+        }
+        let deadline = self.deadline();
+        self.due = deadline.map(|(at, _)| at);
+        Output::Timeout(deadline)
     }
 
     /// With `debug`: the next note of what was said and dropped, for a log. At most 256 wait; the oldest make room.
@@ -352,29 +283,23 @@ impl Peer {
 
     /// The players we talk with, in numbers.
     pub fn stats(&self) -> Vec<PlayerStats> {
-        let path = self.star.spokes.iter().map(|(player, spoke)| {
-            let stats = spoke.link.stats();
-            let path = stats.paths.first();
-            let queued = Priority::ALL.map(|priority| {
-                stats.queued[priority as usize] + if priority == Priority::Normal { spoke.backlog() } else { 0 }
-            });
-            PlayerStats {
-                player: *player,
-                path: spoke.link.using().map(|_| crate::path::PathKind::Relay),
-                rtt: path.and_then(|path| path.rtt),
-                jitter: path.map(|path| path.jitter).unwrap_or_default(),
-                loss: path.map_or(0.0, |path| path.loss),
-                bytes_received: path.map_or(0, |path| path.bytes_received),
-                bytes_sent: path.map_or(0, |path| path.bytes_sent),
-                queued,
-            }
-        });
-        path.collect()
+        self.hub.stats()
     }
 
     /// What had no effect so far, by reason.
     pub fn dropped(&self) -> PeerDropped {
         self.out.dropped
+    }
+
+    /// The star as this player sees it.
+    pub fn star(&self) -> &Star {
+        &self.hub.star
+    }
+
+    /// Whether there is such a direct path.
+    fn check_direct(&self, path: PathId) -> Result<(), InputError> {
+        let is_direct = (1..=self.config.direct_paths.len()).contains(&usize::from(path.0));
+        if is_direct { Ok(()) } else { Err(InputError::NoSuchPath(path)) }
     }
 
     fn next_stream(&mut self) -> StreamId {
@@ -415,7 +340,7 @@ impl Peer {
             self.tell_guests_drained();
         }
         if self.carrying() == Some(stream) {
-            self.star.on_buffered(self.now, bytes, &mut self.out);
+            self.hub.on_buffered(self.now, bytes, &mut self.out);
         }
         Ok(())
     }
@@ -424,15 +349,14 @@ impl Peer {
     fn settle(&mut self) {
         self.on_server_timeout();
         self.on_carrier_timeout();
-        self.star.on_timeout(self.now, &mut self.out);
+        self.hub.on_timeout(self.now, &mut self.out);
+        self.settle_star();
+        self.watch_host();
         if self.hostless_until().is_some_and(|until| until <= self.now) {
             self.say(&ClientMessage::LeaveLobby);
             self.end(Ended::PutOut(CloseReason::HostLost));
         }
-        self.star.settle_pressure(self.now, &mut self.out);
-        self.put_out_fallen();
-        self.doubt_host();
-        self.hand_over_if_flushed();
+        self.settle_handing();
         self.leave_if_flushed();
     }
 
@@ -443,13 +367,22 @@ impl Peer {
         let server = [
             self.connection.deadline(),
             self.carrier.deadline(),
-            self.leave_deadline(),
+            self.leave_by,
+            self.handing.deadline(),
             self.hostless_until(),
-            self.doubt_deadline(),
         ];
         let server = server.into_iter().flatten().min().map(|at| (at, PeerTimer::Server));
         let weather = self.weather.deadline().map(|at| (at, PeerTimer::Star));
-        [server, self.star.deadline(), weather].into_iter().flatten().min_by_key(|(at, _)| *at)
+        [server, self.hub.deadline(), weather].into_iter().flatten().min_by_key(|(at, _)| *at)
+    }
+}
+
+/// A packet on its way out.
+fn transmit(stream: Option<StreamId>, way: Way, bytes: &[u8]) -> Output<'_> {
+    match (way, stream) {
+        (Way::Direct(player, path), _) => Output::Packet { player, path, payload: bytes },
+        (Way::Relay, Some(stream)) => Output::Transmit { stream, payload: Payload::Binary(bytes) },
+        (Way::Relay, None) => unreachable!("what waits for the relay is forgotten when nothing carries it"),
     }
 }
 

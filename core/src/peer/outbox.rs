@@ -1,7 +1,8 @@
 //! What a player wants done and tells, until it is polled for.
 
 use super::{PeerEvent, Target};
-use crate::id::{PlayerId, StreamId};
+use crate::id::{PathId, PlayerId, StreamId};
+use crate::path::Order;
 use crate::wire::signal::Frame;
 use std::collections::VecDeque;
 
@@ -14,6 +15,7 @@ pub(super) enum Act {
     Open(StreamId, Target),
     Close(StreamId),
     Send(StreamId, Frame),
+    Pipe(PlayerId, PathId, Order),
 }
 
 impl Act {
@@ -33,6 +35,8 @@ pub struct PeerDropped {
     pub malformed: u64,
     /// Star messages of another life of the star.
     pub stale: u64,
+    /// Proofs about views that do not hold.
+    pub forged: u64,
     /// Star messages whose kind was never told.
     pub unknown_kinds: u64,
     /// Unreliable and latest-only messages for somebody whose conversation is full or broken.
@@ -49,8 +53,6 @@ pub(super) struct Outbox {
     events: VecDeque<PeerEvent>,
     notes: Option<VecDeque<String>>,
     is_over: bool,
-    /// Members that could not be kept in step; they are to be put out.
-    pub(super) fallen: Vec<PlayerId>,
     pub(super) dropped: PeerDropped,
 }
 

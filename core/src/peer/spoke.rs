@@ -1,62 +1,86 @@
-//! One spoke of the star: the link to another player with all that is kept beside it, and what waits when it is full.
-//! Where messages go is not decided here.
+//! One spoke of the star: the link to another player with all that is kept beside it: its pipes, how the player is heard,
+//! which frames wait, and which entries are under way. What is said to whom is not decided here.
 
-use super::event::{Channel, Sent};
+use super::event::{Channel, Kind};
 use super::keys::Keys;
-use super::kinds::{Learned, Taught};
-use super::link::{Input, Link, LinkConfig, LinkTimer, PathSetup};
-use crate::config::MESSAGE_OVERHEAD;
+use super::kinds::{Learned, Numbering, Taught};
+use super::link::{Input, InputError, Link, LinkConfig, LinkTimer, PathSetup};
 use crate::id::{MessageId, PathId, PlayerId};
 use crate::path::{self, Attempt, Command, Fact, Order, PathKind};
 use crate::session::{Outbound, SendError, SessionIds};
+use crate::star::{Bond, Ear, Frame, Position};
 use crate::time::{Duration, Instant};
 use crate::wire::frame::{Delivery, Priority};
+use crate::wire::signal::Epoch;
 use crate::wire::star::{self, Destination};
 use bytes::Bytes;
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
-/// The path of every spoke: the relay.
+/// The first path of every spoke: the relay.
 pub(super) const RELAY: PathSetup = PathSetup { id: PathId(0), kind: PathKind::Relay, relayed_only: false };
 
 /// So many of the other side's own intervals may pass before its silence means anything.
 const INTERVALS: u32 = 4;
+/// So many deviations of the round trip are no silence yet.
+const DEVIATIONS: u32 = 4;
+/// A byte stream that sends lost bytes again and again, ever more slowly, can make a player who speaks silent for some
+/// seconds in bad bursts of loss.
+const STREAM_PATIENCE: Duration = Duration::from_secs(5);
+/// While the stream itself is in doubt, silence on it means nothing.
+const UNTIL_ANSWERED: Duration = Duration::from_secs(3600);
+/// Bytes of entries, or of a snapshot, that a link is given beyond what has arrived. The rest stays in the log, where
+/// it costs nothing.
+const ROOM: usize = 256 * 1024;
+
+/// Views that wait to be told at most: each is proved by the one before.
+const ACTIVATIONS: usize = 16;
 
 /// What a latest-only value is named by.
-pub(super) type LatestKey = (PlayerId, super::Kind, Destination);
+pub(super) type LatestKey = (PlayerId, Kind, Destination);
 
 /// The conversation with one other player.
 #[derive(Debug)]
 pub(super) struct Spoke {
     pub(super) link: Link,
     pub(super) ids: SessionIds,
-    /// The newest order for the pipe.
+    /// The newest order for the relay's pipe.
     attempt: Option<Attempt>,
-    /// The pipe is told to be open.
-    is_open: bool,
+    /// The relay's pipe is told to be open.
+    is_relayed: bool,
+    /// A direct path has been open: silence means something from then on.
+    was_direct: bool,
     /// The server reaches the player.
     pub(super) is_connected: bool,
     /// Something was told to the link since its packets were last written.
     pub(super) is_dirty: bool,
     pub(super) deadline: Option<(Instant, LinkTimer)>,
-    /// Our kept messages that are not acknowledged, with what they cost.
-    pub(super) unacked: BTreeMap<MessageId, (Sent, usize)>,
-    unacked_bytes: usize,
-    /// The host has asked us to stop.
-    pub(super) is_held: bool,
-    pub(super) taught: Taught,
+    taught: Taught,
     pub(super) learned: Learned,
     pub(super) keys: Keys<LatestKey>,
-    backlog: VecDeque<(Channel, Bytes)>,
-    backlog_bytes: usize,
-    /// The least that was under way to the other side of late, and when it became that.
-    least: (usize, Instant),
-    pub(super) heard_at: Instant,
+    /// What the star wants with the player.
+    bond: Option<Bond>,
+    /// Frames for which there is no path, or no room. A newer one takes the place of an older one of its kind.
+    waiting: VecDeque<Frame>,
+    /// A piece of a snapshot that waits for the word that announces it.
+    piece: Option<Frame>,
+    /// Words that entries must not overtake, not acknowledged yet.
+    ahead: BTreeSet<MessageId>,
+    /// Entries that are not acknowledged.
+    entries: BTreeMap<MessageId, (Epoch, Position)>,
+    heard_at: Instant,
     expected: Duration,
-    pub(super) is_suspect: bool,
+    /// Since when its silence is suspicious.
+    suspect_since: Option<Instant>,
+    told: Option<Ear>,
 }
 
-/// A kept message found no room any more.
-pub(super) struct FellBehind;
+/// How the other side is heard, and what of it is to be told.
+pub(super) struct Hearing {
+    /// It has changed.
+    pub(super) ear: Option<Ear>,
+    /// Its silence has become suspicious just now.
+    pub(super) is_newly_suspect: bool,
+}
 
 /// How a channel travels: what its session promises, and in which lane. Newest state goes before what waits to be sent
 /// again.
@@ -67,11 +91,6 @@ fn lane(channel: Channel) -> (Delivery, Priority) {
         Channel::Reliable => (Delivery::Reliable, Priority::Normal),
         Channel::Ordered => (Delivery::Ordered, Priority::Normal),
     }
-}
-
-/// The channels that share a lane.
-pub(super) fn channels_of(priority: Priority) -> impl Iterator<Item = Channel> {
-    Channel::ALL.into_iter().filter(move |channel| lane(*channel).1 == priority)
 }
 
 /// The channel that a session's promise stands for.
@@ -85,85 +104,125 @@ pub(super) fn channel_of(delivery: Delivery) -> Channel {
 }
 
 impl Spoke {
-    pub(super) fn new(config: LinkConfig, ids: SessionIds, player: PlayerId, seed: [u8; 32], now: Instant) -> Self {
+    pub(super) fn new(
+        config: LinkConfig,
+        ids: SessionIds,
+        player: PlayerId,
+        paths: &[PathSetup],
+        seed: [u8; 32],
+        now: Instant,
+    ) -> Self {
         let max_keys = config.session.max_keys;
-        let link = Link::new(config, ids, player, &[RELAY], seed, now).expect("the settings were checked at the start");
+        let link = Link::new(config, ids, player, paths, seed, now).expect("the settings were checked at the start");
         Spoke {
             link,
             ids,
             attempt: None,
-            is_open: false,
+            is_relayed: false,
+            was_direct: false,
             is_connected: false,
             is_dirty: true,
             deadline: None,
-            unacked: BTreeMap::new(),
-            unacked_bytes: 0,
-            is_held: false,
             taught: Taught::default(),
             learned: Learned::default(),
             keys: Keys::new(max_keys),
-            backlog: VecDeque::new(),
-            backlog_bytes: 0,
-            least: (0, now),
+            bond: None,
+            waiting: VecDeque::new(),
+            piece: None,
+            ahead: BTreeSet::new(),
+            entries: BTreeMap::new(),
             heard_at: now,
             expected: Duration::ZERO,
-            is_suspect: false,
+            suspect_since: None,
+            told: None,
         }
     }
 
     /// Whether packets can leave.
     pub(super) fn is_open(&self) -> bool {
-        self.is_open
+        self.link.is_up()
     }
 
-    /// Opens or closes the pipe, as the stream below and the player's own connection are.
-    pub(super) fn set_open(&mut self, now: Instant, open: bool) {
-        if open == self.is_open {
-            return;
-        }
-        let Some(attempt) = self.attempt else { return };
-        self.is_open = open;
-        if open {
+    /// What the star wants with the player from now on.
+    pub(super) fn set_bond(&mut self, bond: Option<Bond>, heartbeat: Duration) {
+        self.bond = bond;
+        self.link.set_awaited(bond == Some(Bond::Close));
+        self.set_heartbeat(heartbeat);
+    }
+
+    pub(super) fn bond(&self) -> Option<Bond> {
+        self.bond
+    }
+
+    pub(super) fn set_heartbeat(&mut self, interval: Duration) {
+        self.link.set_heartbeat(interval);
+        self.is_dirty = true;
+    }
+
+    /// Opens or closes the relay's pipe, as the stream below and the player's own connection are.
+    pub(super) fn set_relayed(&mut self, now: Instant, open: bool) {
+        let Some(attempt) = self.attempt.filter(|_| open != self.is_relayed) else { return };
+        let was_open = self.is_open();
+        self.is_relayed = open;
+        if open && !was_open && !self.was_direct {
             // Nothing could be heard while it was closed.
             self.heard_at = now;
         }
-        self.tell(now, attempt, if open { Fact::Opened(path::relay::facts()) } else { Fact::Closed });
+        // The relay's packets are large enough for every session.
+        let _ = self.tell(now, RELAY.id, attempt, if open { Fact::Opened(path::relay::facts()) } else { Fact::Closed });
     }
 
-    /// The link wants its pipe opened or closed. Whatever was given out before is forgotten by it.
-    pub(super) fn on_order(&mut self, now: Instant, order: Order, can_open: bool) {
+    /// The link wants the relay's pipe opened or closed. Whatever was given out before is forgotten by it.
+    pub(super) fn on_relay_order(&mut self, now: Instant, order: Order, can_open: bool) {
         match order.command {
             Command::Open | Command::Restart | Command::OpenRelayed => {
                 self.attempt = Some(order.attempt);
-                let (was_open, heard_at) = (self.is_open, self.heard_at);
-                self.is_open = false;
-                self.set_open(now, can_open);
+                let (was_open, heard_at) = (self.is_relayed, self.heard_at);
+                self.is_relayed = false;
+                self.set_relayed(now, can_open);
                 if was_open {
                     // The link mends a silent path: the other side is silent all the same.
                     self.heard_at = heard_at;
                 }
             }
-            Command::Close => self.is_open = false,
+            Command::Close => self.is_relayed = false,
         }
     }
 
-    /// A packet of the other side has come.
-    pub(super) fn on_packet(&mut self, now: Instant, bytes: &[u8]) {
-        // Misuse is impossible: the link has this path and is not closed.
-        let _ = self.link.handle(now, Input::Packet { path: RELAY.id, bytes });
-        self.is_dirty = true;
-        if let Some(reading) = self.link.reading(RELAY.id)
-            && reading.unheard.is_zero()
-        {
+    /// What became of an order for a direct path.
+    pub(super) fn on_pipe(
+        &mut self,
+        now: Instant,
+        path: PathId,
+        attempt: Attempt,
+        fact: Fact,
+    ) -> Result<(), InputError> {
+        let was_open = self.is_open();
+        self.tell(now, path, attempt, fact)?;
+        if !was_open && self.is_open() && !self.was_direct {
             self.heard_at = now;
-            self.expected = reading.expected;
-            self.is_suspect = false;
+        }
+        self.was_direct |= self.link.paths().any(|path| path.is_up && path.setup.kind != PathKind::Relay);
+        Ok(())
+    }
+
+    /// A packet of the other side has come.
+    pub(super) fn on_packet(&mut self, now: Instant, path: PathId, bytes: &[u8]) {
+        // Misuse is impossible: the link has this path and is not closed.
+        let _ = self.link.handle(now, Input::Packet { path, bytes });
+        self.is_dirty = true;
+        if self.link.reading(path).is_some_and(|reading| reading.unheard.is_zero()) {
+            self.heard_at = now;
+            self.suspect_since = None;
+            let promises = self.link.paths().filter(|path| path.is_up).filter_map(|path| path.reading);
+            let promises = promises.map(|reading| reading.expected).filter(|expected| !expected.is_zero());
+            self.expected = promises.min().unwrap_or_default();
         }
     }
 
     pub(super) fn on_buffered(&mut self, now: Instant, bytes: usize) {
-        if let (Some(attempt), true) = (self.attempt, self.is_open) {
-            self.tell(now, attempt, Fact::Buffered(bytes));
+        if let (Some(attempt), true) = (self.attempt, self.is_relayed) {
+            let _ = self.tell(now, RELAY.id, attempt, Fact::Buffered(bytes));
         }
     }
 
@@ -172,24 +231,63 @@ impl Spoke {
         self.is_dirty = true;
     }
 
-    fn tell(&mut self, now: Instant, attempt: Attempt, fact: Fact) {
-        // The relay's packets are large enough for every session.
-        let _ = self.link.handle(now, Input::Pipe { path: RELAY.id, attempt, fact });
+    fn tell(&mut self, now: Instant, path: PathId, attempt: Attempt, fact: Fact) -> Result<(), InputError> {
         self.is_dirty = true;
+        self.link.handle(now, Input::Pipe { path, attempt, fact })
+    }
+
+    /// The link is wanted no more; gives the orders for its direct pipes.
+    pub(super) fn close(mut self, now: Instant) -> impl Iterator<Item = (PathId, Order)> {
+        let _ = self.link.handle(now, Input::Close);
+        core::iter::from_fn(move || self.link.poll_order()).filter(|(path, _)| *path != RELAY.id)
+    }
+
+    /// Nobody could be heard until now.
+    pub(super) fn on_slept(&mut self, now: Instant) {
+        self.heard_at = now;
+        self.suspect_since = None;
+    }
+
+    pub(super) fn heard_at(&self) -> Instant {
+        self.heard_at
+    }
+
+    pub(super) fn is_suspect(&self) -> bool {
+        self.suspect_since.is_some()
     }
 
     /// When the silence of the other side means something; never while it cannot be heard.
     pub(super) fn suspect_at(&self, timeout: Duration) -> Option<Instant> {
-        self.silent_at(timeout).filter(|_| !self.is_suspect)
+        let is_watched = self.bond.is_some() && self.suspect_since.is_none() && (self.is_open() || self.was_direct);
+        is_watched.then(|| self.heard_at + timeout.max(self.expected.saturating_mul(INTERVALS)))
     }
 
-    /// When so long nothing has come, or four of the other side's own intervals if that is longer.
-    pub(super) fn silent_at(&self, timeout: Duration) -> Option<Instant> {
-        let patience = timeout.max(self.expected.saturating_mul(INTERVALS));
-        self.is_open.then(|| self.heard_at + patience)
+    /// How the other side is heard now. A stream that carries others too must have answered since the silence became
+    /// suspicious; else the silence is perhaps its own.
+    pub(super) fn listen(&mut self, now: Instant, timeout: Duration, carrier_heard_at: Instant) -> Hearing {
+        let is_newly_suspect = self.suspect_at(timeout).is_some_and(|at| at <= now);
+        if is_newly_suspect {
+            self.suspect_since = Some(now);
+        }
+        let mut direct = self.link.paths().filter(|path| path.is_up && path.setup.kind != PathKind::Relay).peekable();
+        let is_stream_only = direct.peek().is_none() && self.is_relayed;
+        let deviation = direct.filter_map(|path| path.reading).map(|reading| reading.rtt_var).max().unwrap_or_default();
+        let least = timeout.saturating_add(deviation.saturating_mul(DEVIATIONS));
+        let least = if is_stream_only { least.max(STREAM_PATIENCE) } else { least };
+        let least = least.max(self.expected.saturating_mul(INTERVALS));
+        let is_answered = self.suspect_since.is_none_or(|since| carrier_heard_at > since);
+        let using = self.link.using().and_then(|path| self.link.reading(path));
+        let ear = Ear {
+            is_open: self.was_direct || self.is_relayed,
+            heard_at: self.heard_at,
+            patience: if is_stream_only && !is_answered { UNTIL_ANSWERED } else { least },
+            rtt: using.and_then(|reading| reading.rtt),
+        };
+        let is_new = self.told.replace(ear) != Some(ear);
+        Hearing { ear: is_new.then_some(ear), is_newly_suspect }
     }
 
-    /// Gives a message to the link.
+    /// Gives a message of the application to the link.
     pub(super) fn send(
         &mut self,
         now: Instant,
@@ -198,103 +296,105 @@ impl Spoke {
         payload: Bytes,
     ) -> Result<MessageId, SendError> {
         let (delivery, priority) = lane(channel);
-        self.is_dirty = true;
-        self.link.send(now, Outbound { priority, delivery, key, payload })
+        self.give(now, Outbound { priority, delivery, key, payload })
     }
 
-    /// Tells the other side what a number of ours stands for, if it has not been told.
-    pub(super) fn teach(&mut self, now: Instant, number: u16, name: &str) {
+    /// Gives anything to the link.
+    pub(super) fn give(&mut self, now: Instant, message: Outbound) -> Result<MessageId, SendError> {
+        self.is_dirty = true;
+        self.link.send(now, message)
+    }
+
+    /// The number by which the other side knows a kind of ours. It is told what the number stands for, if it has not
+    /// been.
+    pub(super) fn teach(&mut self, now: Instant, numbering: &mut Numbering, kind: &Kind) -> Option<u16> {
+        let (_, number) = numbering.find(kind.as_str())?;
+        let number = number?;
         if self.taught.is_untold(number)
-            && let Ok(message) = self.send(now, Channel::Reliable, 0, star::define(number, name))
+            && let Ok(message) = self.send(now, Channel::Reliable, 0, star::define(number, kind.as_str()))
         {
             self.taught.on_told(number, message);
         }
+        self.taught.is_known(number).then_some(number)
     }
 
-    /// Gives a kept message to the link, or keeps it here, behind those that wait, within `limit` bytes.
-    pub(super) fn push(
-        &mut self,
-        now: Instant,
-        channel: Channel,
-        payload: Bytes,
-        limit: usize,
-    ) -> Result<(), FellBehind> {
-        if self.backlog.is_empty()
-            && !matches!(self.send(now, channel, 0, payload.clone()), Err(SendError::Full { .. }))
-        {
-            return Ok(());
-        }
-        let cost = payload.len() + MESSAGE_OVERHEAD;
-        if self.backlog_bytes + cost > limit {
-            return Err(FellBehind);
-        }
-        self.backlog_bytes += cost;
-        self.least.0 += cost;
-        self.backlog.push_back((channel, payload));
-        Ok(())
+    /// A frame for the other side. It leaves after those that wait.
+    pub(super) fn wait(&mut self, frame: Frame) {
+        let kind = core::mem::discriminant(&frame);
+        let most = if matches!(frame, Frame::Activate { .. }) { ACTIVATIONS } else { 1 };
+        let is_alike = |older: &Frame| core::mem::discriminant(older) == kind;
+        let mut spare = (self.waiting.iter().filter(|older| is_alike(older)).count() + 1).saturating_sub(most);
+        self.waiting.retain(|older| {
+            let goes = spare > 0 && is_alike(older);
+            spare -= usize::from(goes);
+            !goes
+        });
+        self.waiting.push_back(frame);
     }
 
-    /// The link has room again: what waited goes on, in order.
-    pub(super) fn flush(&mut self, now: Instant) {
-        while let Some((channel, payload)) = self.backlog.pop_front() {
-            let cost = payload.len() + MESSAGE_OVERHEAD;
-            if let Err(SendError::Full { .. }) = self.send(now, channel, 0, payload.clone()) {
-                self.backlog.push_front((channel, payload));
-                return;
-            }
-            self.backlog_bytes -= cost;
-        }
+    /// Whether a frame must wait: nothing can leave, or others wait already.
+    pub(super) fn must_wait(&self) -> bool {
+        !self.waiting.is_empty() || !self.is_open()
     }
 
-    /// A kept message of ours has left.
-    pub(super) fn on_published(&mut self, id: MessageId, sent: Sent, cost: usize) {
-        self.unacked_bytes += cost;
-        self.unacked.insert(id, (sent, cost));
+    /// The next frame that can leave now, if there is a path.
+    pub(super) fn next_waiting(&mut self) -> Option<Frame> {
+        if self.is_open() { self.waiting.pop_front() } else { None }
     }
 
-    /// The other side has taken a message.
-    pub(super) fn on_taken(&mut self, id: MessageId) -> Option<Sent> {
-        let (sent, cost) = self.unacked.remove(&id)?;
-        self.unacked_bytes -= cost;
-        Some(sent)
+    /// It found no room; it is still the next.
+    pub(super) fn wait_on(&mut self, frame: Frame) {
+        self.waiting.push_front(frame);
     }
 
-    /// What we have published and the host has not taken.
-    pub(super) fn unacked_bytes(&self) -> usize {
-        self.unacked_bytes
+    /// Whether the link takes more entries.
+    pub(super) fn has_room(&self) -> bool {
+        let has = |priority| self.link.queued_in(priority) < ROOM;
+        self.is_open() && has(Priority::Normal) && has(Priority::Low) && self.waiting.is_empty()
     }
 
-    /// From now on it is watched whether the other side gets on.
-    pub(super) fn watch_progress(&mut self, now: Instant) {
-        self.least = (self.queued(), now);
+    /// A piece of a snapshot that may leave now.
+    pub(super) fn take_piece(&mut self) -> Option<Frame> {
+        if self.is_settled() { self.piece.take() } else { None }
     }
 
-    /// Since when the other side has not got on.
-    pub(super) fn stalled_since(&mut self, now: Instant) -> Instant {
-        let queued = self.queued();
-        if queued < self.least.0 {
-            self.least = (queued, now);
-        }
-        self.least.1
+    /// A piece of a snapshot waits for what was said before it. Nothing else is taken meanwhile.
+    pub(super) fn hold_piece(&mut self, piece: Frame) {
+        self.piece = Some(piece);
     }
 
-    /// When the stall began, as last seen.
-    pub(super) fn last_progress(&self) -> Instant {
-        self.least.1
+    pub(super) fn holds_piece(&self) -> bool {
+        self.piece.is_some()
     }
 
-    /// Bytes that wait here.
-    pub(super) fn backlog(&self) -> usize {
-        self.backlog_bytes
+    /// Everything that entries must not overtake has arrived.
+    pub(super) fn is_settled(&self) -> bool {
+        self.ahead.is_empty()
+    }
+
+    /// Entries must not overtake this.
+    pub(super) fn put_ahead(&mut self, id: MessageId) {
+        self.ahead.insert(id);
+    }
+
+    /// An entry has left.
+    pub(super) fn on_entry_sent(&mut self, id: MessageId, epoch: Epoch, position: Position) {
+        self.entries.insert(id, (epoch, position));
+    }
+
+    /// The other side has taken a message; tells which entry it was.
+    pub(super) fn on_acked(&mut self, id: MessageId) -> Option<(Epoch, Position)> {
+        let is_word = self.taught.on_acked(id) || self.ahead.remove(&id);
+        if is_word { None } else { self.entries.remove(&id) }
     }
 
     /// Bytes of kept messages, and of words about them, that have not reached the other side.
     pub(super) fn queued_kept(&self) -> usize {
-        self.backlog_bytes + self.link.queued_in(Priority::Normal) + self.link.queued_in(Priority::Critical)
+        self.link.queued_in(Priority::Normal) + self.link.queued_in(Priority::Critical)
     }
 
     /// Bytes that have not reached the other side.
     pub(super) fn queued(&self) -> usize {
-        self.backlog_bytes + self.link.queued()
+        self.link.queued()
     }
 }

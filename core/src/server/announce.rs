@@ -34,23 +34,13 @@ impl Server {
 
     /// Brings everybody up to date after a change. Who has just come, or come back, is greeted instead.
     pub(super) fn announce(&mut self, key: LobbyKey, greeted: Option<(PlayerId, bool)>) {
-        let now = self.exchange.now;
         let Some(lobby) = self.lobbies.get(key).filter(|lobby| lobby.is_open()) else { return };
         if lobby.players.is_empty() {
             return self.end_lobby(key, CloseReason::LobbyClosed);
         }
-        let chair = lobby.chair(now, self.config.host_grace);
-        let migration = match review(chair, lobby.successor(), lobby.rules.enable_host_migration) {
-            Verdict::Keep => None,
-            Verdict::Change(host, cause) => self.set_host(key, host, cause),
-            Verdict::Vacant => {
-                if let Some(lobby) = self.lobbies.get_mut(key) {
-                    lobby.vacated = None;
-                }
-                None
-            }
-            Verdict::End => return self.end_lobby(key, CloseReason::HostLost),
-        };
+        let had_view = lobby.star.view().is_some();
+        let Ok(migration) = self.seat_host(key) else { return self.end_lobby(key, CloseReason::HostLost) };
+        let is_born = !had_view && self.lobbies.get(key).is_some_and(|lobby| lobby.star.view().is_some());
         if let Some((player, resumed)) = greeted {
             self.greet(key, player, resumed);
         }
@@ -67,7 +57,45 @@ impl Server {
         if let Some(migration) = migration.as_ref().filter(|_| comes_last) {
             self.tell_all(key, migration, except, Class::Signal);
         }
+        if is_born {
+            self.tell_view(key, except);
+        }
+        if let Some(player) = except {
+            self.catch_up(key, player);
+        }
+        self.tend(key);
+        self.record(key);
         self.arm_lobby(key);
+    }
+
+    /// Who is host where no view says so: the first who can be begins the star; else it is one in name. An error: the
+    /// lobby's host is lost and it wants no other.
+    fn seat_host(&mut self, key: LobbyKey) -> Result<Option<HostMigration>, ()> {
+        let Some(lobby) = self.lobbies.get_mut(key) else { return Ok(None) };
+        if lobby.star.view().is_some() {
+            let is_played = lobby.players.iter().any(|player| player.role == Role::Player && player.key.is_some());
+            if is_played {
+                return Ok(None);
+            }
+            lobby.star.rest();
+            lobby.star.watch.reset();
+        }
+        if let Some(migration) = self.begin_star(key) {
+            return Ok(Some(migration));
+        }
+        let Some(lobby) = self.lobbies.get_mut(key) else { return Ok(None) };
+        if lobby.star.view().is_some() {
+            return Ok(None);
+        }
+        match review(lobby.chair(), lobby.successor(), lobby.rules.enable_host_migration) {
+            Verdict::Keep => Ok(None),
+            Verdict::Change(host, cause) => Ok(self.set_host(key, host, cause)),
+            Verdict::Vacant => {
+                lobby.vacated = None;
+                Ok(None)
+            }
+            Verdict::End => Err(()),
+        }
     }
 
     /// Another host, at once.
@@ -105,6 +133,9 @@ impl Server {
             token: token(Purpose::Resume),
             resume_ms: u32::try_from(self.config.resume_timeout.as_millis()).unwrap_or(u32::MAX),
             relay_token: token(Purpose::Relay),
+            star: lobby.star.id,
+            server_key: self.seal.public,
+            view: lobby.star.current().filter(|_| !is_guest).cloned(),
         };
         self.exchange.say(connection, &ServerMessage::LobbyJoined(Box::new(joined)));
     }
@@ -141,10 +172,10 @@ impl Server {
         }
     }
 
-    fn arm_lobby(&mut self, key: LobbyKey) {
+    pub(super) fn arm_lobby(&mut self, key: LobbyKey) {
         let (now, config) = (self.exchange.now, &self.config);
         let Some(lobby) = self.lobbies.get_mut(key) else { return };
-        let deadline = lobby.deadline(now, config.resume_timeout, config.host_grace, config.lobby_idle_timeout);
+        let deadline = lobby.deadline(now, config.resume_timeout, config.lobby_idle_timeout);
         self.exchange.timers.arm(TimerKey::Lobby(key), &mut lobby.armed, deadline);
         if lobby.listing_changed {
             self.unpublished.insert(key);

@@ -23,8 +23,6 @@ pub struct ServerConfig {
     pub lobby_idle_timeout: Duration,
     /// How long a player whose connection broke keeps its place, and so how long its resume token is good.
     pub resume_timeout: Duration,
-    /// A host whose connection broke is replaced after this if it has not come back.
-    pub host_grace: Duration,
     /// Connections of this shard at most; more are closed as busy.
     pub max_connections: usize,
     /// Connections from one address at most. Loopback addresses are exempt: behind them stand proxies.
@@ -78,7 +76,6 @@ impl Default for ServerConfig {
             idle_timeout: Duration::from_secs(60),
             lobby_idle_timeout: Duration::from_secs(120),
             resume_timeout: Duration::from_secs(120),
-            host_grace: Duration::from_secs(3),
             max_connections: 100_000,
             max_connections_per_address: 256,
             max_lobbies: 50_000,
@@ -133,7 +130,6 @@ impl ServerConfig {
             (self.idle_timeout, "idle_timeout"),
             (self.lobby_idle_timeout, "lobby_idle_timeout"),
             (self.resume_timeout, "resume_timeout"),
-            (self.host_grace, "host_grace"),
             (self.progress_timeout, "progress_timeout"),
         ];
         let times = times.into_iter().map(|(time, setting)| (time <= LONGEST_TIME, setting, "at most one day"));

@@ -11,6 +11,7 @@ use crate::id::{ConnectionId, PlayerId};
 use crate::time::{Duration, Instant, earlier};
 use crate::timer::Timers;
 use crate::wire::signal::{CloseReason, Encoding, Frame, MAX_FRAME, PeerId, ServerMessage, Version, encode_server};
+use crate::wire::view::PublicKey;
 use core::net::IpAddr;
 use std::collections::VecDeque;
 
@@ -24,6 +25,8 @@ pub(super) struct Connection {
     pub(super) encoding: Option<Encoding>,
     /// What was agreed on; none for guests.
     pub(super) version: Option<Version>,
+    /// What its player signs with is checked with this.
+    pub(super) key: Option<PublicKey>,
     /// It has said what it wants.
     pub(super) greeted: bool,
     /// It was given a resume token, and nothing has come since that proves it.
@@ -116,6 +119,7 @@ impl Connection {
             endpoint: arrival.endpoint,
             encoding: arrival.encoding,
             version: None,
+            key: None,
             greeted: false,
             unproven: false,
             counted: false,

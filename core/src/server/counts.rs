@@ -5,7 +5,7 @@ use crate::wire::signal::{CloseReason, ErrorCode};
 use serde::Serialize;
 use std::collections::BTreeMap;
 
-/// Why something relayed was dropped.
+/// Why something was dropped without an answer.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub(super) enum Dropped {
@@ -27,6 +27,8 @@ pub(super) enum Dropped {
     Malformed,
     /// It has become longer than a frame may be.
     TooLong,
+    /// A certificate that does not hold or cannot be judged, or a promise that the server does not give.
+    Unproven,
 }
 
 /// The counters.

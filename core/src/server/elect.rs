@@ -1,4 +1,5 @@
-//! Who is host: pure decisions over what is known of the members. Nothing is changed and nobody told here.
+//! Who is host in name where nobody votes, among guests: pure decisions over what is known of the members. Nothing is
+//! changed and nobody told here.
 
 use crate::id::PlayerId;
 use crate::wire::signal::{HostCause, Role};
@@ -45,10 +46,6 @@ pub(super) enum Chair {
     Guest,
     /// A player sits on it.
     Taken,
-    /// Its player is not connected, for less than the grace.
-    Shaky,
-    /// Its player is not connected, for longer.
-    Abandoned,
     /// Its player has gone.
     Left(HostCause),
     /// Its guest has gone.
@@ -72,9 +69,8 @@ pub(super) enum Verdict {
 pub(super) fn review(chair: Chair, best: Option<Candidate>, may_migrate: bool) -> Verdict {
     let player = best.filter(|best| best.role == Role::Player);
     match (chair, best) {
-        (Chair::Taken | Chair::Shaky, _) => Verdict::Keep,
-        (Chair::Abandoned | Chair::Left(_), _) if !may_migrate => Verdict::End,
-        (Chair::Abandoned, _) => player.map_or(Verdict::Keep, |p| Verdict::Change(p.id, Some(HostCause::CrashClosed))),
+        (Chair::Taken, _) => Verdict::Keep,
+        (Chair::Left(_), _) if !may_migrate => Verdict::End,
         (Chair::Guest, _) => player.map_or(Verdict::Keep, |player| Verdict::Change(player.id, None)),
         (Chair::Empty, None) => Verdict::Keep,
         (Chair::Empty, Some(best)) => Verdict::Change(best.id, None),
@@ -120,7 +116,7 @@ mod tests {
 
     #[test]
     fn the_table_of_verdicts() {
-        use HostCause::{CrashClosed, Graceful};
+        use HostCause::Graceful;
         use Verdict::{Change, End, Keep, Vacant};
         let (player, guest) = (member(4, Role::Player), member(5, Role::Guest));
         let table = [
@@ -129,8 +125,6 @@ mod tests {
             (Chair::Empty, [Keep, Change(guest.id, None), Change(player.id, None), Change(player.id, None)]),
             (Chair::Guest, [Keep, Keep, Change(player.id, None), Change(player.id, None)]),
             (Chair::Taken, [Keep; 4]),
-            (Chair::Shaky, [Keep; 4]),
-            (Chair::Abandoned, [Keep, Keep, Change(player.id, Some(CrashClosed)), End]),
             (Chair::Left(Graceful), [Vacant, Change(guest.id, Some(Graceful)), Change(player.id, Some(Graceful)), End]),
             (
                 Chair::GuestLeft,

@@ -14,6 +14,8 @@ impl Server {
     pub(super) fn enter(&mut self, id: ConnectionId) {
         let Some(connection) = self.exchange.get(id) else { return };
         let (address, version, peer) = (connection.address, connection.version, connection.peer.clone());
+        let public = connection.key.filter(|_| version.is_some());
+
         let Some(join) = self.join_mut(id) else { return };
         let (goal, username, spectator) = (join.goal, join.username.clone(), join.spectator);
         let Some(name) = join.name.clone() else { return };
@@ -37,11 +39,7 @@ impl Server {
         lobby.empty_since = None;
         let player = lobby.next_id();
         let waiting = core::mem::take(&mut lobby.waiting);
-        let role = match version {
-            None => Role::Guest,
-            Some(_) if spectator => Role::Spectator,
-            Some(_) => Role::Player,
-        };
+        let role = role(version, spectator);
         let session = self.draw_session();
         let Some(lobby) = self.lobbies.get_mut(key) else { return };
         lobby.players.push(Player {
@@ -54,13 +52,16 @@ impl Server {
             incarnation: Incarnation(1),
             session: if role == Role::Guest { SessionKey(0) } else { session },
             version: version.unwrap_or(Version::CURRENT),
+            key: public,
             connection: Some(id),
             relay: None,
             away_since: None,
             address,
             newest: 1,
             oldest: 1,
-            suspects: None,
+            is_revived: false,
+            let_in_with: u32::MAX,
+            corrected: None,
         });
         lobby.roster_changed = true;
         if let Some(connection) = self.exchange.get_mut(id) {
@@ -74,6 +75,7 @@ impl Server {
             self.exchange.event(ServerEvent::LobbyOpened { lobby: name.clone() });
         }
         self.exchange.event(ServerEvent::PlayerJoined { lobby: name, player, resumed: false });
+        self.hear_newcomer(key, player);
         self.announce(key, Some((player, false)));
         for id in waiting {
             self.proceed(id);
@@ -108,5 +110,13 @@ impl Server {
     pub(super) fn unix(&self) -> Duration {
         let (unix, told_at) = self.unix;
         unix + self.exchange.now.since(told_at)
+    }
+}
+
+fn role(version: Option<Version>, spectator: bool) -> Role {
+    match version {
+        None => Role::Guest,
+        Some(_) if spectator => Role::Spectator,
+        Some(_) => Role::Player,
     }
 }

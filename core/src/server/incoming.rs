@@ -140,6 +140,10 @@ impl Server {
             ClientMessage::RelayData(data) => self.on_relay_data(id, data),
             ClientMessage::BroadcastData(data) => self.on_broadcast_data(id, data),
             ClientMessage::Ping(ping) => self.exchange.say(id, &ServerMessage::Pong(Pong { nonce: ping.nonce })),
+            ClientMessage::InForce(message) => self.on_in_force(id, &message),
+            ClientMessage::Grant(message) => self.on_grant(id, &message),
+            ClientMessage::Unheard(message) => self.on_unheard(id, &message),
+            ClientMessage::Heard(message) => self.on_heard(id, &message),
             order => self.on_order(id, order),
         }
     }
@@ -152,6 +156,7 @@ impl Server {
         match Version::negotiate(&hello.versions) {
             Some(version) => {
                 connection.version = Some(version);
+                connection.key = hello.key;
                 self.exchange.say(id, &ServerMessage::Welcome(Welcome { version }));
             }
             None => {
@@ -243,7 +248,9 @@ fn weight(message: &ClientMessage) -> u64 {
         | ClientMessage::Lock(_)
         | ClientMessage::SetMetadata(_)
         | ClientMessage::SetHidden(_)
-        | ClientMessage::RequestHostMigration(_) => HEAVY,
+        | ClientMessage::RequestHostMigration(_)
+        | ClientMessage::InForce(_)
+        | ClientMessage::Grant(_) => HEAVY,
         _ => 1,
     }
 }

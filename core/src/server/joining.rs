@@ -17,6 +17,7 @@
 use super::ask::{DirectoryAsk, Found, Owner};
 use super::asks::Question;
 use super::lobby::{Lobby, Stage};
+use super::reviving::Shown;
 use super::token::{Claims, Edition};
 use super::{Admission, Ask, Server};
 use crate::id::{AskId, ConnectionId, ShardId};
@@ -24,6 +25,7 @@ use crate::wire::signal::{
     ClientMessage, CreateLobby, ErrorCode, Filter, Listing, LobbyList, LobbyName, MAX_FRAME, PeerId, PeerName,
     Redirect, Secret, ServerMessage, Username,
 };
+use crate::wire::view::StarId;
 use std::collections::VecDeque;
 
 /// Messages that may come while something is being waited for. They are taken afterwards, in their order.
@@ -55,7 +57,7 @@ pub(super) enum Job {
     Claim(PeerId),
     Join(Box<Join>),
     /// Back into this lobby.
-    Resume(LobbyName, Claims, bool),
+    Resume(LobbyName, Claims, bool, Option<Box<Shown>>),
     /// Into the relay of this lobby.
     Relay(LobbyName, Claims),
 }
@@ -216,9 +218,13 @@ impl Server {
                 let is_coded = matches!(join.way, Way::Coded);
                 (is_coded || matches!(join.way, Way::Named) && join.create.is_some(), is_coded)
             }
+            Job::Resume(.., shown) => (shown.is_some(), false),
             _ => (false, false),
         };
+        let is_back = matches!(pending.job, Job::Resume(..));
         match (found, stage) {
+            (Found::Nobody, None) if may_create && is_back => self.bring_home(id),
+            (Found::Claimed, None) if may_create && is_back => self.revive(id),
             (Found::Claimed, None) if may_create => self.open(id),
             // Before or after our release of it? Letting it go once more is right either way.
             (Found::Claimed, None | Some(Stage::Releasing(_))) => self.let_go(id, may_create),
@@ -251,15 +257,28 @@ impl Server {
         if is_wanted { self.wait_for_lobby(id) } else { self.on_nowhere(id) }
     }
 
+    /// Nobody has the lobby that somebody can bring back: it comes back at its home.
+    fn bring_home(&mut self, id: ConnectionId) {
+        let Some(name) = self.pending_name(id) else { return };
+        let home = self.home(&name);
+        if self.has_ended(id) {
+            self.on_nowhere(id);
+        } else if home == self.shard {
+            self.find(id, name, true);
+        } else {
+            self.move_to(id, home);
+        }
+    }
+
     /// The lobby is here and open.
-    fn on_here(&mut self, id: ConnectionId) {
+    pub(super) fn on_here(&mut self, id: ConnectionId) {
         let Some(pending) = self.pending_mut(id) else { return };
         match &mut pending.job {
             Job::Join(join) => {
                 join.goal = Goal::Here;
                 self.ask_admission(id);
             }
-            Job::Resume(name, claims, fresh) => {
+            Job::Resume(name, claims, fresh, _) => {
                 let (name, claims, fresh) = (name.clone(), *claims, *fresh);
                 self.resume(id, &name, claims, fresh);
             }
@@ -297,7 +316,8 @@ impl Server {
         let preferred = join.preferred.clone();
         join.goal = Goal::Making(salt);
         let edition = Edition(u64::from_le_bytes(self.draw()));
-        let lobby = Box::new(Lobby::new(name, edition, id, rules, preferred));
+        let star = StarId(u64::from_le_bytes(self.draw()));
+        let lobby = Box::new(Lobby::new(name, edition, star, id, rules, preferred));
         let is_free = self.lobbies.len() < self.config.max_lobbies;
         self.lobbies.insert(lobby);
         if !is_free {
@@ -450,6 +470,14 @@ impl Server {
     pub(super) fn join_mut(&mut self, id: ConnectionId) -> Option<&mut Join> {
         match &mut self.pending_mut(id)?.job {
             Job::Join(join) => Some(join),
+            _ => None,
+        }
+    }
+
+    /// What one who wants back has shown.
+    pub(super) fn shown_mut(&mut self, id: ConnectionId) -> Option<&mut Option<Box<Shown>>> {
+        match &mut self.pending_mut(id)?.job {
+            Job::Resume(.., shown) => Some(shown),
             _ => None,
         }
     }

@@ -2,6 +2,9 @@
 
 use super::elect::{Candidate, Chair, elect};
 use super::limits::Bucket;
+use super::record::Banned;
+use super::recovery::Recovery;
+use super::star::Star;
 use super::token::Edition;
 use crate::id::{AskId, ConnectionId, Incarnation, PlayerId};
 use crate::time::{Duration, Instant, earlier};
@@ -9,7 +12,9 @@ use crate::wire::signal::{
     CloseReason, CreateLobby, Epoch, HostCause, Listing, LobbyInfo, LobbyName, PeerId, PlayerEntry, Role, SessionKey,
     Username, Version,
 };
+use crate::wire::view::{PublicKey, StarId};
 use core::net::IpAddr;
+use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 
 /// The most addresses, and the most peer names, that a lobby remembers as banned; the oldest are forgotten beyond it.
@@ -43,18 +48,24 @@ pub(super) struct Lobby {
     pub(super) password: Option<Box<Password>>,
     pub(super) locked: bool,
     pub(super) started: bool,
-    next_player: u32,
+    pub(super) next_player: u32,
     /// By number.
     pub(super) players: Vec<Player>,
+    /// The host of the view in force, or the nominal host of guests.
     pub(super) host: Option<PlayerId>,
     /// The host has gone, for this, and nobody has been elected.
     pub(super) vacated: Option<Chair>,
     /// The host has come back without its memory: any other player is a better one.
     forgetful: Option<PlayerId>,
     pub(super) epoch: Epoch,
+    pub(super) star: Box<Star>,
+    /// Which record of the lobby the members have, in which life of the server, and what stands in it.
+    pub(super) life: u32,
+    pub(super) serial: u64,
+    pub(super) recorded: [u8; 32],
     /// Whose lobby it is.
     pub(super) preferred: Option<PeerId>,
-    banned: Vec<Banned>,
+    pub(super) banned: Vec<Banned>,
     /// Who has gone since the last list.
     pub(super) left: Vec<(PlayerId, CloseReason)>,
     /// The roster has changed since the last list.
@@ -70,19 +81,16 @@ pub(super) struct Lobby {
 }
 
 /// What a password is known by.
-#[derive(Debug)]
+#[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub(super) struct Password {
     pub(super) salt: [u8; 16],
     pub(super) hash: [u8; 32],
 }
 
-/// Who may not come back.
-#[derive(Debug)]
-struct Banned {
-    address: IpAddr,
-    /// Others share the address, so that it holds for this name only.
-    username: Option<Username>,
-    peer: Option<PeerId>,
+impl core::fmt::Debug for Password {
+    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
+        f.write_str("***")
+    }
 }
 
 /// A member.
@@ -98,6 +106,8 @@ pub(super) struct Player {
     pub(super) incarnation: Incarnation,
     pub(super) session: SessionKey,
     pub(super) version: Version,
+    /// What it signs its promises with is checked with this.
+    pub(super) key: Option<PublicKey>,
     pub(super) connection: Option<ConnectionId>,
     pub(super) relay: Option<ConnectionId>,
     /// Its connection broke then.
@@ -106,8 +116,12 @@ pub(super) struct Player {
     /// The generation of the newest resume token, and that of the oldest still good.
     pub(super) newest: u32,
     pub(super) oldest: u32,
-    /// It does not hear the host: said first and last at these times.
-    pub(super) suspects: Option<(Instant, Instant)>,
+    /// It came back from a record, after the server had lost its memory.
+    pub(super) is_revived: bool,
+    /// The generation of the token with which its connection came in; the largest number if it came otherwise.
+    pub(super) let_in_with: u32,
+    /// It was told which view is in force, because it said otherwise.
+    pub(super) corrected: Option<Instant>,
 }
 
 /// All lobbies of the shard.
@@ -165,10 +179,18 @@ impl Lobbies {
     }
 }
 
+impl Player {
+    /// It plays, has a vote, and is not in the background: it may be host.
+    pub(super) fn is_eligible(&self) -> bool {
+        self.role == Role::Player && self.key.is_some() && !self.hidden
+    }
+}
+
 impl Lobby {
     pub(super) fn new(
         name: LobbyName,
         edition: Edition,
+        star: StarId,
         by: ConnectionId,
         rules: CreateLobby,
         preferred: Option<PeerId>,
@@ -188,6 +210,10 @@ impl Lobby {
             vacated: None,
             forgetful: None,
             epoch: Epoch::default(),
+            star: Box::new(Star::new(star)),
+            life: 0,
+            serial: 0,
+            recorded: [0; 32],
             preferred,
             banned: Vec::new(),
             left: Vec::new(),
@@ -202,7 +228,7 @@ impl Lobby {
 
     /// What is kept of a lobby that is gone while the directory is told.
     pub(super) fn releasing(name: LobbyName, ask: AskId) -> Self {
-        let gone = Lobby::new(name, Edition(0), ConnectionId(0), CreateLobby::default(), None);
+        let gone = Lobby::new(name, Edition(0), StarId(0), ConnectionId(0), CreateLobby::default(), None);
         Lobby { stage: Stage::Releasing(Some(ask)), ..gone }
     }
 
@@ -276,15 +302,19 @@ impl Lobby {
     }
 
     /// How the host's chair stands.
-    pub(super) fn chair(&self, now: Instant, grace: Duration) -> Chair {
-        let Some(host) = self.host.and_then(|host| self.player(host)) else {
-            return self.vacated.unwrap_or(Chair::Empty);
-        };
-        match host.away_since {
-            _ if host.role == Role::Guest => Chair::Guest,
-            None => Chair::Taken,
-            Some(since) if since + grace > now => Chair::Shaky,
-            Some(_) => Chair::Abandoned,
+    pub(super) fn chair(&self) -> Chair {
+        match self.host.and_then(|host| self.player(host)) {
+            None => self.vacated.unwrap_or(Chair::Empty),
+            Some(host) if host.role == Role::Guest => Chair::Guest,
+            Some(_) => Chair::Taken,
+        }
+    }
+
+    /// Why the host is not there.
+    pub(super) fn departure(&self) -> HostCause {
+        match self.vacated {
+            Some(Chair::Left(cause)) => cause,
+            _ => HostCause::CrashClosed,
         }
     }
 
@@ -305,19 +335,28 @@ impl Lobby {
         self.host = Some(host);
         self.vacated = None;
         self.forgetful = None;
-        self.epoch.term += 1;
+        self.epoch.term = self.epoch.term.max(self.star.term) + 1;
         self.epoch.round = 0;
-        for player in &mut self.players {
-            player.suspects = None;
-        }
+    }
+
+    /// The host of the view in force is the lobby's. Tells whether it is another one.
+    pub(super) fn follow(&mut self) -> bool {
+        let Some(view) = self.star.view() else { return false };
+        let (host, epoch) = (view.host, view.epoch);
+        let is_other = self.host != Some(host);
+        self.host = self.player(host).map(|player| player.id);
+        self.vacated = None;
+        self.forgetful = None;
+        self.epoch = epoch;
+        is_other
     }
 
     /// When something is to be done though nobody says anything.
-    pub(super) fn deadline(&self, now: Instant, resume: Duration, grace: Duration, idle: Duration) -> Option<Instant> {
+    pub(super) fn deadline(&self, now: Instant, resume: Duration, idle: Duration) -> Option<Instant> {
         let places = self.players.iter().filter_map(|player| player.away_since).min().map(|since| since + resume);
-        let host = self.host.and_then(|host| self.player(host)).and_then(|host| host.away_since);
-        let host = host.map(|since| since + grace).filter(|&at| at > now);
-        earlier(earlier(places, host), self.empty_since.map(|since| since + idle))
+        let recovered = self.star.recovery.as_ref().map(Recovery::ends_at).filter(|at| *at > now);
+        let star = earlier(self.star.watch.deadline(now), recovered);
+        earlier(earlier(places, star), self.empty_since.map(|since| since + idle))
     }
 
     pub(super) fn info(&self) -> LobbyInfo {
@@ -357,6 +396,7 @@ impl Lobby {
             incarnation: player.incarnation,
             session: if for_guests { SessionKey(0) } else { player.session },
             version: player.version,
+            key: if for_guests { None } else { player.key },
         };
         self.players.iter().map(entry).collect()
     }

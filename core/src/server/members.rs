@@ -46,6 +46,7 @@ impl Server {
             return self.remove_player(place.lobby, place.player, reason.unwrap_or(CloseReason::Left));
         }
         player.away_since = Some(now);
+        lobby.star.watch.forget(place.player);
         if lobby.players.iter().all(|player| player.connection.is_none()) {
             lobby.empty_since = Some(now);
         }
@@ -67,6 +68,7 @@ impl Server {
         if reason == CloseReason::Banned {
             lobby.ban(&player);
         }
+        lobby.star.forget(id);
         lobby.left.push((id, reason));
         lobby.roster_changed = true;
         if lobby.host == Some(id) {
@@ -135,6 +137,9 @@ impl Server {
                 }
                 self.exchange.doom(id, reason);
             }
+        }
+        if let Some(lobby) = self.lobbies.get(key).filter(|lobby| lobby.life > 0) {
+            self.ended.push(lobby.edition);
         }
         self.exchange.counts.stats.lobbies -= 1;
         self.exchange.event(ServerEvent::LobbyClosed { lobby: name, reason });

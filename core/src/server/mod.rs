@@ -44,11 +44,22 @@
 //! | opening | admission and password are there | open, with its maker as first member |
 //! | opening | its maker is refused or goes | releasing |
 //! | open | its last member is gone, nobody is connected for long, or its host is lost and it wants no other | releasing |
+//! | not there | somebody comes back with a record of it, after the server has lost its memory | open |
 //! | releasing | the directory knows that its name is free, and all that was asked about it before is answered | not there: joins that waited begin anew |
 //!
-//! The host of an open lobby is elected by pure rules (`elect`): when the first player comes, when the host leaves (at
-//! once), when its connection is broken for [`ServerConfig::host_grace`], when it comes back without its memory, when it
-//! hands over, or when most others say that they do not hear it. Each host begins a new term.
+//! # Who is host
+//! The players agree on it by views (`crate::wire::view`). The server makes the first view, when the first player comes who
+//! can be host; it keeps the newest that was proven to it, and signs for it. When the host leaves, comes back without its
+//! memory, or is lost (`watch` tells when), it proposes the best replica to the voters and promises that view itself
+//! (`star` tells what it may promise); again after a second; and it forces a host on the lobby when nothing has come into
+//! force for 2.5 s. A lobby that wants no other host ends instead. Guests, and all where nobody votes, have a host in name,
+//! elected by pure rules (`elect`).
+//!
+//! # When the server loses its memory
+//! Every player keeps a sealed record of its lobby (`record`). The first who comes back with one and a good token brings the
+//! lobby back, with everybody away; later ones correct it if theirs is newer (`reviving`). The server proposes nothing
+//! before most voters have told what they have promised, and its own promise does not count before all have, or a minute
+//! has passed (`recovery`); it forces nothing within ten seconds.
 
 mod announce;
 mod ask;
@@ -69,9 +80,15 @@ mod orders;
 mod parcel;
 mod passwords;
 mod queue;
+mod record;
+mod recovery;
 mod relaying;
 mod resuming;
+mod reviving;
+mod star;
 mod token;
+mod views;
+mod watch;
 
 pub use ask::{Admission, Answer, Ask, Claim, DirectoryAnswer, DirectoryAsk, Found, Owner};
 pub use config::ServerConfig;
@@ -90,9 +107,12 @@ use lobby::{Lobbies, LobbyKey};
 use passwords::Passwords;
 use rand::rngs::ChaCha20Rng;
 use rand::{Rng, SeedableRng};
+use record::Wax;
+use reviving::Ended;
+use star::Seal;
 use std::collections::BTreeSet;
 use thiserror::Error;
-use token::Mint;
+use token::{Mint, mac};
 
 /// Where a connection comes from and where it came in.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -255,8 +275,10 @@ pub struct Identity {
     pub shard: ShardId,
     /// How many parts there are.
     pub shards: u16,
-    /// The long-term key from which tokens are made; the same in every shard and after every restart.
+    /// The long-term key from which tokens, records and signatures are made; the same in every shard and after every restart.
     pub key: [u8; 32],
+    /// Drawn anew at each start, the same in every shard: what this very process has sealed it has not forgotten.
+    pub process: u64,
 }
 
 /// One shard of a lobby server.
@@ -264,7 +286,11 @@ pub struct Identity {
 pub struct Server {
     config: ServerConfig,
     shard: ShardId,
+    shards: u16,
+    process: u64,
     mint: Mint,
+    seal: Seal,
+    wax: Wax,
     random: ChaCha20Rng,
     /// What the password of a lobby that is not there is compared with.
     dummy: [u8; 32],
@@ -277,6 +303,8 @@ pub struct Server {
     passwords: Passwords,
     /// Lobbies of which the directory must hear.
     unpublished: BTreeSet<LobbyKey>,
+    /// Lobbies that came back from records and have ended since.
+    ended: Ended,
     /// The server goes then.
     closing: Option<Instant>,
 }
@@ -286,7 +314,7 @@ impl Server {
     #[expect(clippy::needless_pass_by_value, reason = "the key is the server's from now on")]
     pub fn new(config: ServerConfig, identity: Identity, seed: [u8; 32], now: Instant) -> Result<Self, ConfigError> {
         config.check()?;
-        let Identity { shard, shards, key } = identity;
+        let Identity { shard, shards, key, process } = identity;
         if shard.0 >= shards {
             return Err(ConfigError { setting: "shards", must: "more than the number of every shard" });
         }
@@ -295,7 +323,11 @@ impl Server {
         random.fill_bytes(&mut dummy);
         Ok(Server {
             shard,
+            shards,
+            process,
             mint: Mint::new(&key),
+            seal: Seal::new(&mac(&key, &[b"webstar view signatures"])),
+            wax: Wax::new(mac(&key, &[b"webstar sealed records"])),
             random,
             dummy,
             unix: (Duration::ZERO, now),
@@ -305,6 +337,7 @@ impl Server {
             asks: Asks::default(),
             passwords: Passwords::default(),
             unpublished: BTreeSet::new(),
+            ended: Ended::default(),
             closing: None,
             config,
         })

@@ -6,16 +6,10 @@ use super::connection::Place;
 use super::lobby::Player;
 use super::queue::Class;
 use crate::id::{ConnectionId, PlayerId};
-use crate::time::{Duration, Instant};
 use crate::wire::signal::{
     ClientMessage, CloseReason, Done, ErrorCode, GameStarted, HostCause, Kicked, RequestHostMigration, Role,
     ServerMessage,
 };
-
-/// A suspicion counts for so long.
-const SUSPICION: Duration = Duration::from_secs(10);
-/// Where there is only one who can suspect, it must do so for so long.
-const ALONE: Duration = Duration::from_secs(3);
 
 impl Server {
     /// An order of a member. What it is about must be known to be in the lobby.
@@ -82,7 +76,10 @@ impl Server {
                 self.put_out(place, order.player_id, true)?;
             }
             ClientMessage::RequestHostMigration(order) if is_host => self.hand_over(place, &order)?,
-            ClientMessage::RequestHostMigration(_) => self.suspect(place)?,
+            ClientMessage::RequestHostMigration(_) => {
+                let view = lobby.star.view().map(|view| view.epoch).ok_or(ErrorCode::NotHost)?;
+                self.suspect(place, view);
+            }
             _ => return Err(ErrorCode::BadMessage),
         }
         Ok(())
@@ -113,6 +110,9 @@ impl Server {
         if lobby.player(host.player).is_some_and(|player| player.role == Role::Guest) {
             return Err(ErrorCode::GuestsCannot);
         }
+        if lobby.star.view().is_some() && order.to != Some(host.player) {
+            return self.hand_over_star(host.lobby, order.to);
+        }
         let (to, cause) = match order.to {
             Some(to) if to == host.player => return Ok(()),
             Some(to) => {
@@ -126,41 +126,5 @@ impl Server {
         };
         self.migrate(host.lobby, to.ok_or(ErrorCode::NoSuchPlayer)?, cause);
         Ok(())
-    }
-
-    /// A player does not hear the host. When most say so there is another one.
-    fn suspect(&mut self, place: Place) -> Result<(), ErrorCode> {
-        let now = self.exchange.now;
-        let lobby = self.lobbies.get_mut(place.lobby).ok_or(ErrorCode::NotInLobby)?;
-        let Some(host) = lobby.host else { return Ok(()) };
-        let player = lobby.player_mut(place.player).ok_or(ErrorCode::NotInLobby)?;
-        if player.role != Role::Player {
-            return Err(ErrorCode::GuestsCannot);
-        }
-        let since = player.suspects.filter(|(_, last)| last.since_within(now)).map_or(now, |(first, _)| first);
-        player.suspects = Some((since, now));
-        let voters = lobby.players.iter().filter(|p| p.id != host && p.role == Role::Player && p.connection.is_some());
-        let voters: Vec<Option<(Instant, Instant)>> = voters.map(|player| player.suspects).collect();
-        let suspecting = voters.iter().flatten().filter(|(_, last)| last.since_within(now));
-        let is_outvoted = match voters.len() {
-            1 => suspecting.clone().any(|&(first, last)| last.since(first) >= ALONE),
-            _ => 2 * suspecting.count() > voters.len(),
-        };
-        let best = lobby.best_host(Some(host)).filter(|best| best.role == Role::Player);
-        if let (true, true, Some(best)) = (is_outvoted, lobby.rules.enable_host_migration, best) {
-            self.migrate(place.lobby, best.id, HostCause::Voted);
-        }
-        Ok(())
-    }
-}
-
-trait Recent {
-    fn since_within(&self, now: Instant) -> bool;
-}
-
-impl Recent for Instant {
-    /// It counts still.
-    fn since_within(&self, now: Instant) -> bool {
-        now.since(*self) <= SUSPICION
     }
 }

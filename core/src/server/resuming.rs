@@ -32,7 +32,10 @@ enum Worth {
 impl Server {
     pub(super) fn on_resume(&mut self, id: ConnectionId, resume: Resume) {
         match self.mint.read(Purpose::Resume, &resume.lobby_id, &resume.token, self.unix()) {
-            Some(claims) => self.start(id, Job::Resume(resume.lobby_id, claims, resume.fresh)),
+            Some(claims) => {
+                let shown = resume.restore.and_then(|restore| self.shown(&resume.lobby_id, &claims, *restore));
+                self.start(id, Job::Resume(resume.lobby_id, claims, resume.fresh, shown));
+            }
             None => self.refuse_token(id),
         }
     }
@@ -60,11 +63,19 @@ impl Server {
     pub(super) fn resume(&mut self, id: ConnectionId, name: &LobbyName, claims: Claims, fresh: bool) {
         let (now, resume_timeout) = (self.exchange.now, self.config.resume_timeout);
         let session = self.draw_session();
+        self.correct_lobby(id, name);
+        let shown = self.shown_mut(id).and_then(Option::take);
+        let public = self.exchange.get(id).and_then(|connection| connection.key);
         let Some((key, lobby)) = self.lobbies.by_name(name) else { return self.fail(id, ErrorCode::BadToken) };
         let is_of_it = lobby.edition == claims.edition;
+        let is_restored = lobby.star.recovery.is_some();
         let Some(player) = lobby.player_mut(claims.player).filter(|_| is_of_it) else {
             return self.fail(id, ErrorCode::BadToken);
         };
+        if is_restored {
+            // The token was given after the record was.
+            player.newest = player.newest.max(claims.generation);
+        }
         let is_late = player.away_since.is_some_and(|since| since + resume_timeout <= now);
         match worth(player, claims, fresh) {
             Worth::Good if !is_late => {}
@@ -82,9 +93,11 @@ impl Server {
         if fresh {
             player.incarnation = Incarnation(player.incarnation.0 + 1);
             player.session = session;
+            player.key = public;
             player.ready = false;
         }
         player.away_since = None;
+        player.let_in_with = claims.generation;
         player.hidden = false;
         let old = player.connection.replace(id);
         // What the old incarnation had on its way must not reach the new one.
@@ -101,6 +114,11 @@ impl Server {
         self.exchange.counts.stats.resumes += 1;
         let event = ServerEvent::PlayerJoined { lobby: name.clone(), player: claims.player, resumed: true };
         self.exchange.event(event);
+        match shown {
+            Some(shown) if !fresh => self.hear_out(key, claims.player, &shown),
+            _ if fresh => self.hear_newcomer(key, claims.player),
+            _ => {}
+        }
         self.announce(key, Some((claims.player, true)));
         self.finish(id);
     }
@@ -142,6 +160,7 @@ impl Server {
     pub(super) fn on_proven(&mut self, place: Place) {
         if let Some(player) = self.lobbies.get_mut(place.lobby).and_then(|lobby| lobby.player_mut(place.player)) {
             player.oldest = player.newest;
+            self.record(place.lobby);
         }
     }
 

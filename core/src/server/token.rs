@@ -7,6 +7,7 @@ use crate::time::Duration;
 use crate::wire::signal::{LobbyName, Secret};
 use core::fmt;
 use hmac::{Hmac, KeyInit, Mac};
+use serde::{Deserialize, Serialize};
 use sha2::Sha256;
 use subtle::ConstantTimeEq;
 
@@ -25,7 +26,7 @@ pub(super) enum Purpose {
 }
 
 /// Tells a lobby from all that had its name before: drawn at random.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize)]
 pub(super) struct Edition(pub(super) u64);
 
 /// What a token says.
@@ -55,7 +56,7 @@ impl fmt::Debug for Mint {
 
 impl Mint {
     pub(super) fn new(key: &[u8; 32]) -> Self {
-        Mint { resume: hash(key, &[b"webstar resume token"]), relay: hash(key, &[b"webstar relay token"]) }
+        Mint { resume: mac(key, &[b"webstar resume token"]), relay: mac(key, &[b"webstar relay token"]) }
     }
 
     pub(super) fn make(&self, purpose: Purpose, lobby: &LobbyName, claims: &Claims) -> Secret {
@@ -80,7 +81,7 @@ impl Mint {
             Purpose::Relay => &self.relay,
         };
         // The fields have one length, so nothing can be moved from them into the name.
-        let whole = hash(key, &[fields, lobby.as_str().as_bytes()]);
+        let whole = mac(key, &[fields, lobby.as_str().as_bytes()]);
         *whole.first_chunk().expect("the MAC is a part of the hash")
     }
 }
@@ -109,7 +110,8 @@ impl Claims {
     }
 }
 
-fn hash(key: &[u8; 32], parts: &[&[u8]]) -> [u8; 32] {
+/// The MAC of some bytes; of a label it is a key derived from another.
+pub(super) fn mac(key: &[u8; 32], parts: &[&[u8]]) -> [u8; 32] {
     let mut mac = Hmac::<Sha256>::new_from_slice(key).expect("an HMAC takes keys of any length");
     for part in parts {
         mac.update(part);

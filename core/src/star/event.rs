@@ -128,10 +128,24 @@ pub enum Word {
 /// What the server says to the star.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub enum ServerSays {
-    /// It proposes a view, and promises it itself.
-    Proposed(Box<View>, Signature),
+    /// It proposes a view.
+    Proposed {
+        /// The view.
+        view: Box<View>,
+        /// Its own promise; none if it has lost its memory, so that its weight must not count.
+        signature: Option<Signature>,
+        /// Views that it has promised before and that may be in force, as a voter tells them in a promise.
+        promised: Vec<View>,
+    },
     /// It promises a view that we proposed.
-    Granted(Epoch, Signature),
+    Granted {
+        /// The view's.
+        epoch: Epoch,
+        /// Its promise.
+        signature: Signature,
+        /// Views that it has promised before and that may be in force, as a voter tells them in a promise.
+        promised: Vec<View>,
+    },
     /// This view is in force.
     InForce(Box<Certified>),
     /// Do we hear this view's host?

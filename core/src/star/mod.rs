@@ -41,8 +41,13 @@
 //! sent meanwhile is sent again to the next. **A forced view** (by the server, when no quorum is to be had) begins a new line:
 //! everybody who comes to it from another line hears [`Event::ContinuityLost`] before anything else is delivered.
 //!
+//! What its link counts as arrived at a barred player is kept and judged by the next view, so nothing of it is lost. Who
+//! is bound by a promise that comes to nothing says so to the host of the view in force, with its signature; that host
+//! then goes on in a newer view of its own, and so does one whose successor did not come.
+//!
 //! **Without the server** a backup that has not heard the host for long enough, nor the server for a second, proposes
-//! itself. A lobby of two waits; with `allow_fork` the survivor goes on alone in a line of its own, and on meeting again the
+//! itself. It promises its own view last, and voters who hear the host well do not answer: so nobody is barred in vain.
+//! A lobby of two waits; with `allow_fork` the survivor goes on alone in a line of its own, and on meeting again the
 //! line with the lower epoch gives way.
 //!
 //! # What a player is
@@ -58,25 +63,58 @@
 //! | hosting, frozen | hears of a newer view in force, or promises one | following, or barred |
 //! | any | a forced view names it | hosting |
 
+mod admitting;
+mod ballot;
+mod collecting;
+mod config;
+mod ears;
 mod event;
-
-pub use event::{Delivered, Dropped, Ear, Event, Member, Out, ServerSays, Snapshot, To, Word};
+mod follower;
+mod following;
+mod handing;
+mod hosting;
+mod log;
+mod publishing;
+mod reckoning;
+mod replica;
+mod rising;
+mod rounds;
+mod snapshots;
+mod suspicion;
+mod table;
+mod taking;
+mod views;
+mod voting;
 
 pub use crate::wire::star::{
     Beyond, Channel, Content, Copy, Destination, Entry, Frame, Kind, LogEnd, Mark, Position, Promise, Span, TableRow,
     Told,
 };
-
-mod config;
-
 pub use config::StarConfig;
+pub use event::{Delivered, Dropped, Ear, Event, Member, Out, ServerSays, Snapshot, To, Word};
 
 use crate::id::{Incarnation, PlayerId};
-use crate::time::Instant;
+use crate::time::{Instant, earlier};
 use crate::wire::signal::Epoch;
-use crate::wire::view::{PublicKey, SigningKey, StarId, View};
+use crate::wire::view::{Certified, PublicKey, SigningKey, StarId, View};
+use ballot::Ballot;
 use bytes::Bytes;
+use collecting::Collecting;
+use ears::Ears;
+use following::{Aside, Following};
+use handing::Handing;
+use hosting::{Hosting, Ours};
+use log::Log;
+use publishing::Publishing;
+use rand::rngs::ChaCha8Rng;
+use rand::{Rng, SeedableRng};
+use replica::{Intake, Serving, Withheld};
+use rounds::Rounds;
+use snapshots::Snapshots;
+use std::collections::BTreeMap;
+use suspicion::Suspicion;
 use thiserror::Error;
+use views::Answers;
 
 /// Who we are in which star.
 #[derive(Clone, Debug)]
@@ -148,59 +186,165 @@ pub enum Bond {
 #[derive(Debug)]
 pub struct Star {
     config: StarConfig,
+    rng: ChaCha8Rng,
+    now: Instant,
+    /// What follows from the time was done up to here.
+    worked: Instant,
+    me: Option<Me>,
+    members: BTreeMap<PlayerId, Member>,
+    ears: Ears,
+    ballot: Ballot,
+    /// The view in force whose host we have heard say so, or that we host ourselves.
+    joined: Option<Epoch>,
+    /// The line that our history belongs to.
+    line: Option<Epoch>,
+    /// The host that the application knows of.
+    announced: Option<(PlayerId, Incarnation)>,
+    log: Option<Log>,
+    following: Following,
+    publishing: Publishing,
+    snapshots: Snapshots,
+    aside: Aside,
+    intake: Intake,
+    withheld: Withheld,
+    serving: Option<Serving>,
+    hosting: Option<Hosting>,
+    rounds: Rounds,
+    handing: Option<Handing>,
+    collecting: Option<Collecting>,
+    suspicion: Suspicion,
+    answers: Answers,
 }
 
 impl Star {
     /// Nobody's star yet.
     pub fn new(config: StarConfig, seed: [u8; 32], now: Instant) -> Self {
-        let _ = (seed, now);
-        Star { config }
+        Star {
+            rng: ChaCha8Rng::from_seed(seed),
+            now,
+            worked: now,
+            me: None,
+            members: BTreeMap::new(),
+            ears: Ears::new(now),
+            ballot: Ballot::default(),
+            joined: None,
+            line: None,
+            announced: None,
+            log: None,
+            following: Following::new(&config),
+            publishing: Publishing::new(&config),
+            snapshots: Snapshots::new(&config),
+            aside: Aside::default(),
+            intake: Intake::default(),
+            withheld: Withheld::default(),
+            serving: None,
+            hosting: None,
+            rounds: Rounds::new(now),
+            handing: None,
+            collecting: None,
+            suspicion: Suspicion::new(now),
+            answers: Answers::default(),
+            config,
+        }
     }
 
     /// In the lobby for the first time, or without memory.
     pub fn enter(&mut self, now: Instant, me: Me, out: &mut Out) {
-        let _ = (now, me, out);
+        let now = self.tick(now);
+        let mut seed = [0; 32];
+        self.rng.fill_bytes(&mut seed);
+        let mut fresh = Star::new(self.config.clone(), seed, now);
+        fresh.me = Some(me);
+        fresh.ears.on_server(now, self.ears.has_server());
+        *self = fresh;
+        self.work(now, out);
     }
 
     /// The roster has changed.
     pub fn on_members(&mut self, now: Instant, members: &[Member], out: &mut Out) {
-        let _ = (now, members, out);
+        let now = self.tick(now);
+        let known = core::mem::replace(
+            &mut self.members,
+            members.iter().map(|member| (member.player, member.clone())).collect(),
+        );
+        self.rounds.retain(|player| {
+            let life = |members: &BTreeMap<PlayerId, Member>| members.get(&player).map(|member| member.incarnation);
+            life(&known) == life(&self.members)
+        });
+        self.ears.on_members(now, &self.members);
+        self.answers.retain(&self.members);
+        if let Some((hosting, mut ours)) = self.hosts(out) {
+            hosting.on_members(now, members, &mut ours);
+        }
+        self.work(now, out);
     }
 
     /// The server has said something.
     pub fn on_server(&mut self, now: Instant, says: ServerSays, out: &mut Out) {
-        let _ = (now, says, out);
+        let now = self.tick(now);
+        if self.me.is_some() {
+            match says {
+                ServerSays::Proposed { view, signature, promised } => {
+                    self.on_server_proposal(now, *view, signature, &promised, out);
+                }
+                ServerSays::Granted { epoch, signature, promised } => self.on_granted(epoch, signature, &promised),
+                ServerSays::InForce(certified) => self.on_server_view(now, &certified, out),
+                ServerSays::Asked(epoch) => self.on_asked(now, epoch, out),
+            }
+        }
+        self.work(now, out);
     }
 
     /// The server can be spoken to, or no more.
     pub fn on_server_reachable(&mut self, now: Instant, is_reachable: bool, out: &mut Out) {
-        let _ = (now, is_reachable, out);
+        let now = self.tick(now);
+        let is_back = is_reachable && !self.ears.has_server();
+        self.ears.on_server(now, is_reachable);
+        if is_back {
+            self.tell_server(out);
+        }
+        self.work(now, out);
     }
 
     /// How a player is heard. Told whenever something has come from it and when its paths open or close.
     pub fn on_ear(&mut self, now: Instant, player: PlayerId, ear: Ear) {
-        let _ = (now, player, ear);
+        self.tick(now);
+        self.ears.on_ear(player, ear);
     }
 
     /// A player has said something.
     pub fn on_frame(&mut self, now: Instant, from: PlayerId, frame: Frame, out: &mut Out) {
-        let _ = (now, from, frame, out);
+        let now = self.tick(now);
+        if self.me.as_ref().is_none_or(|me| me.player == from) {
+            out.dropped.malformed += 1;
+            return;
+        }
+        self.take(now, from, frame, out);
+        self.work(now, out);
     }
 
-    /// An entry that was given out for a player by [`Star::poll_entry`] has arrived there.
-    pub fn on_taken(&mut self, now: Instant, player: PlayerId, position: Position, out: &mut Out) {
-        let _ = (now, player, position, out);
+    /// An entry that was given out for a player by [`Star::poll_entry`], in the epoch of its frame, has arrived there.
+    pub fn on_taken(&mut self, now: Instant, player: PlayerId, epoch: Epoch, position: Position, out: &mut Out) {
+        let now = self.tick(now);
+        if let Some((hosting, mut ours)) = self.hosts(out) {
+            hosting.on_taken(now, player, epoch, position, &mut ours);
+        }
+        self.work(now, out);
     }
 
-    /// The next entry for a player. Asked for while its link has room, after every input; each is given out once.
+    /// The next entry, or piece of a snapshot, for a player. Asked for while its link has room, after every input; each is
+    /// given out once.
     pub fn poll_entry(&mut self, player: PlayerId) -> Option<Frame> {
-        let _ = player;
-        None
+        if let Some(hosting) = &mut self.hosting {
+            return hosting.poll(player, self.log.as_ref()?);
+        }
+        self.serve(player)
     }
 
     /// The next of our own messages, for the host that is told with it. Asked for while its link has room.
     pub fn poll_publish(&mut self) -> Option<(PlayerId, Frame)> {
-        None
+        let host = self.present_host()?;
+        Some((host, self.publishing.poll()?))
     }
 
     /// Sends a kept message; tells its number.
@@ -213,56 +357,109 @@ impl Star {
         payload: Bytes,
         out: &mut Out,
     ) -> Result<u64, Full> {
-        let _ = (now, to, channel, kind, payload, out);
-        Err(Full { queued: 0 })
+        let now = self.tick(now);
+        let sent = self.publishing.send(to, channel, kind, payload);
+        self.work(now, out);
+        sent
     }
 
     /// The game's state after everything that was delivered up to `position`.
     pub fn on_snapshot(&mut self, now: Instant, position: Position, state: Bytes, out: &mut Out) {
-        let _ = (now, position, state, out);
+        let now = self.tick(now);
+        if let Some((hosting, mut ours)) = self.hosts(out) {
+            hosting.on_state(now, position, state, &mut ours);
+        }
+        self.work(now, out);
     }
 
     /// The host wants another to be host: this one, or whoever is best. False: we are not host, or nobody can be.
     pub fn hand_over(&mut self, now: Instant, to: Option<PlayerId>, out: &mut Out) -> bool {
-        let _ = (now, to, out);
-        false
+        let now = self.tick(now);
+        let is_begun = self.begin_handing(now, to);
+        self.work(now, out);
+        is_begun
     }
 
     /// Time has passed.
     pub fn on_timeout(&mut self, now: Instant, out: &mut Out) {
-        let _ = (now, out);
+        let now = self.tick(now);
+        self.work(now, out);
     }
 
     /// When something is to be done.
     pub fn deadline(&self) -> Option<Instant> {
-        None
-    }
-
-    /// Whom we need a link with now.
-    pub fn bonds(&self) -> Vec<(PlayerId, Bond)> {
-        let _ = &self.config;
-        Vec::new()
+        self.me.as_ref()?;
+        let hosting = self.hosting.as_ref().and_then(|hosting| hosting.deadline(&self.snapshots));
+        let own = [self.suspicion_deadline(), self.rising_deadline(), self.rounds_deadline(), self.handing_deadline()];
+        own.into_iter().fold(self.due(hosting), earlier)
     }
 
     /// The view in force, as far as known.
     pub fn view(&self) -> Option<&View> {
-        None
+        self.ballot.view()
+    }
+
+    /// The same with its proof.
+    pub fn certified(&self) -> Option<&Certified> {
+        self.ballot.certified()
+    }
+
+    /// Views that we have promised and that may come in force.
+    pub fn promised(&self) -> Vec<View> {
+        self.ballot.promised().cloned().collect()
     }
 
     /// What is to be seen from outside.
     pub fn glance(&self) -> Glance {
+        let log = self.log.as_ref().and_then(|log| Some((log.cut(), log.log_end()?)));
+        let kept = self.log.as_ref().map_or(0, Log::bytes) + self.following.bytes() + self.publishing.bytes();
         Glance {
-            role: Role::Waiting,
-            epoch: Epoch::default(),
-            promised: Epoch::default(),
-            log: None,
-            committed: Position(0),
-            bytes: 0,
+            role: self.role(),
+            epoch: self.ballot.epoch(),
+            promised: self.ballot.newest(),
+            log,
+            committed: self.following.committed(),
+            bytes: kept + self.snapshots.bytes() + self.intake.bytes() + self.withheld.bytes(),
         }
     }
 
     /// The entries of the log, if we hold one.
-    pub fn entries(&self) -> impl Iterator<Item = &Entry> {
-        core::iter::empty()
+    pub fn entries(&self) -> impl DoubleEndedIterator<Item = &Entry> + use<'_> {
+        self.log.iter().flat_map(Log::entries)
+    }
+
+    /// Time never runs backwards.
+    fn tick(&mut self, now: Instant) -> Instant {
+        self.now = self.now.max(now);
+        self.now
+    }
+
+    /// What follows from what has happened, and from the time.
+    fn work(&mut self, now: Instant, out: &mut Out) {
+        if self.me.is_none() {
+            return;
+        }
+        self.collect(now, out);
+        self.hand(now, out);
+        self.go_round(now, out);
+        if let Some((hosting, mut ours)) = self.hosts(out) {
+            hosting.work(now, &mut ours);
+        }
+        self.greet(now, out);
+        self.suspect(now, out);
+        self.worked = now;
+    }
+
+    /// The host's part and what it works with, if we are host.
+    fn hosts<'a>(&'a mut self, out: &'a mut Out) -> Option<(&'a mut Hosting, Ours<'a>)> {
+        let hosting = self.hosting.as_mut()?;
+        let ours = Ours {
+            log: self.log.as_mut().expect("a host holds the log"),
+            following: &mut self.following,
+            publishing: &mut self.publishing,
+            snapshots: &mut self.snapshots,
+            out,
+        };
+        Some((hosting, ours))
     }
 }

@@ -35,4 +35,7 @@ pub enum WireError {
     /// A number beyond its bound.
     #[error("{0} is out of range")]
     OutOfRange(&'static str),
+    /// A message of a kind that has no meaning here: a number that nobody has defined, or 0 for a name.
+    #[error("kind {0} of a message is unknown")]
+    UnknownKind(u16),
 }

@@ -1,5 +1,6 @@
 //! What each example of the document means, and how a meaning becomes bytes and bytes a meaning, by the code alone.
 
+use super::star;
 use webstar_core::id::{PathId, PlayerId, SessionId};
 use webstar_core::session::shield::{self, field};
 use webstar_core::time::Duration;
@@ -11,7 +12,7 @@ use webstar_core::wire::signal::{
     self, BroadcastData, ClientMessage, CreateLobby, Data, Encoding, Epoch, HostCause, HostMigration, JoinLobby,
     LobbyName, Metadata, Ping, RtcSignal, ServerMessage, Username, WebrtcSignal,
 };
-use webstar_core::wire::star::{self, Destination, KindTold, StarMessage};
+use webstar_core::wire::star::Message;
 use webstar_core::wire::varint::{self, Reader};
 
 pub(crate) const SENDER: SessionId = SessionId(0x0102_0304_0506_0708);
@@ -48,7 +49,7 @@ pub(crate) enum Told<'a> {
     Relay(PlayerId, &'a [u8]),
     Client(ClientMessage),
     Server(ServerMessage),
-    Star(StarMessage<'a>),
+    Star(Message<'a>),
 }
 
 fn ack(delay_micros: u64, ranges: &[(u64, u64)], recovered: &[u64]) -> Said<'static> {
@@ -125,52 +126,8 @@ pub(crate) fn meanings() -> Vec<(&'static str, Told<'static>)> {
         ("relay-player", Told::Relay(PlayerId(u32::MAX), FAR)),
     ]);
     told.extend(messages());
-    told.extend(star_messages());
+    told.extend(star::meanings());
     told
-}
-
-/// What host and members say in their messages.
-fn star_messages() -> [(&'static str, Told<'static>); 5] {
-    let epoch = Epoch { term: 300, round: 1 };
-    let publish = StarMessage::Publish {
-        epoch,
-        to: Destination::One(PlayerId(7)),
-        seq: 1,
-        kind: KindTold::Name("k"),
-        payload: "hi".into(),
-    };
-    let publish_but = StarMessage::Publish {
-        epoch: Epoch { term: 1, round: 0 },
-        to: Destination::AllBut(vec![PlayerId(2), PlayerId(3)]),
-        seq: 5,
-        kind: KindTold::Number(2),
-        payload: "".into(),
-    };
-    let deliver =
-        StarMessage::Deliver { epoch, from: PlayerId(9), seq: 5, kind: KindTold::Number(1), payload: "hi".into() };
-    [
-        ("star-define", Told::Star(StarMessage::Define { number: 2, name: "chat" })),
-        ("star-publish", Told::Star(publish)),
-        ("star-publish-but", Told::Star(publish_but)),
-        ("star-deliver", Told::Star(deliver)),
-        ("star-hold", Told::Star(StarMessage::Hold(true))),
-    ]
-}
-
-pub(crate) fn encode_star(message: &StarMessage<'_>) -> Vec<u8> {
-    match message {
-        StarMessage::Define { number, name } => star::define(*number, name),
-        StarMessage::Publish { epoch, to, seq, kind, payload } => star::publish(*epoch, to, *seq, *kind, payload),
-        StarMessage::Deliver { epoch, from, seq, kind, payload } => star::deliver(*epoch, *from, *seq, *kind, payload),
-        StarMessage::Hold(stop) => star::hold(*stop),
-    }
-    .to_vec()
-}
-
-/// Reads a star message. The names in it are borrowed from what is read, so they are kept for good.
-fn decode_star(bytes: &[u8]) -> Option<StarMessage<'static>> {
-    let bytes: &'static bytes::Bytes = Box::leak(Box::new(bytes::Bytes::copy_from_slice(bytes)));
-    star::parse(bytes).ok()
 }
 
 /// The messages between client and server in postcard.
@@ -258,7 +215,7 @@ pub(crate) fn encode(told: &Told<'_>) -> Vec<u8> {
             out.extend_from_slice(packet);
         }
         Told::Client(message) => out.extend_from_slice(signal::encode_client(Encoding::Postcard, message).bytes()),
-        Told::Star(message) => out.extend(encode_star(message)),
+        Told::Star(message) => out.extend(star::encode(message)),
         Told::Server(message) => out.extend_from_slice(signal::encode_server(Encoding::Postcard, message).bytes()),
     }
     out
@@ -307,7 +264,7 @@ pub(crate) fn decode<'a>(like: &Told<'_>, bytes: &'a [u8]) -> Option<Told<'a>> {
             Told::Product(*factor, form)
         }
         Told::Relay(..) => relay::parse(bytes).ok().map(|(player, packet)| Told::Relay(player, packet))?,
-        Told::Star(_) => Told::Star(decode_star(bytes)?),
+        Told::Star(_) => Told::Star(star::decode(bytes)?),
         Told::Client(_) => Told::Client(signal::decode_client(Encoding::Postcard, &binary()).ok()?),
         Told::Server(_) => Told::Server(signal::decode_server(Encoding::Postcard, &binary()).ok()?),
     })

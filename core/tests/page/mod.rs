@@ -2,6 +2,7 @@
 
 pub(crate) mod meaning;
 pub(crate) mod signalling;
+pub(crate) mod star;
 pub(crate) mod tables;
 
 /// The document.

@@ -1,10 +1,9 @@
 //! The tables of the document that can be computed again, each by the code that it tells of.
 
 use super::meaning::{RECEIVER, SENDER, encode, message, one, part};
-use super::{Example, bytes_of, number};
+use super::{Example, bytes_of, number, star};
 use std::collections::BTreeSet;
 use webstar_core::config::SessionConfig;
-use webstar_core::id::PlayerId;
 use webstar_core::session::{self, shield};
 use webstar_core::wire::WireError;
 use webstar_core::wire::frame::{Delivery, Frame, Frames, MessageFrame, Priority};
@@ -12,7 +11,7 @@ use webstar_core::wire::packet::{self, SealKey};
 use webstar_core::wire::relay;
 use webstar_core::wire::rhythm::Rhythm;
 use webstar_core::wire::signal;
-use webstar_core::wire::star::{self, Destination, KindTold};
+use webstar_core::wire::star as wire_star;
 
 const LIMITS_SOURCE: &str = include_str!("../../src/wire/limits.rs");
 
@@ -37,8 +36,8 @@ pub(crate) const TABLES: [Table; 11] = [
     Table { header: "| Told | Bytes | Expected |", value: 3, compute: completed, rows: BTreeSet::new },
     Table { header: "| Rhythm | Milliseconds |", value: 1, compute: interval, rows: BTreeSet::new },
     Table { header: "| Kind | Name | Asks |", value: 0, compute: kind_of_example, rows: kind_rows },
-    Table { header: "| Star message |", value: 0, compute: star_kind, rows: star_rows },
-    Table { header: "| Destination | Then |", value: 0, compute: destination, rows: BTreeSet::new },
+    Table { header: "| Star message |", value: 0, compute: star::kind_of_example, rows: star::kind_rows },
+    Table { header: "| Tag | Then |", value: 0, compute: star::tag, rows: star::tag_rows },
     Table { header: "| Field | Value | Bits |", value: 2, compute: bits, rows: bit_rows },
     Table { header: "| Carrier | Index | Packet |", value: 3, compute: coefficient, rows: BTreeSet::new },
     Table { header: "| Name | Value | What it bounds |", value: 1, compute: limit, rows: limit_rows },
@@ -84,30 +83,6 @@ fn kind_of_example(examples: &[Example], row: &[&str]) -> Option<u64> {
     bytes_of(examples, row.get(3)?)?.first().map(|byte| u64::from(*byte))
 }
 
-fn star_kind(examples: &[Example], row: &[&str]) -> Option<u64> {
-    bytes_of(examples, row.get(3)?)?.first().map(|byte| u64::from(*byte))
-}
-
-fn star_rows() -> BTreeSet<String> {
-    let is_known = |kind: &u8| {
-        let bytes = bytes::Bytes::copy_from_slice(&[*kind]);
-        !matches!(star::parse(&bytes), Err(WireError::UnknownFrame(_)))
-    };
-    (0..=u8::MAX).filter(is_known).map(|kind| format!("{kind:#04x}")).collect()
-}
-
-fn destination(_: &[Example], row: &[&str]) -> Option<u64> {
-    let to = match row[2] {
-        "all, the sender included" => Destination::All,
-        "all others" => Destination::Others,
-        "the host" => Destination::Host,
-        "one player" => Destination::One(PlayerId(1)),
-        _ => Destination::AllBut(Vec::new()),
-    };
-    let epoch = signal::Epoch { term: 1, round: 0 };
-    Some(u64::from(star::publish(epoch, &to, 1, KindTold::Number(1), b"")[3]))
-}
-
 /// The kinds that the decoder knows.
 pub(crate) fn known_kinds() -> impl Iterator<Item = u8> {
     (0..=u8::MAX).filter(|kind| !matches!(Frames::new(&[*kind]).next(), Some(Err(WireError::UnknownFrame(_)))))
@@ -147,7 +122,7 @@ fn coefficient(_: &[Example], row: &[&str]) -> Option<u64> {
 }
 
 /// The limits beside those of `wire/limits.rs`.
-const OTHER_LIMITS: [(&str, u64); 13] = [
+const OTHER_LIMITS: [(&str, u64); 24] = [
     ("session::MAX_PATHS", session::MAX_PATHS as u64),
     ("shield::WINDOW", shield::WINDOW as u64),
     ("shield::MAX_SYMBOL", shield::MAX_SYMBOL as u64),
@@ -156,6 +131,17 @@ const OTHER_LIMITS: [(&str, u64); 13] = [
     ("relay::MAX_PACKET", webstar_core::path::relay::MAX_PACKET as u64),
     ("relay::MAX_FRAME", relay::MAX_FRAME as u64),
     ("relay::MAX_PREFIX", relay::MAX_PREFIX as u64),
+    ("star::MAX_KIND", wire_star::MAX_KIND as u64),
+    ("star::MAX_KINDS", wire_star::MAX_KINDS as u64),
+    ("star::MAX_LEFT_OUT", wire_star::MAX_LEFT_OUT as u64),
+    ("star::MAX_HELD", wire_star::MAX_HELD as u64),
+    ("star::MAX_BEYOND", wire_star::MAX_BEYOND as u64),
+    ("star::MAX_ROWS", wire_star::MAX_ROWS as u64),
+    ("star::MAX_REACH", wire_star::MAX_REACH as u64),
+    ("star::MAX_SPANS", wire_star::MAX_SPANS as u64),
+    ("star::MAX_VOIDS", wire_star::MAX_VOIDS as u64),
+    ("star::MAX_PROMISED", wire_star::MAX_PROMISED as u64),
+    ("star::MAX_BLOCK", wire_star::MAX_BLOCK as u64),
     ("signal::SIGNAL_TAG", signal::SIGNAL_TAG as u64),
     ("signal::MAX_FRAME", signal::MAX_FRAME as u64),
     ("Data::MAX", signal::Data::MAX as u64),

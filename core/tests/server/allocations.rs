@@ -42,14 +42,14 @@ fn tell(server: &mut Server, table: &mut Table, now: Instant, input: Input) -> u
 
 #[test]
 fn a_relayed_packet_costs_no_allocation() {
-    let identity = Identity { shard: ShardId(0), shards: 1, key: [0; 32] };
+    let identity = Identity { shard: ShardId(0), shards: 1, key: [0; 32], process: 0 };
     let mut server = Server::new(ServerConfig::default(), identity, [0; 32], Instant::ZERO).unwrap();
     let (mut table, mut now) = (Table::new(), Instant::ZERO);
     for number in 0..PLAYERS {
         let connection = ConnectionId(number);
         let arrival = crate::hand::arrival("192.0.2.1", Encoding::Postcard);
         tell(&mut server, &mut table, now, Input::Connected { connection, arrival });
-        let hello = ClientMessage::Hello(Hello { versions: vec![Version::CURRENT] });
+        let hello = ClientMessage::Hello(Hello { versions: vec![Version::CURRENT], key: None });
         for message in [hello, ClientMessage::JoinLobby(crate::hand::joining("den"))] {
             let frame = encode_client(Encoding::Postcard, &message);
             tell(&mut server, &mut table, now, Input::Frame { connection, frame });

@@ -60,7 +60,7 @@ impl Outside {
             ..ServerConfig::default()
         };
         let server = |shard: u16| {
-            let identity = Identity { shard: ShardId(shard), shards: SHARDS, key: [3; 32] };
+            let identity = Identity { shard: ShardId(shard), shards: SHARDS, key: [3; 32], process: 0 };
             Server::new(config.clone(), identity, [u8::try_from(shard).unwrap(); 32], Instant::ZERO).unwrap()
         };
         Outside {
@@ -122,7 +122,9 @@ impl Outside {
         let data = Data::of_bytes(&vec![b'd'; [1, 500, 20_000][self.pick(3)]]);
         let (from_player, to_player) = (self.player(), self.player());
         match self.pick(24) {
-            0..4 => ClientMessage::Hello(Hello { versions: vec![Version(u8::try_from(self.pick(4)).unwrap())] }),
+            0..4 => {
+                ClientMessage::Hello(Hello { versions: vec![Version(u8::try_from(self.pick(4)).unwrap())], key: None })
+            }
             4..9 => ClientMessage::JoinLobby(self.join()),
             9 => ClientMessage::QuickJoin(QuickJoin {
                 username: username("q"),
@@ -133,7 +135,7 @@ impl Outside {
             10 | 11 => {
                 let index = self.pick(self.tokens.len());
                 let (lobby_id, token) = self.tokens[index].clone();
-                ClientMessage::Resume(Resume { lobby_id, token, fresh: self.chance() })
+                ClientMessage::Resume(Resume { lobby_id, token, fresh: self.chance(), restore: None })
             }
             12 => ClientMessage::LeaveLobby,
             13 => ClientMessage::ListLobbies(ListLobbies::default()),

@@ -12,8 +12,9 @@ use webstar_core::time::{Duration, Instant};
 use webstar_core::wire::relay;
 use webstar_core::wire::signal::{
     ClientMessage, CloseReason, CreateLobby, Encoding, ErrorCode, Frame, Hello, JoinLobby, LobbyJoined, LobbyName,
-    PlayerList, Resume, Secret, ServerMessage, Username, Version, decode_server, encode_client,
+    PlayerList, Resume, Sealed, Secret, ServerMessage, Username, Version, decode_server, encode_client,
 };
+use webstar_core::wire::view::SigningKey;
 
 /// A server of some shards, and everybody who is connected to it.
 pub(crate) struct House {
@@ -46,6 +47,8 @@ pub(crate) struct Client {
     pub(crate) reads: bool,
     pub(crate) unread: usize,
     pub(crate) moves: usize,
+    /// The newest record that it was given.
+    pub(crate) sealed: Option<Sealed>,
 }
 
 /// Who it is to the test.
@@ -90,7 +93,7 @@ pub(crate) fn entering(lobby: &str) -> JoinLobby {
 }
 
 pub(crate) fn resuming(lobby: &str, token: &Secret) -> ClientMessage {
-    ClientMessage::Resume(Resume { lobby_id: name(lobby), token: token.clone(), fresh: false })
+    ClientMessage::Resume(Resume { lobby_id: name(lobby), token: token.clone(), fresh: false, restore: None })
 }
 
 /// What stands for Argon2id here.
@@ -102,15 +105,34 @@ pub(crate) fn hash(password: &Secret, salt: &[u8; 16]) -> [u8; 32] {
     hash
 }
 
+/// What a client signs with.
+pub(crate) fn key_of(who: Who) -> SigningKey {
+    SigningKey::from_seed(&[u8::try_from(who).unwrap(); 32])
+}
+
 impl House {
     pub(crate) fn new(config: ServerConfig) -> Self {
         House::of_shards(config, 1)
     }
 
+    /// A server of the same key, without memory.
+    pub(crate) fn reborn(config: ServerConfig, seed: u8) -> Self {
+        House::reborn_as(config, 1, seed)
+    }
+
+    /// The same, of so many shards.
+    pub(crate) fn reborn_as(config: ServerConfig, shards: u16, seed: u8) -> Self {
+        House::seeded(config, shards, 100 + seed)
+    }
+
     pub(crate) fn of_shards(config: ServerConfig, shards: u16) -> Self {
+        House::seeded(config, shards, 1)
+    }
+
+    fn seeded(config: ServerConfig, shards: u16, first: u8) -> Self {
         let server = |shard: u16| {
-            let identity = Identity { shard: ShardId(shard), shards, key: [9; 32] };
-            let seed = [u8::try_from(shard + 1).unwrap(); 32];
+            let identity = Identity { shard: ShardId(shard), shards, key: [9; 32], process: first.into() };
+            let seed = [u8::try_from(shard).unwrap() + first; 32];
             Server::new(config.clone(), identity, seed, Instant::ZERO).unwrap()
         };
         House {
@@ -141,6 +163,7 @@ impl House {
             reads: true,
             unread: 0,
             moves: 0,
+            sealed: None,
         });
         self.names.insert((shard, id), who);
         self.tell(shard, Input::Connected { connection: id, arrival });
@@ -164,7 +187,8 @@ impl House {
     }
 
     pub(crate) fn hello(&mut self, who: Who) {
-        self.say(who, ClientMessage::Hello(Hello { versions: vec![Version::CURRENT] }));
+        let key = Some(key_of(who).public());
+        self.say(who, ClientMessage::Hello(Hello { versions: vec![Version::CURRENT], key }));
         assert!(matches!(self.last(who), ServerMessage::Welcome(_)));
     }
 
@@ -187,10 +211,23 @@ impl House {
         self.joined(who)
     }
 
-    /// The last message is that it is in.
+    /// The last message is that it is in, but for what it is asked then.
     pub(crate) fn joined(&mut self, who: Who) -> LobbyJoined {
-        match self.last(who) {
-            ServerMessage::LobbyJoined(joined) => *joined,
+        let mut heard = self.heard(who);
+        let is_question = |message: &ServerMessage| {
+            matches!(
+                message,
+                ServerMessage::AskHeard(_)
+                    | ServerMessage::ProposeView(_)
+                    | ServerMessage::ViewInForce(_)
+                    | ServerMessage::HostMigration(_)
+            )
+        };
+        while heard.last().is_some_and(is_question) {
+            heard.pop();
+        }
+        match heard.pop() {
+            Some(ServerMessage::LobbyJoined(joined)) => *joined,
             other => panic!("{who} is not in: {other:?}"),
         }
     }
@@ -278,7 +315,10 @@ impl House {
                     }
                     match frame {
                         Frame::Binary(bytes) if bytes[0] == relay::TAG => client.packets.push(bytes),
-                        frame => client.heard.push(decode_server(client.encoding, &frame).unwrap()),
+                        frame => match decode_server(client.encoding, &frame).unwrap() {
+                            ServerMessage::Sealed(record) => client.sealed = Some(record.sealed),
+                            message => client.heard.push(message),
+                        },
                     }
                 }
                 Output::Close { connection, reason } => {

@@ -226,7 +226,7 @@ fn misuse_is_told_and_changes_nothing() {
 #[test]
 fn settings_that_cannot_work_are_refused() {
     let make = |config, shard: u16| {
-        let identity = Identity { shard: webstar_core::id::ShardId(shard), shards: 1, key: [0; 32] };
+        let identity = Identity { shard: webstar_core::id::ShardId(shard), shards: 1, key: [0; 32], process: 0 };
         Server::new(config, identity, [0; 32], Instant::ZERO).err().map(|error| error.setting)
     };
     let good = ServerConfig::default;
@@ -237,7 +237,7 @@ fn settings_that_cannot_work_are_refused() {
         (ServerConfig { password_workers: 0, ..good() }, Some("password_workers")),
         (ServerConfig { token_lifetime: secs(1), ..good() }, Some("token_lifetime")),
         (ServerConfig { idle_timeout: Duration::ZERO, ..good() }, Some("idle_timeout")),
-        (ServerConfig { host_grace: secs(100_000), ..good() }, Some("host_grace")),
+        (ServerConfig { resume_timeout: secs(100_000), ..good() }, Some("resume_timeout")),
     ];
     for (config, setting) in table {
         assert_eq!(make(config, 0), setting);

@@ -101,7 +101,7 @@ fn versions_are_agreed_on_or_the_connection_ends() {
     ];
     for (versions, agreed) in table {
         let who = house.connect(Encoding::Postcard);
-        house.say(who, ClientMessage::Hello(Hello { versions }));
+        house.say(who, ClientMessage::Hello(Hello { versions, key: None }));
         match agreed {
             Some(version) => assert_eq!(house.heard(who), [ServerMessage::Welcome(Welcome { version })]),
             None => {
@@ -327,14 +327,12 @@ fn when_the_host_leaves_the_next_is_host_at_once() {
     let (a, b, c) = (house.member("den"), house.member("den"), house.member("den"));
     house.forget();
     house.say(a, ClientMessage::LeaveLobby);
-    let migration = HostMigration {
-        new_host_id: PlayerId(2),
-        epoch: Epoch { term: 2, round: 0 },
-        cause: Some(HostCause::Graceful),
-    };
+    let migration = HostMigration { new_host_id: PlayerId(2), epoch: Epoch::default(), cause: Some(HostCause::Forced) };
     for who in [b, c] {
         let heard = house.heard(who);
-        assert_eq!(heard[0], ServerMessage::HostMigration(migration.clone()));
-        assert!(matches!(heard[1..], [ServerMessage::PlayerListUpdated(_)]), "{heard:?}");
+        assert!(matches!(heard[0], ServerMessage::PlayerListUpdated(_)), "{heard:?}");
+        let ServerMessage::ViewInForce(told) = &heard[1] else { panic!("{heard:?}") };
+        let migration = HostMigration { epoch: told.certified.view.epoch, ..migration.clone() };
+        assert_eq!(heard[2..], [ServerMessage::HostMigration(migration)], "nobody but the host had a vote");
     }
 }

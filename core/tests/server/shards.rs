@@ -155,7 +155,7 @@ fn a_name_given_to_one_who_has_gone_is_given_back() {
     let ask = DirectoryAsk::Lobby { name: name("den"), create: false };
     assert_eq!(house.table.answer(ShardId(0), ask), DirectoryAnswer::Lobby(Found::Nobody));
     let next = house.player();
-    house.say(next, ClientMessage::Hello(Hello { versions: vec![Version::CURRENT] }));
+    house.say(next, ClientMessage::Hello(Hello { versions: vec![Version::CURRENT], key: None }));
     house.say(next, ClientMessage::PeerId(PeerName { peer_id: PeerId::new("ada").unwrap() }));
     assert!(matches!(house.last(next), ServerMessage::PeerId(_)));
 }

@@ -209,7 +209,8 @@ fn signalling_that_nobody_reads_closes_the_reader() {
         rounds += 1;
         assert!(rounds < 40, "the queue is bounded");
     }
-    assert!(rounds > 25, "{rounds}");
+    // Each is told twice: as news, and in the record that is kept for a restart.
+    assert!(rounds > 12, "{rounds}");
     assert_eq!(house.clients[b].closed, Some(CloseReason::TooSlow));
     assert_eq!(dropped(&house, "slow_receiver"), 0);
 }

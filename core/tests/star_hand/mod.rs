@@ -11,12 +11,14 @@ use real::Real;
 use room::Room;
 use std::collections::BTreeMap;
 use webstar_core::config::PlayerConfig;
-use webstar_core::id::{PlayerId, StreamId};
+use webstar_core::id::{PathId, PlayerId, StreamId};
+use webstar_core::path::{Attempt, Command as PipeCommand, Fact};
 use webstar_core::peer::{
     Channel, Command, Destination, Input, JoinRequest, Output, Payload, Peer, PeerEvent, PeerMessage, SendError, Sent,
     Target, Wish,
 };
 use webstar_core::server::Endpoint;
+use webstar_core::session::pipe::{Control, PipeFacts};
 use webstar_core::time::{Duration, Instant};
 use webstar_core::wire::signal::{Frame, LobbyName, Username};
 
@@ -30,6 +32,10 @@ enum Arrival {
     Closed(usize, StreamId, String),
     /// To the server, from that seat.
     ToRoom(usize, StreamId, Frame),
+    /// The pipe of a direct path of that seat is open.
+    Piped(usize, PlayerId, PathId, Attempt),
+    /// To the player of that seat, on a direct path.
+    Direct(usize, PlayerId, PathId, Bytes),
 }
 
 /// A player and what it has told.
@@ -51,6 +57,12 @@ pub(crate) struct Seat {
     pub(crate) is_relay_cut: bool,
     /// Nothing comes from the relay endpoint, and nothing reaches it.
     pub(crate) is_relay_dead: bool,
+    /// Nothing goes over its direct paths.
+    pub(crate) is_direct_cut: bool,
+    /// Who it is.
+    pub(crate) player: Option<PlayerId>,
+    /// Packets that left on direct paths.
+    pub(crate) direct: usize,
     /// Bytes of relayed frames that left.
     pub(crate) relayed_bytes: usize,
     pub(crate) frames: usize,
@@ -140,6 +152,9 @@ impl World {
             is_cut: false,
             is_relay_cut: false,
             is_relay_dead: false,
+            is_direct_cut: false,
+            player: None,
+            direct: 0,
             relayed_bytes: 0,
             frames: 0,
         });
@@ -166,6 +181,9 @@ impl World {
                 relay,
                 relayed_bytes,
                 frames,
+                is_direct_cut,
+                player: me,
+                direct,
                 ..
             } = &mut self.seats[seat];
             let arrival = match peer.poll() {
@@ -192,7 +210,22 @@ impl World {
                     Arrival::ToRoom(seat, stream, frame)
                 }
                 Output::Transmit { .. } => panic!("a player speaks postcard"),
+                Output::Pipe { order, .. } if order.command == PipeCommand::Close => continue,
+                Output::Pipe { player, path, order } => Arrival::Piped(seat, player, path, order.attempt),
+                Output::Packet { player, path, payload } => {
+                    *direct += 1;
+                    let (from, payload) = (me.expect("it has joined"), Bytes::copy_from_slice(payload));
+                    let is_cut = *is_direct_cut;
+                    let to = self.seats.iter().position(|seat| seat.player == Some(player) && !seat.is_direct_cut);
+                    match to {
+                        Some(to) if !is_cut => Arrival::Direct(to, from, path, payload),
+                        _ => continue,
+                    }
+                }
                 Output::Event(event) => {
+                    if let PeerEvent::Joined { player, .. } = event {
+                        *me = Some(player);
+                    }
                     events.push(event);
                     continue;
                 }
@@ -260,7 +293,14 @@ impl World {
                 self.tell(seat, Input::Closed { stream, reason });
                 self.flush_room();
             }
-            Arrival::ToPeer(seat, ..) if self.seats[seat].is_frozen => {}
+            Arrival::ToPeer(seat, ..) | Arrival::Piped(seat, ..) | Arrival::Direct(seat, ..)
+                if self.seats[seat].is_frozen => {}
+            Arrival::Piped(seat, player, path, attempt) => {
+                let facts = PipeFacts { max_packet: 1_150, control: Control::Own };
+                self.tell(seat, Input::Pipe { player, path, attempt, fact: Fact::Opened(facts) });
+            }
+            Arrival::Direct(seat, ..) if self.seats[seat].is_deaf => {}
+            Arrival::Direct(seat, player, path, bytes) => self.tell(seat, Input::Packet { player, path, bytes }),
             Arrival::ToPeer(seat, stream, frame) if self.seats[seat].is_deaf => {
                 self.seats[seat].held.push((stream, frame));
             }
@@ -337,6 +377,16 @@ impl World {
         let sent = self.seats[seat].peer.send(self.now, to, channel, kind, payload);
         self.drain(seat);
         sent
+    }
+
+    /// A player's machine is gone, with its connections.
+    pub(crate) fn crash(&mut self, seat: usize) {
+        self.seats[seat].is_frozen = true;
+        self.seats[seat].is_direct_cut = true;
+        for stream in [self.seats[seat].stream.take(), self.seats[seat].relay.take()].into_iter().flatten() {
+            self.hang_up(seat, stream);
+        }
+        self.flush_room();
     }
 
     /// The connection of a player breaks, without a word to either side.

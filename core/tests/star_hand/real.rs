@@ -21,7 +21,7 @@ pub(crate) struct Real {
 
 impl Real {
     pub(crate) fn new() -> Self {
-        let identity = Identity { shard: ShardId(0), shards: 1, key: [1; 32] };
+        let identity = Identity { shard: ShardId(0), shards: 1, key: [1; 32], process: 0 };
         Real {
             server: Server::new(ServerConfig::default(), identity, [2; 32], Instant::ZERO)
                 .expect("the defaults are valid"),

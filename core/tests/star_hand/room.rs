@@ -1,10 +1,24 @@
-//! A lobby server by hand: one lobby, the first player is host, no limits.
+//! A lobby server by hand: one lobby, the first player is host, no limits. It believes every view that it is told to be
+//! in force, and proposes one only when a test wants it.
 
 use bytes::Bytes;
 use std::collections::BTreeMap;
 use webstar_core::id::{Incarnation, PlayerId, StreamId};
 use webstar_core::wire::relay;
 use webstar_core::wire::signal::*;
+use webstar_core::wire::view::{Certified, Proof, PublicKey, SigningKey, StarId, Statement, View, Voter};
+
+const STAR: StarId = StarId(5);
+
+/// What the server signs with.
+fn key() -> SigningKey {
+    SigningKey::from_seed(&[9; 32])
+}
+
+fn voter(member: &Member) -> Option<Voter> {
+    let PlayerEntry { player_id: player, incarnation, key, role, hidden, .. } = member.entry;
+    key.filter(|_| role == Role::Player && !hidden).map(|key| Voter { player, incarnation, key })
+}
 
 /// A member and where it is connected.
 #[derive(Clone)]
@@ -17,18 +31,16 @@ pub(crate) struct Member {
 #[derive(Default)]
 pub(crate) struct Room {
     pub(crate) members: BTreeMap<PlayerId, Member>,
-    pub(crate) epoch: Epoch,
-    pub(crate) host: Option<PlayerId>,
+    /// The view in force, as far as told.
+    pub(crate) view: Option<Certified>,
     pub(crate) out: Vec<(usize, StreamId, Frame)>,
     pub(crate) closing: Vec<(usize, StreamId, String)>,
     /// Everything that clients said, but relayed packets.
     pub(crate) said: Vec<(usize, ClientMessage)>,
     /// What each connection speaks.
-    versions: BTreeMap<(usize, StreamId), Version>,
+    versions: BTreeMap<(usize, StreamId), (Version, Option<PublicKey>)>,
     /// Answers to `join_lobby` before the room is asked.
     pub(crate) refuse: Option<ErrorCode>,
-    /// Nobody is put out, whoever asks for it.
-    pub(crate) keeps_everybody: bool,
     /// It says nothing any more.
     pub(crate) is_mute: bool,
     next: u32,
@@ -68,12 +80,49 @@ impl Room {
         self.say_all(&ServerMessage::PlayerListUpdated(list));
     }
 
-    /// Another host.
+    pub(crate) fn epoch(&self) -> Epoch {
+        self.view.as_ref().map_or(Epoch::default(), |certified| certified.view.epoch)
+    }
+
+    pub(crate) fn host(&self) -> Option<PlayerId> {
+        self.view.as_ref().map(|certified| certified.view.host)
+    }
+
+    /// Proposes another host.
     pub(crate) fn migrate(&mut self, to: PlayerId, cause: HostCause) {
-        self.epoch = Epoch { term: self.epoch.term + 1, round: 0 };
-        self.host = Some(to);
-        let migration = HostMigration { new_host_id: to, epoch: self.epoch, cause: Some(cause) };
-        self.say_all(&ServerMessage::HostMigration(migration));
+        let old = &self.view.as_ref().expect("there is a host").view;
+        let backups: Vec<PlayerId> = old.replicas().filter(|player| *player != to && *player != old.host).collect();
+        let epoch = Epoch { term: old.epoch.term + 1, round: 0 };
+        let view = View { epoch, base: old.epoch, cause: Some(cause), host: to, backups, ..old.clone() };
+        let signature = Some(Statement::Granted.sign(&key(), STAR, &view));
+        let told = ProposeView { view: Box::new(view), signature, promised: Vec::new() };
+        self.say_all(&ServerMessage::ProposeView(told));
+    }
+
+    /// Forces another host upon the lobby.
+    pub(crate) fn force(&mut self, to: PlayerId) {
+        let old = self.epoch();
+        let epoch = Epoch { term: old.term + 1, round: 77_777 };
+        let voters = self.members.values().filter(|member| member.seat.is_some()).filter_map(voter).collect();
+        let (since, cause) = (epoch, Some(HostCause::Forced));
+        self.put_in_force(View { epoch, base: old, since, cause, host: to, backups: Vec::new(), voters });
+    }
+
+    /// Says that a view of the first term is in force.
+    pub(crate) fn tell_old(&mut self, host: PlayerId) {
+        let new = &self.view.as_ref().expect("there is a host").view;
+        let (epoch, base) = (Epoch { term: 1, round: 900 }, Epoch { term: 1, round: 899 });
+        let view = View { epoch, base, since: Epoch { term: 1, round: 0 }, cause: None, host, ..new.clone() };
+        let proof = Proof::Server(Statement::InForce.sign(&key(), STAR, &view));
+        let certified = Box::new(Certified { view, proof });
+        self.say_all(&ServerMessage::ViewInForce(ViewInForce { certified }));
+    }
+
+    fn put_in_force(&mut self, view: View) {
+        let proof = Proof::Server(Statement::InForce.sign(&key(), STAR, &view));
+        let certified = Certified { view, proof };
+        self.view = Some(certified.clone());
+        self.say_all(&ServerMessage::ViewInForce(ViewInForce { certified: Box::new(certified) }));
     }
 
     pub(crate) fn remove(&mut self, player: PlayerId, reason: CloseReason) {
@@ -83,12 +132,18 @@ impl Room {
 
     /// A guest without a connection.
     pub(crate) fn add_guest(&mut self) -> PlayerId {
-        let player = self.add("guest", Role::Guest, Version::CURRENT, None);
+        let player = self.add("guest", Role::Guest, (Version::CURRENT, None), None);
         self.tell_roster(Vec::new());
         player
     }
 
-    fn add(&mut self, name: &str, role: Role, version: Version, seat: Option<(usize, StreamId)>) -> PlayerId {
+    fn add(
+        &mut self,
+        name: &str,
+        role: Role,
+        (version, key): (Version, Option<PublicKey>),
+        seat: Option<(usize, StreamId)>,
+    ) -> PlayerId {
         self.next += 1;
         let player_id = PlayerId(self.next);
         let entry = PlayerEntry {
@@ -102,6 +157,7 @@ impl Room {
             incarnation: Incarnation(1),
             session: SessionKey(u64::from(self.next) * 1_000_003),
             version,
+            key,
         };
         self.members.insert(player_id, Member { entry, seat, token: 0 });
         player_id
@@ -128,13 +184,16 @@ impl Room {
         let joined = LobbyJoined {
             player_id: player,
             player_list: self.list(),
-            host_id: self.host,
-            epoch: self.epoch,
+            host_id: self.host(),
+            epoch: self.epoch(),
             lobby: self.info(),
             resumed,
             token: Some(Secret::new(token.to_string()).expect("it is short")),
             resume_ms: 120_000,
             relay_token: Some(Secret::new("relay").expect("it is short")),
+            star: STAR,
+            server_key: key().public(),
+            view: self.view.clone(),
         };
         self.tell_roster(Vec::new());
         self.say(seat, stream, &ServerMessage::LobbyJoined(Box::new(joined)));
@@ -152,7 +211,7 @@ impl Room {
         match message {
             ClientMessage::Hello(hello) => {
                 let version = Version::negotiate(&hello.versions).expect("the tests speak what is spoken");
-                self.versions.insert((seat, stream), version);
+                self.versions.insert((seat, stream), (version, hello.key));
                 self.say(seat, stream, &ServerMessage::Welcome(Welcome { version }));
             }
             ClientMessage::PeerId(name) => self.say(seat, stream, &ServerMessage::PeerId(name)),
@@ -165,7 +224,7 @@ impl Room {
                     self.remove(me, CloseReason::Left);
                 }
             }
-            ClientMessage::Kick(kick) if !self.keeps_everybody => {
+            ClientMessage::Kick(kick) => {
                 let kicked = self.members.get(&kick.player_id).and_then(|member| member.seat);
                 if let Some((seat, stream)) = kicked {
                     self.say(seat, stream, &ServerMessage::Kicked(Kicked { banned: false }));
@@ -179,6 +238,20 @@ impl Room {
                 }
                 self.tell_roster(Vec::new());
                 self.say(seat, stream, &done(ready.request));
+            }
+            ClientMessage::SetHidden(hidden) => {
+                if let Some(member) = me.and_then(|me| self.members.get_mut(&me)) {
+                    member.entry.hidden = hidden.hidden;
+                }
+                self.tell_roster(Vec::new());
+            }
+            ClientMessage::InForce(told) if told.certified.view.epoch > self.epoch() => {
+                self.put_in_force(told.certified.view);
+            }
+            ClientMessage::Grant(grant) => {
+                let signature = Statement::Granted.sign(&key(), STAR, &grant.view);
+                let told = Granted { epoch: grant.view.epoch, signature, promised: Vec::new() };
+                self.say(seat, stream, &ServerMessage::Granted(told));
             }
             ClientMessage::StartGame(start) => {
                 let (code, message) = (ErrorCode::NotHost, "only the host".to_string());
@@ -194,11 +267,15 @@ impl Room {
             return self.say(seat, stream, &ServerMessage::Error(ServerError { code, message, request: 0 }));
         }
         let role = if join.spectator { Role::Spectator } else { Role::Player };
-        let version = self.versions[&(seat, stream)];
-        let player = self.add(join.username.as_str(), role, version, Some((seat, stream)));
-        if self.host.is_none() && role == Role::Player {
-            self.host = Some(player);
-            self.epoch = Epoch { term: 1, round: 0 };
+        let said = self.versions[&(seat, stream)];
+        let player = self.add(join.username.as_str(), role, said, Some((seat, stream)));
+        if self.view.is_none() && role == Role::Player {
+            let epoch = Epoch { term: 1, round: 0 };
+            let voters = self.members.get(&player).and_then(voter).into_iter().collect();
+            let (base, since) = (Epoch::default(), epoch);
+            let view = View { epoch, base, since, cause: None, host: player, backups: Vec::new(), voters };
+            let proof = Proof::Server(Statement::InForce.sign(&key(), STAR, &view));
+            self.view = Some(Certified { view, proof });
         }
         self.let_in(player, false);
     }

@@ -4,6 +4,7 @@ use quickcheck::{Arbitrary, Gen};
 use std::collections::BTreeMap;
 use webstar_core::id::{Incarnation, PlayerId};
 use webstar_core::wire::signal::*;
+use webstar_core::wire::view::{Certified, MAX_BACKUPS, Proof, PublicKey, Signature, StarId, View, Voter};
 
 /// Any message of a client.
 #[derive(Clone, Debug)]
@@ -67,6 +68,44 @@ fn version(g: &mut Gen) -> Version {
 
 fn epoch(g: &mut Gen) -> Epoch {
     Epoch { term: any(g), round: any(g) }
+}
+
+fn public_key(g: &mut Gen) -> PublicKey {
+    PublicKey(core::array::from_fn(|_| any(g)))
+}
+
+fn signature(g: &mut Gen) -> Signature {
+    Signature(core::array::from_fn(|_| any(g)))
+}
+
+fn view(g: &mut Gen) -> View {
+    let voter = |g: &mut Gen| Voter { player: player(g), incarnation: Incarnation(any(g)), key: public_key(g) };
+    View {
+        epoch: epoch(g),
+        base: epoch(g),
+        since: epoch(g),
+        cause: maybe(g, |g| pick(g, HostCause::ALL)),
+        host: player(g),
+        backups: some(g, MAX_BACKUPS, player),
+        voters: some(g, 8, voter),
+    }
+}
+
+fn certified(g: &mut Gen) -> Certified {
+    let proof = match u8::arbitrary(g) % 3 {
+        0 => Proof::Server(signature(g)),
+        1 => Proof::Quorum { server: maybe(g, signature), promises: some(g, 8, |g| (player(g), signature(g))) },
+        _ => Proof::Fork(signature(g)),
+    };
+    Certified { view: view(g), proof }
+}
+
+fn sealed(g: &mut Gen) -> Sealed {
+    Sealed::new(any::<Vec<u8>>(g).into()).expect("it is short")
+}
+
+fn restore(g: &mut Gen) -> Restore {
+    Restore { sealed: sealed(g), view: maybe(g, certified), promised: some(g, MAX_PROMISED, view) }
 }
 
 fn data(g: &mut Gen) -> Data {
@@ -143,7 +182,7 @@ impl Arbitrary for AnyClient {
         use ClientMessage as M;
         let request: u32 = any(g);
         AnyClient(match usize::arbitrary(g) % M::TYPES.len() {
-            0 => M::Hello(Hello { versions: some(g, 16, version) }),
+            0 => M::Hello(Hello { versions: some(g, 16, version), key: maybe(g, public_key) }),
             1 => M::JoinLobby(join(g)),
             2 => M::QuickJoin(QuickJoin {
                 username: username(g),
@@ -151,7 +190,12 @@ impl Arbitrary for AnyClient {
                 create: maybe(g, create),
                 admission: maybe(g, secret),
             }),
-            3 => M::Resume(Resume { lobby_id: lobby_name(g), token: secret(g), fresh: any(g) }),
+            3 => M::Resume(Resume {
+                lobby_id: lobby_name(g),
+                token: secret(g),
+                fresh: any(g),
+                restore: maybe(g, |g| Box::new(restore(g))),
+            }),
             4 => M::LeaveLobby,
             5 => M::ListLobbies(ListLobbies { filter: filter(g) }),
             6 => M::PeerId(PeerName { peer_id: peer_id(g) }),
@@ -167,7 +211,11 @@ impl Arbitrary for AnyClient {
             16 => M::JoinRelay(JoinRelay { lobby_id: lobby_name(g), token: secret(g) }),
             17 => M::RelayData(relay_data(g)),
             18 => M::BroadcastData(broadcast(g)),
-            _ => M::Ping(Ping { nonce: any(g) }),
+            19 => M::Ping(Ping { nonce: any(g) }),
+            20 => M::InForce(InForce { certified: Box::new(certified(g)) }),
+            21 => M::Grant(Grant { view: Box::new(view(g)) }),
+            22 => M::Unheard(Unheard { epoch: epoch(g) }),
+            _ => M::Heard(Heard { epoch: epoch(g), heard: any(g) }),
         })
     }
 }
@@ -184,6 +232,7 @@ fn entry(g: &mut Gen) -> PlayerEntry {
         incarnation: Incarnation(any(g)),
         session: SessionKey(any(g)),
         version: version(g),
+        key: maybe(g, public_key),
     }
 }
 
@@ -221,6 +270,9 @@ fn joined(g: &mut Gen) -> LobbyJoined {
         token: maybe(g, secret),
         resume_ms: any(g),
         relay_token: maybe(g, secret),
+        star: StarId(any(g)),
+        server_key: public_key(g),
+        view: maybe(g, certified),
     }
 }
 
@@ -253,7 +305,18 @@ impl Arbitrary for AnyServer {
             15 => M::Closing(Closing { in_ms: any(g) }),
             16 => M::Pong(Pong { nonce: any(g) }),
             17 => M::Done(Done { request: any(g) }),
-            _ => M::Error(ServerError { code: pick(g, ErrorCode::ALL), message: plain(g, 200), request: any(g) }),
+            18 => M::Error(ServerError { code: pick(g, ErrorCode::ALL), message: plain(g, 200), request: any(g) }),
+            19 => M::ProposeView(ProposeView {
+                view: Box::new(view(g)),
+                signature: maybe(g, signature),
+                promised: some(g, MAX_PROMISED, view),
+            }),
+            20 => {
+                M::Granted(Granted { epoch: epoch(g), signature: signature(g), promised: some(g, MAX_PROMISED, view) })
+            }
+            21 => M::ViewInForce(ViewInForce { certified: Box::new(certified(g)) }),
+            22 => M::AskHeard(AskHeard { epoch: epoch(g) }),
+            _ => M::Sealed(SealedRecord { sealed: sealed(g) }),
         })
     }
 }

@@ -100,6 +100,8 @@ impl Driver {
                     self.streams.insert(stream, Stream::Opening(Box::pin(opening)));
                 }
                 Output::Close { stream } => self.close(stream),
+                // No direct paths are configured.
+                Output::Pipe { .. } | Output::Packet { .. } => {}
                 Output::Event(event) => {
                     self.note(state, &event);
                     self.fresh.push_back(event);

@@ -46,7 +46,7 @@ use std::sync::{Arc, Mutex};
 use thiserror::Error;
 use webstar_core::id::{CommandId, PlayerId};
 use webstar_core::peer::{
-    Channel, Command, CommandError, Destination, Ended, Peer, PeerEvent, PlayerStats, SendError, Sent,
+    Channel, Command, CommandError, Destination, Ended, Peer, PeerEvent, PlayerStats, Position, SendError, Sent,
 };
 
 /// A player. Clones are handles of the same player; when the last is dropped, it leaves.
@@ -184,6 +184,13 @@ impl Client {
         let asked = state.peer.command(clock::now(), command);
         state.touch();
         asked
+    }
+
+    /// The game's state, as [`PeerEvent::SnapshotWanted`] has asked for it.
+    pub fn snapshot(&self, position: Position, state: impl Into<Bytes>) {
+        let mut machine = self.handle.shared.lock();
+        machine.peer.snapshot(clock::now(), position, state.into());
+        machine.touch();
     }
 
     /// The other players in numbers.

@@ -2,6 +2,7 @@
 
 mod ending;
 mod flood;
+mod history;
 mod lines;
 mod print;
 pub(crate) mod settings;
@@ -64,6 +65,13 @@ pub(crate) struct Join {
     /// What is promised for the messages
     #[arg(long, value_enum, default_value = "ordered")]
     channel: ChannelName,
+    /// When a message is delivered: as soon as it comes, or when no crash can take it back [default: safe for ordered,
+    /// fast for reliable]
+    #[arg(long, value_enum)]
+    delivery: Option<Delivery>,
+    /// When the host of two is lost while the server is away: go on alone
+    #[arg(long)]
+    allow_fork: bool,
     /// Only watch
     #[arg(long)]
     spectator: bool,
@@ -98,6 +106,15 @@ pub(crate) struct Join {
 enum Mode {
     /// Through the lobby server.
     Relay,
+}
+
+/// When messages are delivered.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, ValueEnum)]
+enum Delivery {
+    /// As soon as they come; a crash of the host may take something back, and says so.
+    Fast,
+    /// When no crash can take them back.
+    Safe,
 }
 
 /// The four promises by their names on the command line.

@@ -192,10 +192,12 @@ impl Server {
         alive: &Sender<()>,
     ) -> Result<(), BindError> {
         let shards = u16::try_from(mailboxes.len()).expect("there are at most 256");
+        let drawn = clock::seed().map_err(io::Error::other)?;
+        let process = u64::from_le_bytes(*drawn.first_chunk().expect("a seed is longer than eight bytes"));
         let mut listener = Some(listener);
         for (number, mailbox) in (0..).zip(mailboxes) {
             let shard = ShardId(number);
-            let identity = Identity { shard, shards, key };
+            let identity = Identity { shard, shards, key, process };
             let seed = clock::seed().map_err(io::Error::other)?;
             let machine = Machine::new(limits.clone(), identity, seed, clock::now())?;
             let (house, alive, listener) = (self.handle.house.clone(), alive.clone(), listener.take());

@@ -18,7 +18,7 @@ fn the_subprotocol_chooses_the_encoding() {
     let address = server.local_addr();
     let (mut player, chosen) = Guest::with_protocol(address, Some("chat, webstar.postcard"));
     assert_eq!(chosen.as_deref(), Some("webstar.postcard"));
-    let hello = ClientMessage::Hello(Hello { versions: vec![Version::CURRENT] });
+    let hello = ClientMessage::Hello(Hello { versions: vec![Version::CURRENT], key: None });
     player.0.send(Message::binary(encode_client(Encoding::Postcard, &hello).bytes().clone())).unwrap();
     let Message::Binary(answer) = player.0.read().unwrap() else { panic!("no binary frame") };
     let answer = decode_server(Encoding::Postcard, &Frame::Binary(answer)).unwrap();

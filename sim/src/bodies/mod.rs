@@ -3,6 +3,7 @@
 
 mod decompression;
 mod forge;
+mod frames;
 mod ledger;
 mod link;
 pub mod meter;
@@ -12,7 +13,9 @@ mod script;
 mod server;
 mod session;
 mod shield;
+mod shown;
 mod signal;
+mod star;
 
 pub use decompression::decompression;
 pub use link::link_arbitrary;
@@ -22,18 +25,20 @@ pub use server::server_frames;
 pub use session::session_arbitrary;
 pub use shield::shield_arbitrary;
 pub use signal::signal_decode;
+pub use star::star_decode;
 
 /// Something to do with arbitrary bytes.
 pub type Body = fn(&[u8]);
 
 /// Every body under the name of its target, which is also that of its corpus.
-pub const ALL: [(&str, Body); 8] = [
+pub const ALL: [(&str, Body); 9] = [
     ("packet_decode", packet_decode),
     ("session_arbitrary", session_arbitrary),
     ("decompression", decompression),
     ("link_arbitrary", link_arbitrary),
     ("shield_arbitrary", shield_arbitrary),
     ("signal_decode", signal_decode),
+    ("star_decode", star_decode),
     ("server_frames", server_frames),
     ("peer_inputs", peer_inputs),
 ];

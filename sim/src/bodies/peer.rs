@@ -16,6 +16,7 @@ use webstar_core::wire::signal::{
     LobbyInfo, LobbyJoined, LobbyName, Metadata, PlayerEntry, PlayerList, Pong, Redirect, RelayData, Role, Secret,
     ServerError, ServerMessage, SessionKey, Username, Version, Welcome, encode_server,
 };
+use webstar_core::wire::view::{PublicKey, StarId};
 
 /// Outputs a player may have for one input.
 const MOST_OUTPUTS: usize = 65_536;
@@ -83,6 +84,7 @@ impl World {
         match self.peer.handle(now, input) {
             Ok(()) => assert!(!self.is_over, "an input was taken after the end"),
             Err(InputError::Ended) => assert!(self.is_over),
+            Err(InputError::NoSuchPath(_) | InputError::Unusable(_)) => panic!("no path was told of"),
             Err(InputError::NoSuchStream(stream)) => assert!(!self.streams.contains(&stream)),
         }
         self.settle();
@@ -146,6 +148,7 @@ impl World {
                 Output::Transmit { stream, .. } => assert!(self.streams.contains(&stream), "sends where no stream is"),
                 Output::Open { stream, .. } => assert!(self.streams.insert(stream), "opens what is open"),
                 Output::Close { stream } => assert!(self.streams.remove(&stream), "closes what is not open"),
+                Output::Pipe { .. } | Output::Packet { .. } => panic!("orders a direct path where none is configured"),
                 Output::Event(event) => {
                     assert!(!was_over && !self.is_over, "tells {event:?} after the end");
                     self.is_over = matches!(event, PeerEvent::Closed(_));
@@ -185,6 +188,9 @@ fn message(script: &mut Script<'_>) -> ServerMessage {
             token: script.flag().then(|| Secret::new("token").expect("it is short")),
             resume_ms: u32::from(script.word()),
             relay_token: None,
+            star: StarId(0),
+            server_key: PublicKey([0; 32]),
+            view: None,
         })),
         10..13 => ServerMessage::PlayerListUpdated(PlayerList {
             player_list: roster(script),
@@ -238,6 +244,7 @@ fn entry(script: &mut Script<'_>) -> PlayerEntry {
         incarnation: Incarnation(u32::from(flags >> 6)),
         session: SessionKey(u64::from(script.byte() % 4)),
         version: Version(1 + (flags >> 5 & 1)),
+        key: None,
     }
 }
 

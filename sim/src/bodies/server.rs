@@ -3,6 +3,7 @@
 //! where a connection is, and holds only so much for those who do not read.
 
 use super::script::{Script, within_time};
+use super::shown::{Shown, key};
 use core::net::{IpAddr, Ipv4Addr};
 use std::collections::{BTreeMap, VecDeque};
 use webstar_core::id::{AskId, ConnectionId, PlayerId, ShardId};
@@ -33,16 +34,24 @@ struct World {
     open: BTreeMap<ConnectionId, (Encoding, usize)>,
     asks: VecDeque<(AskId, Ask)>,
     tokens: Vec<Secret>,
+    shown: Shown,
 }
 
 /// A server and what a script does to it.
 pub fn server_frames(data: &[u8]) {
     let mut script = Script::new(data);
     let config = config(&mut script);
-    let identity = Identity { shard: ShardId(0), shards: 1, key: [7; 32] };
+    let identity = Identity { shard: ShardId(0), shards: 1, key: [7; 32], process: 0 };
     let server = Server::new(config.clone(), identity, [3; 32], Instant::ZERO).expect("the settings are good");
-    let mut world =
-        World { server, config, table: Table::new(), open: BTreeMap::new(), asks: VecDeque::new(), tokens: Vec::new() };
+    let mut world = World {
+        server,
+        config,
+        table: Table::new(),
+        open: BTreeMap::new(),
+        asks: VecDeque::new(),
+        tokens: Vec::new(),
+        shown: Shown::default(),
+    };
     let mut now = Instant::ZERO;
     world.tell(now, Input::WallClock { unix: Duration::from_secs(1_700_000_000) });
     while !script.is_over() {
@@ -70,7 +79,8 @@ pub fn server_frames(data: &[u8]) {
             215..240 => world.answer(now, &mut script),
             240..246 => world.tell(now, Input::Control { connection }),
             246..250 => world.tell(now, Input::WallClock { unix: Duration::from_secs(script.scaled() >> 8) }),
-            250..254 => world.tell(now, Input::SendToAll { data: Data::of_bytes(script.take(20)) }),
+            250..253 => world.tell(now, Input::SendToAll { data: Data::of_bytes(script.take(20)) }),
+            253 => world.restart(now, script.byte()),
             _ => world.tell(now, Input::ShutDown { within: Duration::from_millis(script.scaled() % 10_000) }),
         }
     }
@@ -91,6 +101,16 @@ fn config(script: &mut Script<'_>) -> ServerConfig {
 }
 
 impl World {
+    /// The server loses its memory, and all connections break.
+    fn restart(&mut self, now: Instant, seed: u8) {
+        let identity = Identity { shard: ShardId(0), shards: 1, key: [7; 32], process: 1 + u64::from(seed) };
+        self.server = Server::new(self.config.clone(), identity, [seed; 32], now).expect("the settings are good");
+        self.table = Table::new();
+        self.open.clear();
+        self.asks.clear();
+        self.tell(now, Input::WallClock { unix: Duration::from_secs(1_700_000_000) });
+    }
+
     fn connect(&mut self, now: Instant, connection: ConnectionId, encoding: Encoding, from: u8) {
         let is_taken = self.open.contains_key(&connection);
         if !is_taken {
@@ -157,10 +177,12 @@ impl World {
     /// Tokens that were given to anybody are known to all.
     fn learn(&mut self, frame: &Frame) {
         let encoding = if matches!(frame, Frame::Text(_)) { Encoding::Json } else { Encoding::Postcard };
-        if let Ok(ServerMessage::LobbyJoined(joined)) = decode_server(encoding, frame) {
-            self.tokens.extend(joined.token);
-            self.tokens.extend(joined.relay_token);
+        let Ok(message) = decode_server(encoding, frame) else { return };
+        if let ServerMessage::LobbyJoined(joined) = &message {
+            self.tokens.extend(joined.token.clone());
+            self.tokens.extend(joined.relay_token.clone());
         }
+        self.shown.learn(message);
     }
 
     fn weigh(&self) {
@@ -209,8 +231,16 @@ impl World {
     fn message(&self, script: &mut Script<'_>) -> ClientMessage {
         let request = u32::from(script.byte());
         let player = PlayerId(u32::from(script.byte() % 8));
+        if script.byte() > 170
+            && let Some(message) = self.shown.message(script)
+        {
+            return message;
+        }
         match script.byte() % 20 {
-            0..3 => ClientMessage::Hello(Hello { versions: vec![Version(script.byte() % 4)] }),
+            0..3 => ClientMessage::Hello(Hello {
+                versions: vec![Version(script.byte() % 4)],
+                key: (script.byte() < 200).then(|| key(script).public()),
+            }),
             3..8 => ClientMessage::JoinLobby(JoinLobby {
                 lobby_id: (script.byte() < 240).then(|| lobby(script)),
                 username: Username::new("somebody").expect("it is plain"),
@@ -225,6 +255,7 @@ impl World {
                 lobby_id: lobby(script),
                 token: self.token(script),
                 fresh: script.flag(),
+                restore: if script.flag() { self.shown.restore(script) } else { None },
             }),
             11 => ClientMessage::Ready(Ready { ready: script.flag(), request }),
             12 => ClientMessage::StartGame(StartGame { request }),

@@ -5,8 +5,9 @@ mod progress;
 mod replay;
 mod report;
 mod run;
+mod shrink;
 
-use crate::profile::Profile;
+use crate::profile::{Mask, Numbers, Profile};
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use core::ops::Range;
 use core::str::FromStr;
@@ -33,8 +34,36 @@ enum Command {
     Run(run::Run),
     /// Runs one seed and tells what happens.
     Replay(replay::Replay),
+    /// Cuts a failing seed down to the fewest seats, faults and messages that still break the same property.
+    Shrink(shrink::Shrink),
     /// Measures, and draws curves.
     Report(report::Report),
+}
+
+/// What is left out of a run, as `shrink` tells it.
+#[derive(Args, Clone, Debug)]
+struct Left {
+    /// Leaves these faults out, by number: `0-4,7`.
+    #[arg(long, value_name = "NUMBERS", default_value_t, hide_default_value = true)]
+    without_faults: Numbers,
+    /// Leaves these seats empty.
+    #[arg(long, value_name = "NUMBERS", default_value_t, hide_default_value = true)]
+    without_seats: Numbers,
+    /// Leaves out what is said at these moments, by number.
+    #[arg(long, value_name = "NUMBERS", default_value_t, hide_default_value = true)]
+    without_messages: Numbers,
+}
+
+impl Left {
+    fn of(mask: &Mask) -> Left {
+        let Mask { faults, seats, messages } = mask.clone();
+        Left { without_faults: faults, without_seats: seats, without_messages: messages }
+    }
+
+    fn mask(&self) -> Mask {
+        let Left { without_faults, without_seats, without_messages } = self.clone();
+        Mask { faults: without_faults, seats: without_seats, messages: without_messages }
+    }
 }
 
 /// Which world.
@@ -78,10 +107,10 @@ impl Which {
             ProfileName::Calm => Ok(Profile::Calm),
             ProfileName::Lossy => Ok(Profile::Lossy),
             ProfileName::Swarm => Ok(Profile::Swarm),
-            other => {
-                let name = name(&other);
-                Err(format!("profile `{name}` does not exist yet; there are `pair`, `calm`, `lossy` and `swarm`"))
-            }
+            ProfileName::Crashy => Ok(Profile::Crashy),
+            ProfileName::Hostile => Ok(Profile::Hostile),
+            ProfileName::Speed => Ok(Profile::Speed),
+            ProfileName::Nat => Err("profile `nat` does not exist yet; there are `pair`, `calm`, `lossy`, `swarm`, `crashy`, `hostile` and `speed`".into()),
         }
     }
 }
@@ -120,6 +149,7 @@ pub fn main() -> ExitCode {
     let done = match Cli::parse().command {
         Command::Run(run) => run.go(),
         Command::Replay(replay) => replay.go(),
+        Command::Shrink(shrink) => shrink.go(),
         Command::Report(report) => report.go(),
     };
     match done {

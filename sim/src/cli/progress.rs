@@ -1,4 +1,5 @@
-//! One line on a terminal that tells how far long work has come, written over and over. Where nobody watches, nothing.
+//! One line with a bar on a terminal that tells how far long work has come, written over and over. Where nobody watches,
+//! nothing.
 
 use std::io::{IsTerminal, Write};
 use std::sync::Mutex;
@@ -6,6 +7,9 @@ use std::time::{Duration, Instant};
 
 /// How often the line is written.
 const EVERY: Duration = Duration::from_millis(200);
+
+/// Cells of the bar.
+const BAR: usize = 28;
 
 /// The line.
 #[derive(Debug)]
@@ -35,9 +39,12 @@ impl Progress {
         }
         *said = Some(Instant::now());
         let share = done as f64 / self.total.max(1) as f64;
+        let full = (share.min(1.0) * BAR as f64) as usize;
+        let bar = format!("\x1b[32m{}\x1b[2m{}\x1b[0m", "━".repeat(full), "━".repeat(BAR - full));
         let left = self.began.elapsed().as_secs_f64() * (1.0 - share) / share.max(1e-9);
         let failed = if failed > 0 { format!(", {failed} failed") } else { String::new() };
-        eprint!("\r\x1b[K{done}/{} {} ({:.0} %{failed}, {left:.0} s left)", self.total, self.what, share * 100.0);
+        let Progress { total, what, .. } = self;
+        eprint!("\r\x1b[K{bar} {:3.0} %  {done} of {total} {what}{failed}, {left:.0} s left", share * 100.0);
         // A line that cannot be written tells nothing, and harms nothing.
         let _ = std::io::stderr().flush();
     }

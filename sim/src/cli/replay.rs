@@ -1,6 +1,6 @@
 //! `replay`: one seed, told step by step.
 
-use super::{Which, hold_panics};
+use super::{Left, Which, hold_panics};
 use crate::report::{story, timeline};
 use crate::seed::Seed;
 use crate::trace::Trace;
@@ -17,6 +17,8 @@ pub(super) struct Replay {
     seed: u64,
     #[command(flatten)]
     which: Which,
+    #[command(flatten)]
+    left: Left,
     /// Writes everything that happens, one JSON object a line.
     #[arg(long, value_name = "FILE.jsonl")]
     trace: Option<PathBuf>,
@@ -30,11 +32,12 @@ impl Replay {
     pub(super) fn go(&self) -> Result<bool, String> {
         let profile = self.which.profile()?;
         hold_panics();
-        let telling = profile.tell(Seed::new(self.seed));
+        let mask = self.left.mask();
+        let telling = profile.tell(Seed::new(self.seed)).without(&mask);
         println!("seed {} of {}", self.seed, profile.name());
         print!("{}", story::opening(&telling));
         let mut trace = Trace::new(true);
-        let mut outcome = profile.run(Seed::new(self.seed), &mut trace);
+        let mut outcome = profile.run_without(Seed::new(self.seed), &mask, &mut trace);
         super::run::locate_panic(&mut outcome);
         print!("{}", story::changes(&trace, &telling));
         match &outcome.red {

@@ -1,12 +1,14 @@
 //! The profiles: each is a kind of world with its workload and faults, run from one seed to a verdict.
 
+mod mask;
 pub mod pair;
 pub mod star;
 mod tally;
 mod telling;
 
+pub use mask::{Mask, Numbers};
 pub use tally::Tally;
-pub use telling::{Misfortune, Telling};
+pub use telling::{LaneTelling, Misfortune, Nature, Telling};
 
 use crate::check::Red;
 use crate::seed::Seed;
@@ -27,6 +29,12 @@ pub enum Profile {
     Lossy,
     /// A server and players with every fault that there is.
     Swarm,
+    /// Hosts die while everybody talks.
+    Crashy,
+    /// A swarm with one member that means harm.
+    Hostile,
+    /// Six players, no faults and no pause.
+    Speed,
 }
 
 impl Profile {
@@ -37,6 +45,9 @@ impl Profile {
             Profile::Calm => "calm",
             Profile::Lossy => "lossy",
             Profile::Swarm => "swarm",
+            Profile::Crashy => "crashy",
+            Profile::Hostile => "hostile",
+            Profile::Speed => "speed",
         }
     }
 
@@ -47,6 +58,9 @@ impl Profile {
             Profile::Calm => Some(star::Mood::Calm),
             Profile::Lossy => Some(star::Mood::Lossy),
             Profile::Swarm => Some(star::Mood::Swarm),
+            Profile::Crashy => Some(star::Mood::Crashy),
+            Profile::Hostile => Some(star::Mood::Hostile),
+            Profile::Speed => Some(star::Mood::Speed),
         }
     }
 
@@ -60,9 +74,14 @@ impl Profile {
 
     /// Runs a seed. A panic of the machines or of the world is the seed's failure; the trace then ends there.
     pub fn run(self, seed: Seed, trace: &mut Trace) -> Outcome {
+        self.run_without(seed, &Mask::default(), trace)
+    }
+
+    /// Runs a seed of which something is left out.
+    pub fn run_without(self, seed: Seed, mask: &Mask, trace: &mut Trace) -> Outcome {
         let done = catch_unwind(AssertUnwindSafe(|| match self.mood() {
-            None => pair::run(seed, trace, pair::Clear),
-            Some(mood) => star::run(seed, mood, trace, star::Clear),
+            None => pair::run_without(seed, mask, trace, pair::Clear),
+            Some(mood) => star::run_without(seed, mood, mask, trace, star::Clear),
         }));
         done.unwrap_or_else(|panic| Outcome::of_panic(&*panic, trace.hash()))
     }

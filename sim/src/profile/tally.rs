@@ -1,4 +1,5 @@
-//! What a run counts, and the sum over runs. Every count is a plain sum, so that the order of the runs is of no account.
+//! What a run counts, and the sum over runs. Every count is a plain sum or a bag, so that the order
+//! of the runs is of no account.
 
 use std::collections::BTreeMap;
 
@@ -13,12 +14,30 @@ pub struct Tally {
     pub excused: BTreeMap<&'static str, u64>,
     /// Rare situations that did come up, by name.
     pub marks: BTreeMap<&'static str, u64>,
+    /// Views that were in force.
+    pub views: u64,
+    /// Views that the server forced.
+    pub forced_views: u64,
+    /// How often another became host.
+    pub host_changes: u64,
+    /// Packets and frames that left, and their bytes.
+    pub sent: [u64; 2],
+    /// Hosts that crashed.
+    pub host_crashes: u64,
+    /// By cause: how many milliseconds it took from the fault of a host to the first acknowledgement under the next.
+    pub migrations: BTreeMap<&'static str, Vec<u32>>,
 }
 
 impl Tally {
     /// Counts a situation.
     pub fn mark(&mut self, name: &'static str) {
         self.marks_add(name, 1);
+    }
+
+    /// Something of so many bytes leaves.
+    pub fn count_sent(&mut self, bytes: usize) {
+        self.sent[0] += 1;
+        self.sent[1] += bytes as u64;
     }
 
     /// Counts a situation that came up so often.
@@ -31,6 +50,14 @@ impl Tally {
     /// Adds the counts of another run.
     pub fn add(&mut self, other: &Tally) {
         self.acked += other.acked;
+        self.views += other.views;
+        self.forced_views += other.forced_views;
+        self.host_crashes += other.host_crashes;
+        self.host_changes += other.host_changes;
+        self.sent = core::array::from_fn(|which| self.sent[which] + other.sent[which]);
+        for (cause, took) in &other.migrations {
+            self.migrations.entry(cause).or_default().extend(took);
+        }
         for (sum, part) in [
             (&mut self.delivered_by, &other.delivered_by),
             (&mut self.excused, &other.excused),

@@ -15,7 +15,7 @@ pub struct Panel {
 #[derive(Clone, Debug)]
 pub struct Line {
     /// What it is of.
-    pub name: &'static str,
+    pub name: String,
     /// Its values.
     pub values: Vec<f64>,
 }
@@ -29,8 +29,50 @@ pub struct Page {
     pub labels: Vec<String>,
     /// What they mean.
     pub axis: &'static str,
+    /// What the values are.
+    pub unit: Unit,
     /// The charts, from left to right and then down, two in a row.
     pub panels: Vec<Panel>,
+}
+
+/// What values are counted in.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Unit {
+    /// Milliseconds, from 1 on.
+    Milliseconds,
+    /// So many in an hour, from a hundredth on; what is less is drawn there.
+    PerHour,
+    /// Plain numbers, from 1 on.
+    Plain,
+}
+
+impl Unit {
+    /// What is less is drawn like this.
+    fn least(self) -> f64 {
+        if self == Unit::PerHour { 0.01 } else { 1.0 }
+    }
+
+    /// The name of a power of ten.
+    fn decade(self, decade: i32) -> String {
+        let value = 10f64.powi(decade);
+        match self {
+            Unit::Milliseconds if decade < 3 => format!("{value:.0} ms"),
+            Unit::Milliseconds => format!("{:.0} s", value / 1e3),
+            Unit::PerHour if decade < 0 => format!("{value}/h"),
+            Unit::PerHour => format!("{value:.0}/h"),
+            Unit::Plain if decade >= 6 => format!("{:.0} M", value / 1e6),
+            Unit::Plain if decade >= 3 => format!("{:.0} k", value / 1e3),
+            Unit::Plain => format!("{value:.0}"),
+        }
+    }
+
+    fn value(self, value: f64) -> String {
+        match self {
+            Unit::Milliseconds => format!("{value:.0} ms"),
+            Unit::PerHour => format!("{value:.2} an hour"),
+            Unit::Plain => format!("{value:.0}"),
+        }
+    }
 }
 
 /// Of a chart without its margins.
@@ -40,7 +82,7 @@ const MARGIN_X: f64 = 62.0;
 const MARGIN_Y: f64 = 64.0;
 const TOP: f64 = 64.0;
 /// Colours that are told apart on both grounds, and by most who see fewer colours.
-const COLOURS: [&str; 4] = ["#2f7ed8", "#e0762b", "#3a9d5d", "#a05bc0"];
+const COLOURS: [&str; 5] = ["#2f7ed8", "#e0762b", "#3a9d5d", "#a05bc0", "#c2455f"];
 const STYLE: &str = "svg{font:12px system-ui,sans-serif;background:#fff;color:#222}\
     text{fill:currentColor}.title{font-size:16px;font-weight:600}.panel{font-weight:600}\
     .grid{stroke:currentColor;stroke-opacity:.14}.dim{opacity:.62}.line{fill:none;stroke-width:2}\
@@ -75,20 +117,20 @@ impl Page {
     fn decades(&self) -> (i32, i32) {
         let values = self.panels.iter().flat_map(|panel| &panel.lines).flat_map(|line| &line.values);
         let (mut low, mut high) = (f64::MAX, f64::MIN);
-        for value in values.map(|value| value.max(1.0)) {
+        for value in values.map(|value| value.max(self.unit.least())) {
             (low, high) = (low.min(value), high.max(value));
         }
-        if low > high { (0, 1) } else { (low.log10().floor() as i32, (high.log10().ceil() as i32).max(1)) }
+        if low > high {
+            return (0, 1);
+        }
+        let low = low.log10().floor() as i32;
+        (low, (high.log10().ceil() as i32).max(low + 1))
     }
 
     fn axes(&self, svg: &mut String, low: i32, high: i32) {
         for decade in low..=high {
-            let y = height_of(10f64.powi(decade), low, high);
-            let label = if decade < 3 {
-                format!("{} ms", 10i64.pow(decade.max(0).cast_unsigned()))
-            } else {
-                format!("{} s", 10i64.pow((decade - 3).cast_unsigned()))
-            };
+            let y = self.height_of(10f64.powi(decade), low, high);
+            let label = self.unit.decade(decade);
             let _ = writeln!(
                 svg,
                 "<line class=\"grid\" x1=\"0\" x2=\"{WIDTH}\" y1=\"{y:.1}\" y2=\"{y:.1}\"/>\
@@ -117,15 +159,16 @@ impl Page {
                 .values
                 .iter()
                 .enumerate()
-                .map(|(at, value)| (self.place(at), height_of(*value, low, high)))
+                .map(|(at, value)| (self.place(at), self.height_of(*value, low, high)))
                 .collect();
             let path: Vec<String> = points.iter().map(|(x, y)| format!("{x:.1},{y:.1}")).collect();
             let _ = writeln!(svg, "<polyline class=\"line\" stroke=\"{colour}\" points=\"{}\"/>", path.join(" "));
             for ((x, y), value) in points.iter().zip(&line.values) {
                 let _ = writeln!(
                     svg,
-                    "<circle cx=\"{x:.1}\" cy=\"{y:.1}\" r=\"3\" fill=\"{colour}\"><title>{} {value:.0} ms</title></circle>",
-                    line.name
+                    "<circle cx=\"{x:.1}\" cy=\"{y:.1}\" r=\"3\" fill=\"{colour}\"><title>{} {}</title></circle>",
+                    line.name,
+                    self.unit.value(*value)
                 );
             }
             ends.extend(points.last().map(|(_, y)| (*y, at)));
@@ -138,7 +181,7 @@ impl Page {
             free = y + 14.0;
             let colour = COLOURS[at % COLOURS.len()];
             let x = self.place(self.labels.len() - 1) + 9.0;
-            let name = panel.lines[at].name;
+            let name = &panel.lines[at].name;
             let _ = writeln!(svg, "<text x=\"{x:.1}\" y=\"{:.1}\" style=\"fill:{colour}\">{name}</text>", y + 4.0);
         }
     }
@@ -147,9 +190,9 @@ impl Page {
         let steps = self.labels.len().saturating_sub(1).max(1) as f64;
         14.0 + (WIDTH - 56.0) * at as f64 / steps
     }
-}
 
-fn height_of(value: f64, low: i32, high: i32) -> f64 {
-    let share = (value.max(1.0).log10() - f64::from(low)) / f64::from((high - low).max(1));
-    HEIGHT * (1.0 - share.clamp(0.0, 1.0))
+    fn height_of(&self, value: f64, low: i32, high: i32) -> f64 {
+        let share = (value.max(self.unit.least()).log10() - f64::from(low)) / f64::from((high - low).max(1));
+        HEIGHT * (1.0 - share.clamp(0.0, 1.0))
+    }
 }

@@ -1,12 +1,11 @@
 //! The latency table: how late messages are over loss, on each kind of pipe and channel, and what they cost.
 
-use super::chart::{Line, Page, Panel};
+use super::chart::{Line, Page, Panel, Unit};
+use super::{cells, round};
 use crate::seed::Seed;
 use crate::talk::{Carrier, Figures, Talk};
 use core::fmt::Write;
 use serde::Serialize;
-use std::sync::Mutex;
-use std::sync::atomic::{AtomicUsize, Ordering};
 use webstar_core::wire::frame::Delivery;
 
 /// The shares of lost packets.
@@ -64,33 +63,15 @@ struct Cell {
 
 /// Measures all rows on so many threads; tells how many are done. The figures are the same for any number of them.
 pub fn measure(jobs: usize, tell: &(dyn Fn(u64) + Sync)) -> Vec<Row> {
-    let cells = cells();
-    let (next, rows) = (AtomicUsize::new(0), Mutex::new(Vec::with_capacity(cells.len())));
-    std::thread::scope(|scope| {
-        for _ in 0..jobs {
-            scope.spawn(|| {
-                loop {
-                    let at = next.fetch_add(1, Ordering::Relaxed);
-                    let Some(cell) = cells.get(at) else { return };
-                    let row = cell.measure();
-                    let mut rows = rows.lock().expect("no thread panics with the rows in hand");
-                    rows.push((at, row));
-                    tell(rows.len() as u64);
-                }
-            });
-        }
-    });
-    let mut rows = rows.into_inner().expect("no thread panics with the rows in hand");
-    rows.sort_by_key(|(at, _)| *at);
-    rows.into_iter().map(|(_, row)| row).collect()
+    cells::measure(&all(), jobs, tell, Cell::measure)
 }
 
 /// How many rows the table has.
 pub fn len() -> u64 {
-    cells().len() as u64
+    all().len() as u64
 }
 
-fn cells() -> Vec<Cell> {
+fn all() -> Vec<Cell> {
     let mut cells = Vec::new();
     for carrier in CARRIERS {
         for (channel, delivery) in CHANNELS {
@@ -129,11 +110,6 @@ impl Cell {
     }
 }
 
-/// To a thousandth: nobody reads more.
-fn round(value: f64) -> f64 {
-    (value * 1e3).round() / 1e3
-}
-
 /// The table for people.
 pub fn text(rows: &[Row]) -> String {
     let mut text =
@@ -167,7 +143,7 @@ pub fn page(rows: &[Row]) -> Page {
             let line = |carrier: Carrier| {
                 let of_it =
                     rows.iter().filter(|row| row.pipe == carrier.name() && row.channel == channel && row.size == size);
-                Line { name: carrier.name(), values: of_it.map(|row| row.p99).collect() }
+                Line { name: carrier.name().into(), values: of_it.map(|row| row.p99).collect() }
             };
             panels.push(Panel { title: format!("{channel}, {size} bytes"), lines: CARRIERS.map(line).to_vec() });
         }
@@ -176,6 +152,7 @@ pub fn page(rows: &[Row]) -> Page {
         title: "Latency of 99 in 100 messages, 60 a second each way over 50 ms".into(),
         labels: LOSSES.iter().map(|loss| format!("{:.0} %", loss * 100.0)).collect(),
         axis: "packets lost",
+        unit: Unit::Milliseconds,
         panels,
     }
 }

@@ -1,10 +1,19 @@
 //! What runs and measurements come to, in the shape that scripts read and people see.
 
+mod cells;
 pub mod chart;
+pub mod false_alarms;
 mod lanes;
 pub mod latency;
+pub mod migration;
+pub mod scale;
 pub mod story;
 mod summary;
 pub mod timeline;
 
-pub use summary::{Failure, Summary};
+pub use summary::{Failure, Spread, Summary};
+
+/// To a thousandth: nobody reads more.
+fn round(value: f64) -> f64 {
+    (value * 1e3).round() / 1e3
+}

@@ -19,10 +19,16 @@ pub fn opening(telling: &Telling) -> String {
     for fault in &telling.faults {
         let until = fault.until.map_or_else(String::new, |until| format!(" until {:.3}", until.as_secs_f64()));
         let (at, noun) = (fault.at.as_secs_f64(), telling.noun);
-        line("fault", &format!("{at:.3} {noun} {}: {}{until}", fault.wire, fault.what));
+        let head = if fault.is_left_out { "(left out)" } else { "fault" };
+        line(head, &format!("{at:.3} {}: {}{until}", place(noun, fault.wire), fault.what));
     }
     line("quiet", &format!("from {:.3} on", telling.quiet_at.as_secs_f64()));
     text
+}
+
+/// Where a fault is.
+fn place(noun: &str, wire: u16) -> String {
+    if wire == Telling::SERVER { "the server".into() } else { format!("{noun} {wire}") }
 }
 
 /// One line for each change of state.
@@ -54,7 +60,7 @@ fn change(step: &Step, telling: &Telling) -> Option<String> {
         }
         Step::Fault { number } => {
             let fault = telling.faults.get(number as usize)?;
-            format!("fault on {} {}: {}", telling.noun, fault.wire, fault.what)
+            format!("fault on {}: {}", place(telling.noun, fault.wire), fault.what)
         }
         Step::Refused { side, priority } => format!("{side:?} lane {priority:?} is full"),
         Step::Drained { side, priority } => format!("{side:?} lane {priority:?} has room again"),
@@ -78,9 +84,18 @@ fn star_change(step: StarStep) -> Option<String> {
         StarStep::HostChanged { life, host: new, epoch } => {
             format!("life {} hears that {} is host, epoch {epoch}", life.0, host(Some(new)))
         }
-        StarStep::ContinuityLost { life, unacknowledged } => {
-            format!("life {} gives up {unacknowledged} messages", life.0)
+        StarStep::Role { life, role, epoch, promised } => {
+            let newer = if promised > epoch { format!(", has promised {promised}") } else { String::new() };
+            format!("life {} is {role} in epoch {epoch}{newer}", life.0)
         }
+        StarStep::Started { life, position } => format!("life {} begins after place {position}", life.0),
+        StarStep::Resynced { life, position } => format!("life {} begins anew after place {position}", life.0),
+        StarStep::Promoted { life, position, tail } => {
+            format!("life {} goes on as host from place {position} with {tail} messages", life.0)
+        }
+        StarStep::Paused { life } => format!("life {} hears that nobody can be host", life.0),
+        StarStep::Suspects { life, player } => format!("life {} no longer hears player {}", life.0, player.0),
+        StarStep::ContinuityLost { life } => format!("life {} hears that continuity is lost", life.0),
         StarStep::Reconnecting { life, attempt } => format!("life {} has lost the server, attempt {attempt}", life.0),
         StarStep::Full { life } => format!("life {} has a full channel", life.0),
         StarStep::Drained { life } => format!("life {} has room again", life.0),
@@ -90,6 +105,7 @@ fn star_change(step: StarStep) -> Option<String> {
         | StarStep::Heard { .. }
         | StarStep::Safe { .. }
         | StarStep::Told { .. }
-        | StarStep::Frame { .. } => return None,
+        | StarStep::Frame { .. }
+        | StarStep::Packet { .. } => return None,
     })
 }

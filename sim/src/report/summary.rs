@@ -95,10 +95,15 @@ impl Summary {
         self.hashes.values().fold(self.first, |hash, next| trace::fold(hash, *next))
     }
 
+    /// How long changes of host of a cause took.
+    fn migration(&self, cause: &str) -> serde_json::Value {
+        let took = Spread::of(self.tally.migrations.get(cause).map(Vec::as_slice).unwrap_or_default());
+        json!({"n": took.count, "p50": took.p50, "p90": took.p90, "p99": took.p99, "max": took.max})
+    }
+
     /// The summary for scripts.
     pub fn to_json(&self) -> serde_json::Value {
-        let none = json!({"n": 0, "p50": 0, "p90": 0, "p99": 0, "max": 0});
-        let migration: BTreeMap<_, _> = CAUSES.into_iter().map(|cause| (cause, &none)).collect();
+        let migration: BTreeMap<_, _> = CAUSES.into_iter().map(|cause| (cause, self.migration(cause))).collect();
         let mut delivered: BTreeMap<_, _> = PATHS.into_iter().map(|path| (path, 0)).collect();
         delivered.extend(&self.tally.delivered_by);
         json!({
@@ -112,16 +117,42 @@ impl Summary {
             "player_hours": hours(self.players_lasted),
             "wall_s": self.wall.as_secs_f64(),
             "cpu_s": self.cpu.as_secs_f64(),
-            "host_crashes": 0,
+            "host_crashes": self.tally.host_crashes,
             "acked": self.tally.acked,
-            "views": 0,
-            "forced_views": 0,
+            "views": self.tally.views,
+            "forced_views": self.tally.forced_views,
             "excused": self.tally.excused,
             "marks": self.tally.marks,
             "delivered_by": delivered,
             "migration_ms": migration,
             "hash": format!("{:016x}", self.hash()),
         })
+    }
+}
+
+/// How some times spread, in milliseconds; percentiles are nearest-rank.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub struct Spread {
+    /// How many there are.
+    pub count: usize,
+    /// Half of them are at most this.
+    pub p50: u32,
+    /// 90 of 100.
+    pub p90: u32,
+    /// 99 of 100.
+    pub p99: u32,
+    /// All.
+    pub max: u32,
+}
+
+impl Spread {
+    /// Of these.
+    pub fn of(times: &[u32]) -> Spread {
+        let mut times = times.to_vec();
+        times.sort_unstable();
+        let rank =
+            |share: usize| times.get((times.len() * share).div_ceil(100).saturating_sub(1)).copied().unwrap_or(0);
+        Spread { count: times.len(), p50: rank(50), p90: rank(90), p99: rank(99), max: rank(100) }
     }
 }
 
@@ -133,6 +164,12 @@ impl fmt::Display for Summary {
         let (world, each) = (hours(self.lasted), self.cpu.as_secs_f64() * 1e3 / seeds.max(1) as f64);
         writeln!(f, "  {world:.2} hours of their world in {wall:.1} s, {each:.2} ms of processor time each")?;
         writeln!(f, "  {} messages acknowledged", self.tally.acked)?;
+        let Tally { views, forced_views, host_crashes, migrations, .. } = &self.tally;
+        writeln!(f, "  {views} views, {forced_views} of them forced; {host_crashes} hosts crashed")?;
+        for (cause, took) in migrations {
+            let Spread { count, p50, p90, p99, max } = Spread::of(took);
+            writeln!(f, "  {cause}: {count} times, p50 {p50}, p90 {p90}, p99 {p99}, at most {max} ms")?;
+        }
         for (what, counts) in [
             ("delivered by", &self.tally.delivered_by),
             ("came up", &self.tally.marks),
@@ -157,4 +194,17 @@ fn cpu_time() -> Option<Duration> {
     let ticks: u64 = fields.next()?.parse::<u64>().ok()? + fields.next()?.parse::<u64>().ok()?;
     // A tick is 10 ms on every Linux that matters.
     Some(Duration::from_millis(ticks * 10))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn percentiles_are_nearest_rank() {
+        let times: Vec<u32> = (1..=200).rev().collect();
+        assert_eq!(Spread::of(&times), Spread { count: 200, p50: 100, p90: 180, p99: 198, max: 200 });
+        assert_eq!(Spread::of(&[7]), Spread { count: 1, p50: 7, p90: 7, p99: 7, max: 7 });
+        assert_eq!(Spread::of(&[]), Spread::default());
+    }
 }

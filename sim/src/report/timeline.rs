@@ -5,7 +5,7 @@
 use super::lanes;
 use crate::check::Red;
 use crate::net::Side;
-use crate::profile::Telling;
+use crate::profile::{Nature, Telling};
 use crate::trace::{Record, Step, Trace};
 use core::fmt::Write;
 use std::collections::BTreeMap;
@@ -24,24 +24,31 @@ const GAP: f64 = 16.0;
 
 /// The page.
 pub fn page(title: &str, trace: &Trace, telling: &Telling, red: Option<&Red>) -> String {
-    let (legend, (names, svg)) = if lanes::are_in(trace) {
-        (lanes::LEGEND, lanes::draw(trace, telling))
+    let (looks, stage, script) = if lanes::are_in(trace) {
+        let floor = lanes::Floor::read(trace, telling);
+        let head = lanes::figures(&floor, telling) + lanes::legend();
+        let stage = format!("<div class=\"lanes\">{head}{}</div>", lanes::stage(&floor, telling, red));
+        (lanes::STYLE, stage, lanes::SCRIPT)
     } else {
         let picture = Picture::of(trace, telling);
-        (LEGEND, (picture.names(telling), picture.svg(trace, telling)))
+        let (names, svg) = (picture.names(telling), picture.svg(trace, telling));
+        let stage = format!(
+            "{LEGEND}\n<div class=\"stage\"><div class=\"names\">{names}</div><div class=\"scroll\">{svg}</div></div>"
+        );
+        ("", stage, "")
     };
     let verdict = match red {
-        None => "<b class=\"good\">nothing is broken</b>".to_string(),
-        Some(red) => format!("<b class=\"bad\">{} is broken</b> {}", escape(red.check), escape(&red.why)),
+        None => "<b class=\"pill good\">nothing is broken</b>".to_string(),
+        Some(red) => format!("<b class=\"pill bad\">{} is broken</b> {}", escape(red.check), escape(&red.why)),
     };
     let opening = escape(&super::story::opening(telling));
     let changes = escape(&super::story::changes(trace, telling));
     format!(
         "<!doctype html>\n<html lang=\"en\"><meta charset=\"utf-8\"><meta name=\"viewport\" \
-         content=\"width=device-width\"><title>{title}</title><style>{STYLE}</style>\n<header><h1>{title}</h1><p>{verdict}\
-         <p class=\"dim\">trace hash {:016x}</header>\n{legend}\n<div class=\"stage\"><div class=\"names\">{names}</div>\
-         <div class=\"scroll\">{svg}</div></div>\n<details><summary>What was drawn</summary><pre>{opening}</pre></details>\n\
-         <details><summary>What happened</summary><pre>{changes}</pre></details>\n</html>\n",
+         content=\"width=device-width\"><title>{title}</title><style>{STYLE}{looks}</style>\n<header><h1>{title}</h1>\
+         <p>{verdict}<span class=\"hash\">trace {:016x}</span></header>\n{stage}\n<details><summary>What was drawn</summary>\
+         <pre>{opening}</pre></details>\n<details><summary>What happened</summary><pre>{changes}</pre></details>\n\
+         <script>{script}</script></html>\n",
         trace.hash(),
     )
 }
@@ -126,7 +133,7 @@ impl Picture {
             (self.width - quiet).max(0.0),
             self.height
         );
-        for fault in &telling.faults {
+        for fault in telling.faults.iter().filter(|fault| !fault.is_left_out) {
             let x = fault.at.as_secs_f64() * SECOND;
             let title = format!("wire {}: {}", fault.wire, escape(&fault.what));
             if let Some(until) = fault.until {
@@ -137,7 +144,7 @@ impl Picture {
                      </title></rect>",
                     self.height
                 );
-            } else if !fault.what.ends_with("heals") {
+            } else if fault.nature != Nature::Relief {
                 let _ = writeln!(
                     svg,
                     "<g class=\"event\"><line x1=\"{x:.1}\" x2=\"{x:.1}\" y1=\"18\" y2=\"{:.0}\"/><circle cx=\"{x:.1}\" \
@@ -275,7 +282,11 @@ const STYLE: &str = ":root{color-scheme:light dark;--ground:#fbfbfa;--ink:#23262
     @media(prefers-color-scheme:dark){:root{--ground:#15171b;--ink:#e3e6ea;--ordered:#6ba3f5;--reliable:#4cc795;\
     --latest:#e0a24c;--unreliable:#b78fe6;--opening:#5b7593;--usable:#2f6a4b;--suspect:#c08d2b;--dead:#b34a46}}\
     body{margin:28px;background:var(--ground);color:var(--ink);font:14px/1.5 system-ui,sans-serif}\
-    h1{font-size:20px;margin:0}header p{margin:2px 0}.dim{opacity:.62}.good{color:var(--reliable)}.bad{color:var(--dead)}\
+    h1{font-size:20px;margin:0}header p{margin:2px 0}.dim{opacity:.62}\
+    .pill{display:inline-block;padding:1px 11px;border-radius:99px;margin-right:6px;font-size:12.5px}\
+    .good{color:var(--reliable);background:color-mix(in srgb,var(--reliable) 14%,transparent)}\
+    .bad{color:var(--dead);background:color-mix(in srgb,var(--dead) 14%,transparent)}\
+    .hash{opacity:.55;font:12px ui-monospace,monospace;margin-left:8px}\
     .stage{display:flex;margin:14px 0;border:1px solid color-mix(in srgb,var(--ink) 14%,transparent);border-radius:8px;\
     overflow:hidden}.scroll{overflow-x:auto;flex:1}svg{display:block;font:11px system-ui,sans-serif}\
     text{fill:var(--ink)}.lane{font-size:15px;font-weight:600}.names{flex:none}\
@@ -295,4 +306,4 @@ const STYLE: &str = ":root{color-scheme:light dark;--ground:#fbfbfa;--ink:#23262
     .legend .host::before{background:var(--ordered)}\
     .legend .suspect::before{background:var(--suspect)}.legend .dead::before{background:var(--dead)}\
     .legend .cut::before{background:var(--cut);opacity:.35}.legend .calm::before{background:var(--calm);opacity:.3}\
-    pre{overflow-x:auto;font-size:12px}summary{cursor:pointer}";
+    pre{overflow-x:auto;font-size:12px}summary{cursor:pointer;margin:6px 0}";

@@ -135,10 +135,10 @@ impl Cable {
     }
 
     /// What has happened by now. Call it until it gives nothing.
-    pub(super) fn poll(&mut self, now: Instant, line: &Line) -> Option<News> {
+    pub(super) fn poll(&mut self, now: Instant, line: &Line, is_served: bool) -> Option<News> {
         match self.phase {
             Phase::Knocking { arrives, .. } if arrives > now || self.stream.is_none() => return None,
-            Phase::Knocking { .. } => return self.knock(now, line),
+            Phase::Knocking { .. } => return self.knock(now, line, is_served),
             Phase::Accepted { heard } if heard <= now && self.stream.is_some() => {
                 self.phase = Phase::Open;
                 return Some(News::Opened);
@@ -167,10 +167,10 @@ impl Cable {
         }
     }
 
-    fn knock(&mut self, now: Instant, line: &Line) -> Option<News> {
+    fn knock(&mut self, now: Instant, line: &Line, is_served: bool) -> Option<News> {
         let Phase::Knocking { since, retry, .. } = self.phase else { return None };
         if line.is_clear() {
-            if line.is_refused {
+            if line.is_refused || !is_served {
                 return Some(News::Failed("connection refused"));
             }
             self.phase = Phase::Accepted { heard: now + line.round_trip() / 2 };
@@ -217,6 +217,17 @@ impl Cable {
             Side::B => self.place = None,
         }
         self.flush(now, by);
+    }
+
+    /// The machine at this side is gone without a word: nothing leaves it any more, and nobody hears of it.
+    pub(super) fn forsake(&mut self, by: Side) {
+        self.queues[index(by)].clear();
+        self.queued[index(by)] = 0;
+        match by {
+            Side::A => self.stream = None,
+            Side::B => self.place = None,
+        }
+        self.half_open();
     }
 
     /// Bytes that this side has given and that have not arrived.

@@ -2,12 +2,13 @@
 
 use super::alarms::Who;
 use super::cable::{Cable, News};
-use super::seat::{Machine, Plain, Seat, SeatId};
+use super::seat::{Machine, Plain, Seat, SeatId, find_wire};
 use super::{MUCH, PLAIN_STREAM, Watch, World};
 use crate::net::Side;
 use webstar_core::peer::{Input, Output, Payload, PeerEvent};
 use webstar_core::server::{Input as ServerInput, Output as ServerOutput};
 use webstar_core::time::Instant;
+use webstar_core::wire::relay::TAG;
 use webstar_core::wire::signal::{CloseReason, Frame, decode_server, encode_client};
 
 impl World {
@@ -15,7 +16,7 @@ impl World {
     pub(super) fn serve_cable(&mut self, index: usize, watch: &mut impl Watch) {
         loop {
             let cable = &mut self.cables[index];
-            let Some(news) = cable.poll(self.now, &self.seats[cable.seat].line) else { break };
+            let Some(news) = cable.poll(self.now, &self.seats[cable.seat].line, self.house.is_up()) else { break };
             let seat = SeatId(u16::try_from(cable.seat).expect("a world has few seats"));
             match news {
                 News::Accepted => {
@@ -136,6 +137,9 @@ impl World {
                 }
                 self.set_cable(cable);
             }
+            Input::Frame { frame, .. } if frame.bytes().first() == Some(&TAG) => {
+                watch.on_relayed(self.now, id, frame.bytes());
+            }
             Input::Frame { frame, .. } => match decode_server(plain.encoding, &frame) {
                 Ok(message) => watch.on_heard(self.now, id, message),
                 Err(why) => panic!("the server says what cannot be read: {why}: {frame:?}"),
@@ -144,12 +148,25 @@ impl World {
                 plain.is_open = false;
                 watch.on_hung_up(self.now, id, &reason);
             }
-            Input::Buffered { .. } | Input::Timeout => {}
+            Input::Buffered { .. } | Input::Pipe { .. } | Input::Packet { .. } | Input::Timeout => {}
         }
     }
 
-    /// Does everything that a player machine wants done.
+    /// Does everything that a player machine wants done, and asks its game for what that wants to know.
     pub(super) fn drain_seat(&mut self, index: usize, watch: &mut impl Watch) {
+        let now = self.now;
+        let id = SeatId(u16::try_from(index).expect("a world has few seats"));
+        self.drain_once(index, watch);
+        while let Some((position, state)) = watch.state(id) {
+            let Seat { machine, clock, .. } = &mut self.seats[index];
+            let Machine::Player(peer) = machine else { break };
+            peer.snapshot(clock.local(now), position, state);
+            self.drain_once(index, watch);
+        }
+        watch.on_step(self, id);
+    }
+
+    fn drain_once(&mut self, index: usize, watch: &mut impl Watch) {
         let now = self.now;
         let id = SeatId(u16::try_from(index).expect("a world has few seats"));
         let mut outputs = 0;
@@ -177,8 +194,24 @@ impl World {
                     self.cables[cable].close(now, Side::A, "");
                     self.set_cable(cable);
                 }
+                Output::Pipe { player, path, order } => {
+                    watch.on_order(now, id, player, path, order);
+                    self.order_wire(index, player, path, order);
+                }
+                Output::Packet { player, path, payload } => {
+                    watch.on_packet(now, id, player, path, payload);
+                    if let Some(wire) = find_wire(&seat.wires, player, path) {
+                        let laid = &mut self.direct.wires[wire];
+                        let side = laid.side(index);
+                        laid.send(now, side, payload);
+                        self.set_wire(wire);
+                    }
+                }
                 Output::Event(event) => {
                     seat.is_over |= matches!(event, PeerEvent::Closed(_));
+                    if matches!(event, PeerEvent::Joined { .. } | PeerEvent::Closed(_)) {
+                        self.learn_place(index, &event);
+                    }
                     watch.on_event(now, id, event);
                 }
                 Output::Timeout(deadline) => break deadline,
@@ -194,7 +227,7 @@ impl World {
     /// Tells the shards everything that is to be told at this moment.
     pub(super) fn run_house(&mut self, watch: &mut impl Watch) {
         let mut steps = 0_u32;
-        while let Some((shard, cable, input)) = self.house.pending.pop_front() {
+        while let Some((shard, cable, input)) = self.house.pending.pop_front().filter(|_| self.house.is_up()) {
             steps += 1;
             assert!(steps < 1_000_000, "the server does not come to rest at {}", self.now);
             if cable.is_some() && self.cable_of(shard, &input) != cable {

@@ -54,6 +54,13 @@ pub(super) struct House {
     answers: BTreeMap<u64, (usize, AskId, Answer)>,
     asked: u64,
     arrived: usize,
+    setup: ServerSetup,
+    seed: Seed,
+    /// How often it was started.
+    life: u64,
+    is_up: bool,
+    /// Nanoseconds by which its wall clock is ahead.
+    ahead_nanos: i64,
 }
 
 /// One shard.
@@ -66,15 +73,8 @@ pub(super) struct Shard {
 
 impl House {
     pub(super) fn new(setup: &ServerSetup, seed: Seed, now: Instant) -> Self {
-        let key = seed.stream("server key").key();
-        let shard = |number: u16| {
-            let identity = Identity { shard: ShardId(number), shards: setup.shards, key };
-            let seed = seed.child("shard", number.into()).stream("machine").key();
-            let server = Server::new(setup.config.clone(), identity, seed, now);
-            Shard { server: server.expect("settings are drawn within their bounds"), cables: Vec::new() }
-        };
-        House {
-            shards: (0..setup.shards).map(shard).collect(),
+        let mut house = House {
+            shards: Vec::new(),
             pending: VecDeque::new(),
             directory: Table::new(),
             asks: setup.asks,
@@ -82,7 +82,54 @@ impl House {
             answers: BTreeMap::new(),
             asked: 0,
             arrived: 0,
-        }
+            setup: setup.clone(),
+            seed,
+            life: 0,
+            is_up: false,
+            ahead_nanos: 0,
+        };
+        house.start(now);
+        house
+    }
+
+    /// Whether it runs.
+    pub(super) fn is_up(&self) -> bool {
+        self.is_up
+    }
+
+    /// What its wall clock shows when it should show this.
+    pub(super) fn unix(&self, unix: Duration) -> Duration {
+        let ahead = Duration::from_nanos(self.ahead_nanos.unsigned_abs());
+        if self.ahead_nanos < 0 { unix.saturating_sub(ahead) } else { unix + ahead }
+    }
+
+    /// Its wall clock jumps.
+    pub(super) fn jump(&mut self, nanos: i64) {
+        self.ahead_nanos = self.ahead_nanos.saturating_add(nanos);
+    }
+
+    /// It starts, with its key and without any memory.
+    pub(super) fn start(&mut self, now: Instant) {
+        let key = self.seed.stream("server key").key();
+        let (seed, life, shards) = (self.seed.child("server life", self.life), self.life, self.setup.shards);
+        let shard = |number: u16| {
+            let identity = Identity { shard: ShardId(number), shards, key, process: life };
+            let seed = if life == 0 { self.seed } else { seed }.child("shard", number.into());
+            let server = Server::new(self.setup.config.clone(), identity, seed.stream("machine").key(), now);
+            Shard { server: server.expect("settings are drawn within their bounds"), cables: Vec::new() }
+        };
+        self.shards = (0..shards).map(shard).collect();
+        self.directory = Table::new();
+        self.life += 1;
+        self.is_up = true;
+    }
+
+    /// It is gone with everything that it knew. Tells which connections it had.
+    pub(super) fn crash(&mut self) -> Vec<usize> {
+        self.is_up = false;
+        self.pending.clear();
+        self.answers.clear();
+        self.shards.iter().flat_map(|shard| shard.cables.iter().copied().flatten()).collect()
     }
 
     /// A connection has come: to which shard, and under which name.
@@ -127,7 +174,7 @@ impl House {
         (number, self.dice.duration(low, high))
     }
 
-    /// The answer of this number is given.
+    /// The answer of this number is given, if the server that asked is still there.
     pub(super) fn answer(&mut self, number: u64) {
         if let Some((shard, ask, answer)) = self.answers.remove(&number) {
             self.pending.push_back((shard, None, Input::Answered { ask, answer }));

@@ -5,7 +5,9 @@ use super::cable::Cable;
 use super::seat::{Machine, SeatId};
 use super::{Watch, World};
 use crate::net::{LinkConfig as Conditions, Side};
+use webstar_core::id::StreamId;
 use webstar_core::peer::Input;
+use webstar_core::wire::signal::Frame;
 
 impl World {
     /// The connections of a seat break, and both sides hear of it.
@@ -72,19 +74,93 @@ impl World {
         }
     }
 
-    /// Whoever sits there is gone, and the system closes its sockets.
+    /// Whoever sits there is gone, and the system closes its sockets. On direct ways nothing is said.
     pub fn vanish(&mut self, seat: SeatId) {
+        for (_, cable) in self.empty(seat) {
+            self.cables[cable].close(self.now, Side::A, "");
+            self.set_cable(cable);
+        }
+    }
+
+    /// Whoever sits there is gone with its whole computer: nobody hears of it.
+    pub fn perish(&mut self, seat: SeatId) {
+        for (_, cable) in self.empty(seat) {
+            self.cables[cable].forsake(Side::A);
+            self.set_cable(cable);
+        }
+    }
+
+    fn empty(&mut self, seat: SeatId) -> Vec<(StreamId, usize)> {
         let index = seat.index();
+        self.forget_direct(index);
         let seat = &mut self.seats[index];
         seat.machine = Machine::Empty;
         seat.is_over = false;
-        seat.is_asleep = false;
+        if core::mem::take(&mut seat.is_asleep) {
+            seat.line.is_reading = true;
+        }
         seat.inbox.clear();
-        let streams = core::mem::take(&mut seat.streams);
         self.alarms.set(Who::Seat(index), None);
-        for (_, cable) in streams {
-            self.cables[cable].close(self.now, Side::A, "");
+        core::mem::take(&mut seat.streams)
+    }
+
+    /// Somebody says to the server what the machine at this seat does not know of.
+    pub fn inject(&mut self, seat: SeatId, frame: &Frame) {
+        if let Some(&(_, cable)) = self.seats[seat.index()].streams.last() {
+            let is_text = matches!(frame, Frame::Text(_));
+            self.cables[cable].send(self.now, Side::A, is_text, frame.bytes());
             self.set_cable(cable);
+        }
+    }
+
+    /// Somebody sends a packet on all direct ways of this seat.
+    pub fn inject_packet(&mut self, seat: SeatId, bytes: &[u8]) {
+        for wire in self.wires_of(seat.index()) {
+            let side = self.direct.wires[wire].side(seat.index());
+            self.direct.wires[wire].send(self.now, side, bytes);
+            self.set_wire(wire);
+        }
+    }
+
+    /// The clock of a seat jumps by so many nanoseconds.
+    pub fn jump(&mut self, seat: SeatId, nanos: i64, watch: &mut impl Watch) {
+        let index = seat.index();
+        self.seats[index].clock = self.seats[index].clock.moved(nanos);
+        if !self.seats[index].is_asleep {
+            self.tell_seat(index, None, Input::Timeout, watch);
+        }
+    }
+
+    /// The server's wall clock jumps by so many nanoseconds.
+    pub fn jump_server(&mut self, nanos: i64, watch: &mut impl Watch) {
+        self.house.jump(nanos);
+        self.tell_wall_clock(watch);
+    }
+
+    /// The server is gone with everything that it knew. Its connections are closed by the system below, unless that is
+    /// gone too.
+    pub fn crash_server(&mut self, is_closed: bool) {
+        if !self.house.is_up() {
+            return;
+        }
+        for cable in self.house.crash() {
+            if is_closed {
+                self.cables[cable].close(self.now, Side::B, "");
+            } else {
+                self.cables[cable].forsake(Side::B);
+            }
+            self.set_cable(cable);
+        }
+        for shard in 0..self.house.shards.len() {
+            self.alarms.set(Who::Shard(shard), None);
+        }
+    }
+
+    /// The server is there again, with its key and without memory.
+    pub fn start_server(&mut self, watch: &mut impl Watch) {
+        if !self.house.is_up() {
+            self.house.start(self.now);
+            self.tell_wall_clock(watch);
         }
     }
 

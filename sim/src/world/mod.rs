@@ -2,15 +2,19 @@
 //! machines are the real ones; the world carries out what they ask for and jumps from deadline to deadline. What is
 //! said, what goes wrong and what is judged is decided outside: a [`Watch`] sees everything.
 
+mod access;
 mod alarms;
 mod cable;
 mod clock;
+mod direct;
 mod drain;
 mod house;
 mod line;
 mod mishaps;
 mod seat;
+mod wire;
 
+pub use access::between;
 pub use clock::Clock;
 pub use house::{AskPlan, REFUSED_TOKEN, ServerSetup};
 pub use line::Line;
@@ -22,12 +26,15 @@ use alarms::{Alarms, Who};
 use bytes::Bytes;
 use cable::Cable;
 use core::net::{IpAddr, Ipv4Addr};
+use direct::Direct;
 use house::House;
 use seat::{Machine, Plain, Seat};
 use webstar_core::config::{ConfigError, PlayerConfig};
-use webstar_core::id::{CommandId, StreamId};
+use webstar_core::id::{CommandId, PathId, PlayerId, StreamId};
+use webstar_core::path::Order;
 use webstar_core::peer::{
-    Channel, Command, CommandError, Destination, Input, JoinRequest, Peer, PeerEvent, PlayerStats, SendError, Sent,
+    Channel, Command, CommandError, Destination, Input, JoinRequest, Peer, PeerEvent, PlayerStats, Position, SendError,
+    Sent,
 };
 use webstar_core::server::{Input as ServerInput, ServerEvent, ServerStats};
 use webstar_core::time::{Duration, Instant};
@@ -48,12 +55,26 @@ pub trait Watch {
     fn on_event(&mut self, now: Instant, seat: SeatId, event: PeerEvent);
     /// A plain client hears something.
     fn on_heard(&mut self, _now: Instant, _seat: SeatId, _message: ServerMessage) {}
+    /// A plain client is sent a packet of another player.
+    fn on_relayed(&mut self, _now: Instant, _seat: SeatId, _frame: &[u8]) {}
     /// The connection of a plain client is closed, or could not be had.
     fn on_hung_up(&mut self, _now: Instant, _seat: SeatId, _reason: &str) {}
     /// A frame leaves, from the player's side (A) or from the server's (B).
     fn on_frame(&mut self, _now: Instant, _seat: SeatId, _from: Side, _is_text: bool, _bytes: &[u8]) {}
     /// A frame of a connection, all of which are counted, is about to be told to a player's side (A) or the server (B).
     fn on_arrival(&mut self, _now: Instant, _seat: SeatId, _connection: usize, _at: Side, _frame: &Frame) {}
+    /// A player orders a direct way to another.
+    fn on_order(&mut self, _now: Instant, _seat: SeatId, _player: PlayerId, _path: PathId, _order: Order) {}
+    /// A packet leaves on a direct way.
+    fn on_packet(&mut self, _now: Instant, _seat: SeatId, _player: PlayerId, _path: PathId, _bytes: &[u8]) {}
+    /// What the game of a player answers, if it was asked for its state.
+    fn state(&mut self, _seat: SeatId) -> Option<(Position, Bytes)> {
+        None
+    }
+    /// A player machine has been drained: everybody's may be looked at.
+    fn on_step(&mut self, _world: &World, _seat: SeatId) {}
+    /// A packet is about to be told to a machine that it has reached on a direct way.
+    fn on_landed(&mut self, _seat: SeatId) {}
     /// A player's stream is open, or closed.
     fn on_stream(&mut self, _now: Instant, _seat: SeatId, _is_open: bool) {}
     /// The server tells its application something.
@@ -72,6 +93,7 @@ pub struct World {
     house: House,
     seats: Vec<Seat>,
     cables: Vec<Cable>,
+    direct: Direct,
     alarms: Alarms,
     wall_clock: Instant,
 }
@@ -83,7 +105,16 @@ impl World {
         let mut alarms = Alarms::default();
         alarms.set(Who::WallClock, Some(now));
         let house = House::new(server, seed, now);
-        World { seed, now, house, seats: Vec::new(), cables: Vec::new(), alarms, wall_clock: now }
+        World {
+            seed,
+            now,
+            house,
+            seats: Vec::new(),
+            cables: Vec::new(),
+            direct: Direct::default(),
+            alarms,
+            wall_clock: now,
+        }
     }
 
     /// This moment.
@@ -192,12 +223,23 @@ impl World {
         self.seats[seat.index()].is_asleep
     }
 
+    /// The player machine at a seat, if there is one.
+    pub fn peer(&self, seat: SeatId) -> Option<&Peer> {
+        match &self.seats[seat.index()].machine {
+            Machine::Player(peer) => Some(peer),
+            _ => None,
+        }
+    }
+
+    /// All seats there are.
+    pub fn seats(&self) -> impl Iterator<Item = SeatId> + use<> {
+        let count = u16::try_from(self.seats.len()).expect("a world has few seats");
+        (0..count).map(SeatId)
+    }
+
     /// A player in numbers; nothing of plain clients and empty seats.
     pub fn stats(&self, seat: SeatId) -> Vec<PlayerStats> {
-        match &self.seats[seat.index()].machine {
-            Machine::Player(peer) => peer.stats(),
-            _ => Vec::new(),
-        }
+        self.peer(seat).map(Peer::stats).unwrap_or_default()
     }
 
     /// The server in numbers, by shard.
@@ -234,6 +276,7 @@ impl World {
                 Who::WallClock => self.tell_wall_clock(watch),
                 Who::Shard(shard) => self.tell_server(shard, ServerInput::Timeout, watch),
                 Who::Cable(cable) => self.serve_cable(cable, watch),
+                Who::Wire(wire) => self.serve_wire(wire, watch),
                 Who::Seat(seat) => self.wake(seat, watch),
             }
         }
@@ -241,7 +284,7 @@ impl World {
     }
 
     fn tell_wall_clock(&mut self, watch: &mut impl Watch) {
-        let unix = UNIX_AT_ZERO + self.now.since(Instant::ZERO);
+        let unix = self.house.unix(UNIX_AT_ZERO + self.now.since(Instant::ZERO));
         for shard in 0..self.house.shards.len() {
             self.house.pending.push_back((shard, None, ServerInput::WallClock { unix }));
         }

@@ -3,12 +3,13 @@
 
 use super::clock::Clock;
 use super::line::Line;
+use crate::net::LinkConfig as Conditions;
 use core::net::IpAddr;
 use std::collections::VecDeque;
-use webstar_core::id::StreamId;
+use webstar_core::id::{PathId, PlayerId, StreamId};
 use webstar_core::peer::{Input, Peer};
 use webstar_core::time::Instant;
-use webstar_core::wire::signal::{ClientMessage, Encoding};
+use webstar_core::wire::signal::{ClientMessage, Encoding, LobbyName};
 
 /// Which place.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug, serde::Serialize)]
@@ -47,6 +48,14 @@ pub(super) struct Seat {
     pub(super) clock: Clock,
     pub(super) address: IpAddr,
     pub(super) line: Line,
+    /// How it is connected for direct ways: from it, to it.
+    pub(super) access: [Conditions; 2],
+    /// How many machines have sat here.
+    pub(super) life: u32,
+    /// Where its machine is, as it was told: the lobby and its number there.
+    pub(super) place: Option<(LobbyName, PlayerId)>,
+    /// Its direct ways, by whom they lead to.
+    pub(super) wires: Vec<(PlayerId, PathId, usize)>,
     /// The streams that its machine knows, and which cables they are.
     pub(super) streams: Vec<(StreamId, usize)>,
     /// Its machine has told its end.
@@ -66,6 +75,10 @@ impl Seat {
             clock,
             address,
             line,
+            access: [Conditions::default(); 2],
+            life: 0,
+            place: None,
+            wires: Vec::new(),
             streams: Vec::new(),
             is_over: false,
             is_asleep: false,
@@ -82,7 +95,7 @@ impl Seat {
     /// Whether the machine still knows the cable that this is about. What has ended it now forgets.
     pub(super) fn hear(&mut self, cable: Option<usize>, input: &Input) -> bool {
         match *input {
-            Input::Timeout => true,
+            Input::Pipe { .. } | Input::Packet { .. } | Input::Timeout => true,
             Input::Closed { stream, .. } | Input::Failed { stream, .. } => {
                 let is_known = self.cable(stream) == cable;
                 if is_known {
@@ -96,9 +109,20 @@ impl Seat {
         }
     }
 
+    /// The direct way to a player.
+    pub(super) fn wire(&self, player: PlayerId, path: PathId) -> Option<usize> {
+        find_wire(&self.wires, player, path)
+    }
+
     /// The stream is no more.
     pub(super) fn forget(&mut self, stream: StreamId) -> Option<usize> {
         let at = self.streams.iter().position(|(name, _)| *name == stream)?;
         Some(self.streams.remove(at).1)
     }
+}
+
+/// Which of these direct ways leads to the player.
+pub(super) fn find_wire(wires: &[(PlayerId, PathId, usize)], player: PlayerId, path: PathId) -> Option<usize> {
+    let found = wires.iter().find(|(to, which, _)| (*to, *which) == (player, path));
+    found.map(|(_, _, wire)| *wire)
 }

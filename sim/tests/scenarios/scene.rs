@@ -5,11 +5,12 @@ use core::time::Duration;
 use std::collections::BTreeMap;
 use webstar_core::config::PlayerConfig;
 use webstar_core::id::PlayerId;
+use webstar_core::path::PathKind;
 use webstar_core::peer::{Channel, Command, Destination, Ended, JoinRequest, PeerEvent, PeerMessage, Sent, Wish};
 use webstar_core::server::ServerEvent;
 use webstar_core::time::Instant;
 use webstar_core::wire::signal::{
-    ClientMessage, CreateLobby, Encoding, ErrorCode, JoinLobby, LobbyName, Secret, ServerMessage, Username,
+    ClientMessage, CreateLobby, Encoding, ErrorCode, HostCause, JoinLobby, LobbyName, Secret, ServerMessage, Username,
 };
 use webstar_sim::net::{LinkConfig, Side};
 use webstar_sim::seed::Seed;
@@ -44,11 +45,13 @@ pub(crate) struct Join {
     pub(crate) password: Option<&'static str>,
     pub(crate) max_players: u16,
     pub(crate) create: bool,
+    /// The survivor of two goes on alone.
+    pub(crate) allow_fork: bool,
 }
 
 impl Default for Join {
     fn default() -> Self {
-        Join { lobby: "room", password: None, max_players: 16, create: true }
+        Join { lobby: "room", password: None, max_players: 16, create: true, allow_fork: false }
     }
 }
 
@@ -68,11 +71,23 @@ impl Scene {
 
     /// These players in one lobby; the first is host.
     pub(crate) fn of<const N: usize>(names: [&'static str; N]) -> Self {
+        Scene::of_such(names, Join::default())
+    }
+
+    /// These players in one lobby, who joined like this.
+    pub(crate) fn of_such<const N: usize>(names: [&'static str; N], join: Join) -> Self {
         let mut scene = Scene::new();
         for name in names {
-            scene.join(name, Join::default());
+            scene.join(name, join);
             scene.run(300);
         }
+        scene
+    }
+
+    /// Players with direct paths, after views have taken in all of them.
+    pub(crate) fn settled<const N: usize>(names: [&'static str; N]) -> Self {
+        let mut scene = Scene::of(names);
+        scene.run(3_000);
         scene
     }
 
@@ -100,7 +115,12 @@ impl Scene {
             peer_id: None,
             admission: None,
         };
-        let config = PlayerConfig { signaling_server: "ws://server.example/ws".into(), ..PlayerConfig::default() };
+        let config = PlayerConfig {
+            signaling_server: "ws://server.example/ws".into(),
+            direct_paths: vec![PathKind::Srtp],
+            allow_fork: join.allow_fork,
+            ..PlayerConfig::default()
+        };
         self.world.enter(seat, config, request, &mut self.heard).expect("the settings are good");
     }
 
@@ -156,6 +176,75 @@ impl Scene {
     pub(crate) fn cut(&mut self, name: &str, is_cut: bool) {
         let seat = self.seat(name);
         Side::BOTH.into_iter().for_each(|side| self.world.cut(seat, side, is_cut));
+    }
+
+    /// Both ways between two of them are cut, or heal.
+    pub(crate) fn part(&mut self, one: &str, other: &str, is_apart: bool) {
+        let (one, other) = (self.seat(one), self.seat(other));
+        self.world.part(one, other, is_apart);
+        self.world.part(other, one, is_apart);
+    }
+
+    /// Somebody hears nothing of another, who hears everything.
+    pub(crate) fn deafen(&mut self, one: &str, to: &str, is_deaf: bool) {
+        let (one, to) = (self.seat(one), self.seat(to));
+        self.world.part(to, one, is_deaf);
+    }
+
+    /// Somebody's program dies; the system closes its sockets.
+    pub(crate) fn kill(&mut self, name: &str) {
+        let seat = self.seat(name);
+        self.world.vanish(seat);
+    }
+
+    /// Somebody's computer dies without a word.
+    pub(crate) fn perish(&mut self, name: &str) {
+        let seat = self.seat(name);
+        self.world.perish(seat);
+    }
+
+    pub(crate) fn sleep(&mut self, name: &str) {
+        let seat = self.seat(name);
+        self.world.lull(seat);
+    }
+
+    pub(crate) fn wake(&mut self, name: &str) {
+        let seat = self.seat(name);
+        self.world.rouse(seat, &mut self.heard);
+    }
+
+    pub(crate) fn server_dies(&mut self) {
+        self.world.crash_server(true);
+    }
+
+    pub(crate) fn server_returns(&mut self) {
+        self.world.start_server(&mut self.heard);
+    }
+
+    /// Somebody says something, if it finds room.
+    pub(crate) fn try_say(&mut self, name: &str, text: String) -> Option<Sent> {
+        let seat = self.seat(name);
+        let sent = self.world.send(seat, &Destination::All, Channel::Ordered, "chat", Bytes::from(text));
+        self.world.flush(seat, &mut self.heard);
+        sent.ok()
+    }
+
+    /// The hosts that somebody was told of, in order, with the causes.
+    pub(crate) fn hosts(&self, name: &str) -> Vec<(PlayerId, Option<HostCause>)> {
+        let changes = self.events(name).iter().filter_map(|event| match event {
+            PeerEvent::HostChanged { host, cause, .. } => Some((*host, *cause)),
+            _ => None,
+        });
+        changes.collect()
+    }
+
+    /// What was acknowledged to somebody.
+    pub(crate) fn acked(&self, name: &str) -> Vec<Sent> {
+        let acked = self.events(name).iter().filter_map(|event| match event {
+            PeerEvent::Acked(sent) => Some(*sent),
+            _ => None,
+        });
+        acked.collect()
     }
 
     pub(crate) fn events(&self, name: &str) -> &[PeerEvent] {

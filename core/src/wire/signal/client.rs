@@ -1,8 +1,11 @@
 //! What a client says to the server. A `request` other than zero is answered by `done` or by an `error` that bears the
 //! same number.
 
-use super::{Data, Filter, LobbyName, Metadata, PeerId, RtcSignal, Secret, Username, Version, bounded, whole};
+use super::{
+    Data, Epoch, Filter, LobbyName, Metadata, PeerId, Restore, RtcSignal, Secret, Username, Version, bounded, whole,
+};
 use crate::id::PlayerId;
+use crate::wire::view::{Certified, PublicKey, View};
 use serde::{Deserialize, Serialize};
 
 /// Every message of a client. In JSON the name of the variant in snake case is the `type`.
@@ -38,7 +41,7 @@ pub enum ClientMessage {
     SetHidden(SetHidden),
     /// A step of a WebRTC negotiation with another member.
     WebrtcSignal(WebrtcSignal),
-    /// From the host: another shall be host. From others: the host is not heard.
+    /// From the host of guests: another shall be host.
     RequestHostMigration(RequestHostMigration),
     /// Enters the relay endpoint with the token of a lobby joined elsewhere.
     JoinRelay(JoinRelay),
@@ -48,6 +51,14 @@ pub enum ClientMessage {
     BroadcastData(BroadcastData),
     /// Asks for a `pong`.
     Ping(Ping),
+    /// A view of the star is in force.
+    InForce(InForce),
+    /// Please promise this view of the star: the players' promises are not enough.
+    Grant(Grant),
+    /// The host of the star is not heard.
+    Unheard(Unheard),
+    /// Answers `ask_heard`.
+    Heard(Heard),
 }
 
 /// See [`ClientMessage::Hello`].
@@ -56,6 +67,9 @@ pub struct Hello {
     /// Versions spoken; at most 16.
     #[serde(deserialize_with = "bounded::list::<16, _, _>")]
     pub versions: Vec<Version>,
+    /// What the player signs its promises with is checked with this. Without it it is never host and has no vote.
+    #[serde(default)]
+    pub key: Option<PublicKey>,
 }
 
 /// See [`ClientMessage::JoinLobby`].
@@ -138,6 +152,9 @@ pub struct Resume {
     /// The player's memory is gone: it comes back under its number, in a new incarnation.
     #[serde(default)]
     pub fresh: bool,
+    /// What brings the lobby back, if the server has lost it.
+    #[serde(default)]
+    pub restore: Option<Box<Restore>>,
 }
 
 /// See [`ClientMessage::ListLobbies`].
@@ -276,4 +293,34 @@ pub struct Ping {
     /// Comes back in the `pong`.
     #[serde(default, deserialize_with = "whole::number")]
     pub nonce: u32,
+}
+
+/// See [`ClientMessage::InForce`].
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+pub struct InForce {
+    /// The view and its proof.
+    pub certified: Box<Certified>,
+}
+
+/// See [`ClientMessage::Grant`].
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+pub struct Grant {
+    /// The view.
+    pub view: Box<View>,
+}
+
+/// See [`ClientMessage::Unheard`].
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+pub struct Unheard {
+    /// Which view's host.
+    pub epoch: Epoch,
+}
+
+/// See [`ClientMessage::Heard`].
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+pub struct Heard {
+    /// Which view's host.
+    pub epoch: Epoch,
+    /// Something has come from it since the question.
+    pub heard: bool,
 }

@@ -111,6 +111,10 @@ vocabulary!(ClientMessage {
     "relay_data" => RelayData(fields),
     "broadcast_data" => BroadcastData(fields),
     "ping" => Ping(fields),
+    "in_force" => InForce(fields),
+    "grant" => Grant(fields),
+    "unheard" => Unheard(fields),
+    "heard" => Heard(fields),
 });
 
 vocabulary!(ServerMessage {
@@ -133,6 +137,11 @@ vocabulary!(ServerMessage {
     "pong" => Pong(fields),
     "done" => Done(fields),
     "error" => Error(fields),
+    "propose_view" => ProposeView(fields),
+    "granted" => Granted(fields),
+    "view_in_force" => ViewInForce(fields),
+    "ask_heard" => AskHeard(fields),
+    "sealed" => Sealed(fields),
 });
 
 fn decode<M: Vocabulary>(encoding: Encoding, frame: &Frame) -> Result<M, SignalError> {

@@ -3,6 +3,7 @@
 use super::values::ValueError;
 use super::{LobbyName, PeerId, SessionKey, Username, Version, whole};
 use crate::id::{Incarnation, PlayerId};
+use crate::wire::view::PublicKey;
 use core::fmt;
 use serde::de::{Error as _, MapAccess, Visitor};
 use serde::{Deserialize, Deserializer, Serialize};
@@ -52,6 +53,8 @@ pub struct PlayerEntry {
     pub session: SessionKey,
     /// The version of the protocol that it speaks.
     pub version: Version,
+    /// What its promises are signed with is checked with this; none for guests and towards guests.
+    pub key: Option<PublicKey>,
 }
 
 /// A lobby as its members see it.

@@ -13,6 +13,7 @@ mod codec;
 mod data;
 mod errors;
 mod lobby;
+mod restore;
 mod rtc;
 mod server;
 mod values;
@@ -20,17 +21,20 @@ mod version;
 mod whole;
 
 pub use client::{
-    BroadcastData, ClientMessage, CreateLobby, Hello, JoinLobby, JoinRelay, Kick, ListLobbies, Lock, Ping, QuickJoin,
-    Ready, RelayData, RequestHostMigration, Resume, SetHidden, SetMetadata, StartGame, WebrtcSignal,
+    BroadcastData, ClientMessage, CreateLobby, Grant, Heard, Hello, InForce, JoinLobby, JoinRelay, Kick, ListLobbies,
+    Lock, Ping, QuickJoin, Ready, RelayData, RequestHostMigration, Resume, SetHidden, SetMetadata, StartGame, Unheard,
+    WebrtcSignal,
 };
 pub use codec::{decode_client, decode_server, encode_client, encode_server};
 pub use data::Data;
 pub use errors::{CloseReason, ErrorCode, SignalError};
 pub use lobby::{Filter, Listing, LobbyInfo, Metadata, PlayerEntry, Role};
+pub use restore::{MAX_PROMISED, Restore, Sealed};
 pub use rtc::{Candidate, RtcSignal};
 pub use server::{
-    Closing, Done, GameStarted, HostCause, HostMigration, Kicked, LobbyChanged, LobbyJoined, LobbyList, PeerName,
-    PlayerList, Pong, Redirect, ServerError, ServerMessage, Welcome,
+    AskHeard, Closing, Done, GameStarted, Granted, HostCause, HostMigration, Kicked, LobbyChanged, LobbyJoined,
+    LobbyList, PeerName, PlayerList, Pong, ProposeView, Redirect, SealedRecord, ServerError, ServerMessage,
+    ViewInForce, Welcome,
 };
 pub use values::{Epoch, LobbyName, PeerId, Secret, SessionKey, Username, ValueError};
 pub use version::{Encoding, Version};

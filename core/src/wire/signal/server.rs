@@ -1,10 +1,11 @@
 //! What the server says to a client.
 
 use super::{
-    BroadcastData, Epoch, ErrorCode, Listing, LobbyInfo, MAX_FRAME, PeerId, PlayerEntry, RelayData, Secret, Version,
-    WebrtcSignal, bounded,
+    BroadcastData, Epoch, ErrorCode, Listing, LobbyInfo, MAX_FRAME, MAX_PROMISED, PeerId, PlayerEntry, RelayData,
+    Sealed, Secret, Version, WebrtcSignal, bounded,
 };
 use crate::id::PlayerId;
+use crate::wire::view::{Certified, PublicKey, Signature, StarId, View};
 use serde::{Deserialize, Serialize};
 
 /// The most entries of any list.
@@ -54,6 +55,16 @@ pub enum ServerMessage {
     Done(Done),
     /// What was asked for is refused.
     Error(ServerError),
+    /// Promise this view of the star.
+    ProposeView(ProposeView),
+    /// The server promises a view that was asked for by `grant`.
+    Granted(Granted),
+    /// A view of the star is in force.
+    ViewInForce(ViewInForce),
+    /// Do you hear the host of the star?
+    AskHeard(AskHeard),
+    /// Keep this instead of the record before: it brings the lobby back when the server has lost it.
+    Sealed(SealedRecord),
 }
 
 /// See [`ServerMessage::Welcome`].
@@ -85,6 +96,12 @@ pub struct LobbyJoined {
     pub resume_ms: u32,
     /// Admits you to the relay endpoint; none for guests.
     pub relay_token: Option<Secret>,
+    /// Which star the lobby has: signatures of another are worth nothing in it.
+    pub star: StarId,
+    /// What the server's signatures are checked with.
+    pub server_key: PublicKey,
+    /// The view in force, as far as the server knows; none for guests.
+    pub view: Option<Certified>,
 }
 
 /// See [`ServerMessage::PlayerListUpdated`].
@@ -229,4 +246,49 @@ pub struct ServerError {
     /// Which request; 0 if none was numbered.
     #[serde(default)]
     pub request: u32,
+}
+
+/// See [`ServerMessage::ProposeView`].
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+pub struct ProposeView {
+    /// The view.
+    pub view: Box<View>,
+    /// The server's promise; none if the server has lost its memory, so that its weight must not count.
+    pub signature: Option<Signature>,
+    /// Views that the server has promised before and that may be in force; at most 4.
+    #[serde(default, deserialize_with = "bounded::list::<MAX_PROMISED, _, _>")]
+    pub promised: Vec<View>,
+}
+
+/// See [`ServerMessage::Granted`].
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+pub struct Granted {
+    /// The view's.
+    pub epoch: Epoch,
+    /// The server's promise.
+    pub signature: Signature,
+    /// Views that the server has promised before and that may be in force; at most 4.
+    #[serde(default, deserialize_with = "bounded::list::<MAX_PROMISED, _, _>")]
+    pub promised: Vec<View>,
+}
+
+/// See [`ServerMessage::ViewInForce`].
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+pub struct ViewInForce {
+    /// The view and its proof.
+    pub certified: Box<Certified>,
+}
+
+/// See [`ServerMessage::AskHeard`].
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+pub struct AskHeard {
+    /// Which view's host.
+    pub epoch: Epoch,
+}
+
+/// See [`ServerMessage::Sealed`].
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+pub struct SealedRecord {
+    /// The record.
+    pub sealed: Sealed,
 }

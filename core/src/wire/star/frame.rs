@@ -43,6 +43,8 @@ pub enum Content {
         player: PlayerId,
         /// Which life of its memory.
         incarnation: Incarnation,
+        /// Its messages up to these numbers need not be taken: reliable, ordered. They are from an earlier stay.
+        taken: [u64; 2],
     },
     /// From here on it hears nothing.
     Left {
@@ -114,6 +116,8 @@ pub struct Copy {
     pub cut: Position,
     /// The last place there is at this moment.
     pub end: Position,
+    /// What the receiver's own log says up to here is the same; if that goes so far, only what follows is sent.
+    pub same: Position,
     /// Everybody who was there at the cut, and what was taken of it.
     pub table: Vec<TableRow>,
     /// The ends of former epochs, oldest first.
@@ -155,6 +159,8 @@ pub struct Beyond {
     pub held: Vec<Position>,
     /// It has delivered something that the log does not have, or is new: it starts from a snapshot.
     pub wants_snapshot: bool,
+    /// Its own messages up to these numbers are acknowledged: reliable, ordered. It says none of them again.
+    pub acked: [u64; 2],
 }
 
 /// One word about the log or the view.

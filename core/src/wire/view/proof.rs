@@ -104,7 +104,9 @@ impl Certified {
                 let granted = server
                     .as_ref()
                     .is_some_and(|signature| Statement::Granted.is_signed(trust.server, trust.star, view, signature));
-                !view.begins_line() && base.since == view.since && is_agreed(base, view, promised, granted)
+                let continues = !view.begins_line() && base.since == view.since;
+                let keeps_host = !view.is_light() || base.host == view.host;
+                continues && keeps_host && is_agreed(base, view, promised, granted)
             }),
             Proof::Fork(signature) => trust.base.is_some_and(|base| {
                 let key = base.voter(view.host).map(|voter| &voter.key).filter(|_| base.voters.len() == 2);
@@ -117,12 +119,162 @@ impl Certified {
 }
 
 impl View {
-    /// Nobody has two roles, voters are in order, and the epochs fit together.
+    /// Nobody has two roles, host and backups vote, voters are in order, and the epochs fit together. That the host
+    /// votes tells which life of it is meant.
     pub fn is_well_formed(&self) -> bool {
         let is_ordered = self.voters.is_sorted_by(|a, b| a.player < b.player);
         let roles_differ = !self.backups.contains(&self.host) && self.backups.is_sorted_by(|a, b| a != b);
-        let backups_vote = self.backups.iter().all(|backup| self.voter(*backup).is_some());
-        let follows = self.since <= self.base && self.base < self.epoch;
-        is_ordered && roles_differ && backups_vote && (self.begins_line() || follows)
+        let replicas_vote = self.replicas().all(|replica| self.voter(replica).is_some());
+        let is_bounded = self.backups.len() <= super::MAX_BACKUPS && self.voters.len() <= super::MAX_VOTERS;
+        let follows = self.since <= self.base || self.begins_line();
+        is_ordered && roles_differ && replicas_vote && is_bounded && follows && self.base < self.epoch
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::id::Incarnation;
+    use crate::wire::signal::Epoch;
+
+    const STAR: StarId = StarId(7);
+
+    fn key(player: u32) -> SigningKey {
+        SigningKey::from_seed(&[player as u8; 32])
+    }
+
+    fn voters(players: &[u32]) -> Vec<Voter> {
+        let voter =
+            |player: &u32| Voter { player: PlayerId(*player), incarnation: Incarnation(1), key: key(*player).public() };
+        players.iter().map(voter).collect()
+    }
+
+    fn epoch(term: u32, round: u32) -> Epoch {
+        Epoch { term, round }
+    }
+
+    /// Player 1 is host, 2 its backup; 1, 2 and 3 vote.
+    fn base() -> View {
+        View {
+            epoch: epoch(1, 4),
+            base: epoch(1, 3),
+            since: epoch(1, 0),
+            cause: None,
+            host: PlayerId(1),
+            backups: vec![PlayerId(2)],
+            voters: voters(&[1, 2, 3]),
+        }
+    }
+
+    fn next() -> View {
+        View { epoch: epoch(2, 0), base: epoch(1, 4), host: PlayerId(2), backups: vec![PlayerId(3)], ..base() }
+    }
+
+    fn server() -> SigningKey {
+        key(99)
+    }
+
+    fn promise(by: u32, view: &View) -> (PlayerId, Signature) {
+        (PlayerId(by), Statement::Promised(PlayerId(by)).sign(&key(by), STAR, view))
+    }
+
+    fn quorum(view: &View, by: &[u32], granted: bool) -> Certified {
+        let server = granted.then(|| Statement::Granted.sign(&server(), STAR, view));
+        let promises = by.iter().map(|by| promise(*by, view)).collect();
+        Certified { view: view.clone(), proof: Proof::Quorum { server, promises } }
+    }
+
+    fn holds(certified: &Certified, base: Option<&View>) -> bool {
+        certified.is_proven(&Trust { star: STAR, server: &server().public(), base })
+    }
+
+    #[test]
+    fn a_majority_proves_a_view_to_who_knows_its_base() {
+        let good = quorum(&next(), &[2, 3], false);
+        assert!(holds(&good, Some(&base())));
+        assert!(!holds(&good, None));
+        assert!(!holds(&good, Some(&View { epoch: epoch(1, 3), ..base() })));
+        assert!(!holds(&good, Some(&View { since: epoch(1, 1), ..base() })), "of another line");
+    }
+
+    #[test]
+    fn half_of_the_voters_need_the_server() {
+        let base = View { voters: voters(&[1, 2]), ..base() };
+        let view = View { voters: voters(&[1, 2]), backups: vec![], ..next() };
+        assert!(!holds(&quorum(&view, &[2], false), Some(&base)));
+        assert!(holds(&quorum(&view, &[2], true), Some(&base)));
+        assert!(!holds(&quorum(&view, &[], true), Some(&base)));
+    }
+
+    #[test]
+    fn what_is_forged_proves_nothing() {
+        let base = base();
+        let twice = Certified {
+            view: next(),
+            proof: Proof::Quorum { server: None, promises: vec![promise(2, &next()), promise(2, &next())] },
+        };
+        assert!(!holds(&twice, Some(&base)), "one voter said it twice");
+        let stranger = quorum(&next(), &[2, 4], false);
+        assert!(!holds(&stranger, Some(&base)), "one of them has no vote");
+        let mut borrowed = quorum(&next(), &[2], false);
+        let Proof::Quorum { promises, .. } = &mut borrowed.proof else { panic!("it was made so") };
+        promises.push((PlayerId(3), promise(2, &next()).1));
+        assert!(!holds(&borrowed, Some(&base)), "another's signature");
+        let mut other = quorum(&next(), &[2, 3], false);
+        other.view.host = PlayerId(3);
+        other.view.backups = vec![];
+        assert!(!holds(&other, Some(&base)), "signed for another view");
+        let replayed = quorum(&next(), &[2, 3], false);
+        let elsewhere = Trust { star: StarId(8), server: &server().public(), base: Some(&base) };
+        assert!(!replayed.is_proven(&elsewhere), "signed in another star");
+        let usurper = View { epoch: epoch(1, 5), ..next() };
+        assert!(!holds(&quorum(&usurper, &[2, 3], false), Some(&base)), "a light view keeps the host");
+        let line = View { since: epoch(2, 0), ..next() };
+        assert!(!holds(&quorum(&line, &[1, 2, 3], true), Some(&base)), "voters cannot begin a line");
+    }
+
+    #[test]
+    fn the_server_proves_a_view_to_everybody() {
+        let sign = |statement: Statement, key: &SigningKey| Certified {
+            view: next(),
+            proof: Proof::Server(statement.sign(key, STAR, &next())),
+        };
+        assert!(holds(&sign(Statement::InForce, &server()), None));
+        assert!(!holds(&sign(Statement::Granted, &server()), None), "a promise is not yet agreement");
+        assert!(!holds(&sign(Statement::InForce, &key(2)), None), "not the server's key");
+    }
+
+    #[test]
+    fn only_a_survivor_of_two_forks() {
+        let two = View { voters: voters(&[1, 2]), ..base() };
+        let alone = View { since: epoch(2, 0), backups: vec![], voters: voters(&[2]), ..next() };
+        let fork =
+            Certified { proof: Proof::Fork(Statement::Forked(PlayerId(2)).sign(&key(2), STAR, &alone)), view: alone };
+        assert!(holds(&fork, Some(&two)));
+        assert!(!holds(&fork, Some(&base())), "three voters do not part");
+        assert!(!holds(&fork, None));
+        assert!(!holds(&Certified { view: View { host: PlayerId(1), ..fork.view }, proof: fork.proof }, Some(&two)));
+    }
+
+    #[test]
+    fn malformed_views_are_refused() {
+        assert!(base().is_well_formed() && next().is_well_formed());
+        let table = [
+            ("no order", View { voters: voters(&[2, 1, 3]), ..base() }),
+            ("twice", View { voters: voters(&[1, 1, 2, 3]), ..base() }),
+            ("host is its own backup", View { backups: vec![PlayerId(1)], ..base() }),
+            ("a backup twice", View { backups: vec![PlayerId(2), PlayerId(2)], ..base() }),
+            ("a backup without vote", View { backups: vec![PlayerId(4)], ..base() }),
+            ("a host without vote", View { host: PlayerId(4), ..base() }),
+            (
+                "three backups",
+                View { voters: voters(&[1, 2, 3, 4]), backups: [2, 3, 4].map(PlayerId).into(), ..base() },
+            ),
+            ("its own base", View { base: epoch(1, 4), ..base() }),
+            ("a line from the future", View { since: epoch(1, 5), ..base() }),
+        ];
+        for (what, view) in table {
+            assert!(!view.is_well_formed(), "{what}");
+        }
     }
 }

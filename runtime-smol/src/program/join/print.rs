@@ -2,6 +2,7 @@
 //! a contract; a field that does not apply is null, never absent.
 
 use super::ending::{reason_of, sentence};
+use super::history::Said;
 use data_encoding::BASE64;
 use serde::Serialize;
 use serde_json::{Value, json};
@@ -10,7 +11,7 @@ use std::fmt::Write as _;
 use std::io::{self, BufWriter, Stdout, Write};
 use webstar_core::id::PlayerId;
 use webstar_core::path::PathKind;
-use webstar_core::peer::{Channel, Ended, PeerEvent, PeerMessage, PlayerStats, Sent};
+use webstar_core::peer::{Channel, Ended, PeerEvent, PeerMessage, PlayerStats, Position, Sent};
 use webstar_core::session::pipe::PathState;
 use webstar_core::time::{Duration, Instant};
 use webstar_core::wire::signal::{LobbyInfo, PlayerEntry};
@@ -134,9 +135,17 @@ impl Printer {
                 });
                 self.tell(event, Some(text));
             }
-            PeerEvent::ContinuityLost { unacknowledged } => {
-                let text = format!("messages may be missing here; {unacknowledged} of ours are given up");
-                self.tell(json!({"event": "continuity_lost", "unacknowledged": unacknowledged}), Some(text));
+            PeerEvent::ContinuityLost => {
+                let text = "messages may be missing here, among them such as were acknowledged";
+                self.tell(json!({"event": "continuity_lost"}), Some(text.into()));
+            }
+            PeerEvent::Resynced { snapshot } => {
+                let text = "what was heard here is not what the others have heard; it goes on from what they have";
+                self.tell(json!({"event": "resynced", "position": snapshot.position}), Some(text.into()));
+            }
+            PeerEvent::Paused => {
+                let text = "nobody can be host now; waiting for the others, or for the server";
+                self.tell(json!({"event": "paused"}), Some(text.into()));
             }
             PeerEvent::Reconnecting { attempt, after, why } => {
                 let text =
@@ -152,7 +161,7 @@ impl Printer {
     }
 
     fn message(&mut self, message: &PeerMessage) {
-        let PeerMessage { from, channel, seq, kind, payload } = message;
+        let PeerMessage { from, channel, seq, kind, payload, .. } = message;
         let data = std::str::from_utf8(payload).ok();
         let text = match data {
             Some(data) if kind.as_str() == "chat" => format!("{}: {data}", self.name(*from)),
@@ -194,6 +203,17 @@ impl Printer {
             "metadata": lobby.metadata,
         });
         self.tell(event, Some(text.into()));
+    }
+
+    /// What was said before we came, or came back.
+    pub(super) fn history<'a>(&mut self, position: Position, lines: impl ExactSizeIterator<Item = &'a Said>) {
+        if lines.len() == 0 {
+            return;
+        }
+        let lines: Vec<&Said> = lines.collect();
+        let told = lines.iter().map(|said| format!("  {}: {}", self.name(said.from), said.data));
+        let text = format!("said before:\n{}", told.collect::<Vec<_>>().join("\n"));
+        self.tell(json!({"event": "history", "position": position, "messages": lines}), Some(text));
     }
 
     /// A lobby was made on demand: how the others find it.

@@ -1,7 +1,7 @@
 //! From the command line to settings, or to a sentence that says what is wrong.
 
-use super::Join;
 use super::values::{Flood, Pair};
+use super::{Delivery, Join};
 use std::collections::BTreeMap;
 use std::time::Duration;
 use webstar_core::peer::{Channel, Wish};
@@ -44,6 +44,12 @@ pub(super) fn of(join: &Join) -> Result<Settings, String> {
         options.config.heartbeat_interval = Duration::from_secs(2);
         options.config.heartbeat_timeout = Duration::from_secs(8);
     }
+    if let Some(delivery) = join.delivery {
+        options.config.safe_ordered = delivery == Delivery::Safe;
+        options.config.safe_reliable = delivery == Delivery::Safe;
+    }
+    options.config.allow_fork = join.allow_fork;
+    options.config.snapshots = true;
     if let Some(net) = join.net {
         options.config.simulate_packet_loss = net.loss;
         options.config.simulate_latency = net.latency;

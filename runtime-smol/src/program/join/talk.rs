@@ -2,6 +2,7 @@
 
 use super::ending::{code_of, reason_of, sentence};
 use super::flood::Flooding;
+use super::history::History;
 use super::lines::{self, Line};
 use super::print::Printer;
 use super::settings::Settings;
@@ -50,6 +51,7 @@ struct Talk {
     is_blocked: bool,
     is_leaving: bool,
     asked: BTreeMap<CommandId, &'static str>,
+    history: History,
 }
 
 /// Talks until the end, and answers the exit code.
@@ -81,6 +83,7 @@ pub(super) fn talk(settings: Settings) -> u8 {
         is_blocked: true,
         is_leaving: false,
         asked: BTreeMap::new(),
+        history: History::default(),
     };
     let ended = async_io::block_on(talk.run(&mut signals));
     talk.printer.flush();
@@ -184,6 +187,11 @@ impl Talk {
                     self.printer.done(name);
                 }
             }
+            PeerEvent::Message(message) => self.history.on_message(message),
+            PeerEvent::Started { .. } | PeerEvent::Resynced { .. } | PeerEvent::Promoted { .. } => {
+                self.begin_anew(event);
+            }
+            PeerEvent::SnapshotWanted { position } => self.client.snapshot(*position, self.history.state()),
             _ => {}
         }
         self.printer.event(event);
@@ -191,6 +199,21 @@ impl Talk {
             && let Some(line) = self.waiting.take()
         {
             self.on_line(line);
+        }
+    }
+
+    /// The talk goes on from a snapshot. A new host has heard all of it, but for what only a host hears.
+    fn begin_anew(&mut self, event: &PeerEvent) {
+        match event {
+            PeerEvent::Promoted { snapshot, tail } => {
+                self.history.restore(snapshot);
+                tail.iter().for_each(|message| self.history.on_message(message));
+            }
+            PeerEvent::Started { snapshot } | PeerEvent::Resynced { snapshot } => {
+                self.history.restore(snapshot);
+                self.printer.history(snapshot.position, self.history.lines());
+            }
+            _ => {}
         }
     }
 

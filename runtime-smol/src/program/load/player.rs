@@ -109,7 +109,7 @@ impl Player {
             PeerEvent::Message(message) => self.on_message(&message),
             PeerEvent::Drained(_) => self.is_blocked = false,
             PeerEvent::Reconnecting { why, .. } => self.counts.error(format!("a connection broke: {why}")),
-            PeerEvent::ContinuityLost { .. } => self.counts.error("continuity was lost".into()),
+            PeerEvent::ContinuityLost => self.counts.error("continuity was lost".into()),
             _ => {}
         }
     }

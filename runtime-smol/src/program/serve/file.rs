@@ -65,7 +65,7 @@ macro_rules! limits {
 }
 
 limits! {
-    times: handshake_timeout idle_timeout lobby_idle_timeout resume_timeout host_grace progress_timeout token_lifetime,
+    times: handshake_timeout idle_timeout lobby_idle_timeout resume_timeout progress_timeout token_lifetime,
     numbers:
     max_connections: usize,
     max_connections_per_address: usize,

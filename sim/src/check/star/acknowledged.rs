@@ -1,5 +1,4 @@
-//! L2 and its honesty: what is kept is acknowledged once or given up, nothing else is acknowledged, and a machine that
-//! gives up says how much.
+//! L2 and its honesty: what is kept is acknowledged once, and nothing else is acknowledged.
 
 use super::{Cast, Check, Life, Seen};
 use std::collections::{BTreeMap, BTreeSet};
@@ -8,7 +7,7 @@ use webstar_core::peer::Channel;
 /// Watches acknowledgements.
 #[derive(Debug, Default)]
 pub struct Acknowledged {
-    /// By sender: the kept messages that are neither acknowledged nor given up.
+    /// By sender: the kept messages that are not acknowledged.
     pending: BTreeMap<Life, BTreeSet<u32>>,
     acked: BTreeSet<u32>,
 }
@@ -30,22 +29,12 @@ impl Check for Acknowledged {
             Seen::Acked(sent, None) => {
                 Err(format!("{life:?} hears that {:?} {} is safe, which it never said", sent.channel, sent.seq))
             }
-            Seen::Acked(_, Some(origin)) if origin.is_given_up => {
-                Err(format!("{life:?} hears that {} is safe, after it was given up", origin.name()))
-            }
             Seen::Acked(_, Some(origin)) => {
                 self.pending.entry(life).or_default().remove(&origin.number);
                 if self.acked.insert(origin.number) {
                     return Ok(());
                 }
                 Err(format!("{life:?} hears twice that {} is safe", origin.name()))
-            }
-            Seen::ContinuityLost(told, counted) => {
-                self.pending.remove(&life);
-                if told == counted {
-                    return Ok(());
-                }
-                Err(format!("{life:?} gives up {told} messages, and {counted} were not acknowledged"))
             }
             _ => Ok(()),
         }

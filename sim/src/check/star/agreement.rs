@@ -1,16 +1,22 @@
 //! S3 for all together: within one host's life all members are given ordered messages in one common order. Members hear
 //! different selections, so what is checked is that some one order agrees with every selection.
 
+use super::chronicle::host_life;
 use super::{Cast, Check, Life, Room, Seen};
 use std::collections::BTreeMap;
 use webstar_core::peer::Channel;
 use webstar_core::wire::signal::Epoch;
 
+/// By hearer and how often it began anew: the numbers of what was delivered.
+type Selections = BTreeMap<(Life, u32), Vec<u32>>;
+
 /// Watches the order that all have in common.
 #[derive(Debug, Default)]
 pub struct Agreement {
-    /// By lobby and life of the star, by receiver: the numbers of what was delivered.
-    heard: BTreeMap<(Room, Epoch), BTreeMap<Life, Vec<u32>>>,
+    /// By lobby and host's life.
+    heard: BTreeMap<(Room, Epoch), Selections>,
+    /// How often a hearer began anew.
+    begun: BTreeMap<Life, u32>,
 }
 
 impl Check for Agreement {
@@ -19,11 +25,16 @@ impl Check for Agreement {
     }
 
     fn see(&mut self, life: Option<Life>, seen: &Seen<'_>, cast: &Cast) -> Result<(), String> {
-        let (Some(life), &Seen::Delivered { origin: Some(origin), .. }) = (life, seen) else { return Ok(()) };
-        if origin.channel == Some(Channel::Ordered) {
-            let person = cast.person(life);
-            let by_life = self.heard.entry((person.room, person.epoch)).or_default();
-            by_life.entry(life).or_default().push(origin.number);
+        let Some(life) = life else { return Ok(()) };
+        match *seen {
+            Seen::Delivered { origin: Some(origin), .. } if origin.channel == Some(Channel::Ordered) => {
+                let person = cast.person(life);
+                let by_life = self.heard.entry((person.room, host_life(person.epoch))).or_default();
+                let begun = self.begun.get(&life).copied().unwrap_or(0);
+                by_life.entry((life, begun)).or_default().push(origin.number);
+            }
+            Seen::ContinuityLost | Seen::Started(_) | Seen::Resynced(_) => *self.begun.entry(life).or_default() += 1,
+            _ => {}
         }
         Ok(())
     }
@@ -46,7 +57,7 @@ impl Check for Agreement {
 
 /// A message that would have to stand before itself, if there is one: what is left when everything that nothing has to
 /// precede is taken away again and again.
-fn entangled(by_life: &BTreeMap<Life, Vec<u32>>) -> Option<u32> {
+fn entangled(by_life: &Selections) -> Option<u32> {
     let mut next: BTreeMap<u32, Vec<u32>> = BTreeMap::new();
     let mut preceded: BTreeMap<u32, u32> = BTreeMap::new();
     for heard in by_life.values() {

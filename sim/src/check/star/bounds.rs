@@ -1,8 +1,9 @@
 //! S11: what is held for a player stays below the configured caps, and one input causes only so much.
 
-use super::{Cast, Check, Life, Seen};
+use super::{Cast, Check, Life, Seen, Submission};
 use std::collections::BTreeMap;
-use webstar_core::config::SessionConfig;
+use webstar_core::config::{PlayerConfig, SessionConfig};
+use webstar_core::peer::Channel;
 use webstar_core::server::ServerConfig;
 
 /// Outputs that one input may cause: a window full of small packets for each of 64 players.
@@ -44,12 +45,41 @@ pub struct Bounds {
     server: ServerConfig,
     /// By life: the most conversations that it had, for what a host gave to its stream outlasts its being host.
     links: BTreeMap<Life, usize>,
+    /// What a player may have said on a channel without acknowledgement, but for one message.
+    window: usize,
+    /// By life and channel: the bytes of what is not acknowledged.
+    unacknowledged: BTreeMap<(Life, Channel), usize>,
 }
 
 impl Bounds {
     /// The bounds of machines with these settings.
     pub fn of(session: &SessionConfig, server: &ServerConfig) -> Self {
-        Bounds { session: session.clone(), server: server.clone(), links: BTreeMap::new() }
+        Bounds {
+            session: session.clone(),
+            server: server.clone(),
+            links: BTreeMap::new(),
+            window: PlayerConfig::default().star().window,
+            unacknowledged: BTreeMap::new(),
+        }
+    }
+
+    /// A message was taken, although there may have been no room for it.
+    fn say(&mut self, said: &Submission) -> Result<(), String> {
+        let Some(channel) = said.channel.filter(|channel| matches!(channel, Channel::Ordered | Channel::Reliable))
+        else {
+            return Ok(());
+        };
+        let bytes = self.unacknowledged.entry((said.life, channel)).or_default();
+        let before = core::mem::replace(bytes, *bytes + said.payload.len());
+        if before == 0 || *bytes <= self.window {
+            return Ok(());
+        }
+        Err(format!(
+            "{:?} took {} and holds {bytes} bytes of {channel:?}, more than {}",
+            said.life,
+            said.name(),
+            self.window
+        ))
     }
 
     fn weigh(&mut self, life: Option<Life>, holding: Holding) -> Result<(), String> {
@@ -85,6 +115,14 @@ impl Check for Bounds {
     fn see(&mut self, life: Option<Life>, seen: &Seen<'_>, _cast: &Cast) -> Result<(), String> {
         match *seen {
             Seen::Holding(holding) => self.weigh(life, holding),
+            Seen::Submitted(said) => self.say(said),
+            Seen::Acked(_, Some(said)) => {
+                let place = said.channel.map(|channel| (said.life, channel));
+                if let Some(bytes) = place.and_then(|place| self.unacknowledged.get_mut(&place)) {
+                    *bytes = bytes.saturating_sub(said.payload.len());
+                }
+                Ok(())
+            }
             Seen::Rested { outputs, .. } if outputs > MOST_OUTPUTS => {
                 Err(format!("{life:?} had {outputs} outputs for one input"))
             }

@@ -2,8 +2,8 @@
 
 use crate::world::SeatId;
 use bytes::Bytes;
-use std::collections::BTreeMap;
-use webstar_core::id::PlayerId;
+use std::collections::{BTreeMap, BTreeSet};
+use webstar_core::id::{Incarnation, PlayerId};
 use webstar_core::peer::{Channel, Destination, PeerMessage, Sent};
 use webstar_core::time::Instant;
 use webstar_core::wire::signal::Epoch;
@@ -32,7 +32,9 @@ pub struct Person {
     pub is_guest: bool,
     /// Its number in the lobby, once it was told.
     pub player: Option<PlayerId>,
-    /// The present life of the star.
+    /// Which life of the player's memory it is, once it was told.
+    pub incarnation: Incarnation,
+    /// The present view.
     pub epoch: Epoch,
     /// The present host.
     pub host: Option<PlayerId>,
@@ -59,6 +61,8 @@ pub struct Submission {
     pub room: Room,
     /// Under which number there.
     pub player: PlayerId,
+    /// In which life of that player's memory.
+    pub incarnation: Incarnation,
     /// What is promised; nothing for what goes through the server.
     pub channel: Option<Channel>,
     /// Its number among its sender's on this channel, from 1.
@@ -71,14 +75,12 @@ pub struct Submission {
     pub payload: Bytes,
     /// Their hash.
     pub content: u64,
-    /// In which life of the star its sender was.
+    /// In which view its sender was.
     pub epoch: Epoch,
     /// The players that its sender knew of.
     pub knows: u128,
     /// When.
     pub at: Instant,
-    /// Its sender was told that it is given up.
-    pub is_given_up: bool,
     /// Its sender was told that it is safe.
     pub is_acked: bool,
 }
@@ -109,13 +111,32 @@ pub fn bit(player: PlayerId) -> u128 {
     1_u128.checked_shl(player.0).unwrap_or(0)
 }
 
+/// What one life of a player's memory numbers from 1 upwards.
+type Series = (Room, PlayerId, Incarnation, Channel);
+
 /// Everybody and everything that was said.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub struct Cast {
+    /// The present moment.
+    pub now: Instant,
+    /// Players whose owner may say anything in their name, and whose stars are not looked at.
+    pub distrusted: BTreeSet<(Room, PlayerId)>,
     people: Vec<Person>,
     submissions: Vec<Submission>,
-    /// By lobby, sender and channel: the submissions, in order.
-    lines: BTreeMap<(Room, PlayerId, Channel), Vec<u32>>,
+    /// The submissions of each series, in order.
+    lines: BTreeMap<Series, Vec<u32>>,
+}
+
+impl Default for Cast {
+    fn default() -> Self {
+        Cast {
+            now: Instant::ZERO,
+            distrusted: BTreeSet::new(),
+            people: Vec::new(),
+            submissions: Vec::new(),
+            lines: BTreeMap::new(),
+        }
+    }
 }
 
 impl Cast {
@@ -126,6 +147,7 @@ impl Cast {
             room,
             is_guest,
             player: None,
+            incarnation: Incarnation(0),
             epoch: Epoch::default(),
             host: None,
             is_joined: false,
@@ -159,11 +181,11 @@ impl Cast {
 
     /// Notes a message that was taken. Tells nothing if its sender's machine counts otherwise than from 1 upwards.
     pub fn submit(&mut self, life: Life, sent: Option<Sent>, said: Said) -> Option<&Submission> {
-        let Person { room, player, epoch, knows, .. } = *self.person(life);
+        let Person { room, player, incarnation, epoch, knows, .. } = *self.person(life);
         let player = player?;
         let number = self.next_number();
         if let Some(sent) = sent {
-            let line = self.lines.entry((room, player, sent.channel)).or_default();
+            let line = self.lines.entry((room, player, incarnation, sent.channel)).or_default();
             if sent.seq != line.len() as u64 + 1 {
                 return None;
             }
@@ -175,6 +197,7 @@ impl Cast {
             life,
             room,
             player,
+            incarnation,
             channel: sent.map(|sent| sent.channel),
             seq: sent.map_or(0, |sent| sent.seq),
             to,
@@ -184,7 +207,6 @@ impl Cast {
             epoch,
             knows,
             at,
-            is_given_up: false,
             is_acked: false,
         });
         self.submissions.last()
@@ -195,38 +217,32 @@ impl Cast {
         &self.submissions
     }
 
-    /// What a player submitted on a channel, from this number on.
-    pub fn line_from(
-        &self,
-        room: Room,
-        player: PlayerId,
-        channel: Channel,
-        seq: u64,
-    ) -> impl Iterator<Item = &Submission> {
-        let line = self.lines.get(&(room, player, channel)).map(Vec::as_slice).unwrap_or_default();
+    /// What came after a submission in its series, and the submission itself.
+    pub fn line_from(&self, series: Series, seq: u64) -> impl Iterator<Item = &Submission> {
+        let line = self.lines.get(&series).map(Vec::as_slice).unwrap_or_default();
         let from = usize::try_from(seq.saturating_sub(1)).unwrap_or(usize::MAX).min(line.len());
         line[from..].iter().map(|number| &self.submissions[*number as usize])
     }
 
-    /// The submission of this name.
-    pub fn named(&self, room: Room, player: PlayerId, channel: Channel, seq: u64) -> Option<&Submission> {
-        if seq == 0 {
-            return None;
-        }
-        self.line_from(room, player, channel, seq).next()
+    /// The submissions of this name, one for each life of the sender's memory, the newest first.
+    pub fn named(&self, room: Room, player: PlayerId, channel: Channel, seq: u64) -> impl Iterator<Item = &Submission> {
+        let all = (room, player, Incarnation(0), channel)..=(room, player, Incarnation(u32::MAX), channel);
+        let lives = self.lines.range(all).rev().filter(move |((.., of), _)| *of == channel);
+        let series = lives.map(|(series, _)| *series).filter(move |_| seq > 0);
+        series.filter_map(move |series| self.line_from(series, seq).next())
     }
 
     /// The submission of which a message in this lobby is a true copy.
     pub fn origin(&self, room: Room, message: &PeerMessage) -> Option<&Submission> {
-        let found = if message.seq == 0 {
-            self.stamped(&message.payload).filter(|origin| origin.channel.is_none() && origin.room == room)
-        } else {
-            self.named(room, message.from, message.channel, message.seq)
-        };
-        found.filter(|origin| {
+        let is_it = |origin: &&Submission| {
             let is_of_kind = origin.channel.is_none() || message.kind.as_str() == origin.kind;
             origin.player == message.from && is_of_kind && origin.payload == message.payload
-        })
+        };
+        if message.seq == 0 {
+            let stamped = self.stamped(&message.payload);
+            return stamped.filter(|origin| origin.channel.is_none() && origin.room == room).filter(is_it);
+        }
+        self.named(room, message.from, message.channel, message.seq).find(is_it)
     }
 
     /// The submission whose stamp these bytes bear.
@@ -249,19 +265,6 @@ impl Cast {
                 alike.clone().find(is_meant).or_else(|| alike.next())
             }
         }
-    }
-
-    /// What a life has submitted, is kept, and is neither acknowledged nor given up is given up now. Tells how many.
-    pub fn give_up(&mut self, life: Life) -> u64 {
-        let mut count = 0;
-        let is_kept = |channel| matches!(channel, Some(Channel::Ordered | Channel::Reliable));
-        for submission in self.submissions.iter_mut().filter(|submission| submission.life == life) {
-            if is_kept(submission.channel) && !submission.is_acked && !submission.is_given_up {
-                submission.is_given_up = true;
-                count += 1;
-            }
-        }
-        count
     }
 
     /// Its sender was told that it is safe.

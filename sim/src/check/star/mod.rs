@@ -1,39 +1,65 @@
 //! The checkers of the star: each watches one property of a whole world and says the first time that it is broken. They
-//! see what applications are told and what was submitted, and nothing of how the machines work. Channels promise within
-//! one host's life, so what is missing is judged from the last change of host on.
+//! see what applications are told and what was submitted; and, for what must hold inside the star, its views and logs as any
+//! embedder could read them.
 
 mod acknowledged;
 mod agreement;
+mod barred;
 mod bounds;
 mod cast;
+mod chronicle;
+mod continuity;
 mod drained;
 mod ended;
 mod fresh;
+mod incarnations;
+mod kept;
 mod lobbies;
+mod marks;
+mod meter;
 mod ordered;
 mod provenance;
+mod provoked;
 mod reliable;
+mod replicas;
 mod roster;
+mod sequencer;
+mod snapshots;
 mod tokens;
 
 pub use acknowledged::Acknowledged;
 pub use agreement::Agreement;
+pub use barred::Barred;
 pub use bounds::{Bounds, Holding};
 pub use cast::{Cast, Life, Person, Room, STAMP, Said, Submission, bit, stamp};
+pub use chronicle::{Altered, Chronicle, Known, Line, News, ProofKind, What, Written};
+pub use continuity::Continuity;
 pub use drained::Drained;
 pub use ended::Ended;
 pub use fresh::{Latest, Unreliable};
+pub use incarnations::Incarnations;
+pub use kept::Kept;
 pub use lobbies::Lobbies;
+pub use marks::Marks;
+pub use meter::Meter;
 pub use ordered::Ordered;
 pub use provenance::Provenance;
+pub use provoked::Provoked;
 pub use reliable::Reliable;
+pub use replicas::Replicas;
 pub use roster::Roster;
+pub use sequencer::Sequencer;
+pub use snapshots::Snapshots;
 pub use tokens::Tokens;
 
 use super::Red;
+use crate::profile::Tally;
+use crate::world::SeatId;
+use bytes::Bytes;
 use webstar_core::id::PlayerId;
-use webstar_core::peer::{Channel, PeerMessage, Sent};
-use webstar_core::wire::signal::{Epoch, PlayerEntry};
+use webstar_core::peer::{Channel, Destination, PeerMessage, Position, Sent, Snapshot};
+use webstar_core::star::Star;
+use webstar_core::wire::signal::{Epoch, HostCause, PlayerEntry};
 
 /// Something that a checker sees.
 #[derive(Clone, Copy, Debug)]
@@ -83,9 +109,42 @@ pub enum Seen<'a> {
     /// Somebody has gone.
     Went(PlayerId),
     /// There is another host.
-    HostChanged(Epoch),
-    /// What was not acknowledged is given up: so many, as the machine says, and as was counted.
-    ContinuityLost(u64, u64),
+    HostChanged {
+        /// In this view.
+        epoch: Epoch,
+        /// Who.
+        host: PlayerId,
+        /// Why.
+        cause: Option<HostCause>,
+    },
+    /// What was acknowledged or told before may be gone.
+    ContinuityLost,
+    /// Nobody can be host now.
+    Paused,
+    /// It begins here.
+    Started(&'a Snapshot),
+    /// What it was told is not what the others were: it begins anew here.
+    Resynced(&'a Snapshot),
+    /// It is host: its game goes on from here with these messages.
+    Promoted(&'a Snapshot, &'a [PeerMessage]),
+    /// Its game has given its state after this place.
+    SnapshotGiven(Position, &'a Bytes),
+    /// Its machine is gone with all its memory.
+    Crashed,
+    /// It is host and asks for another.
+    HandsOver,
+    /// The server has lost its memory. Of no life.
+    ServerRestarted,
+    /// Something goes wrong with somebody's way or machine, or with the server if nobody is named; or it is over. Of no
+    /// life.
+    Harm {
+        /// With whom.
+        seat: Option<SeatId>,
+        /// It begins; else it is over.
+        begins: bool,
+    },
+    /// All faults are over. Of no life.
+    Quiet,
     /// It is over.
     Ended,
     /// The machine was drained: so many outputs came of one input, and it wants to be called again, or not.
@@ -110,6 +169,11 @@ pub trait Check {
     fn name(&self) -> &'static str;
     /// Looks at something; an error tells how it breaks the property.
     fn see(&mut self, life: Option<Life>, seen: &Seen<'_>, cast: &Cast) -> Result<(), String>;
+    /// A machine was drained and something of its star has changed. What was seen of that life since the last time, came
+    /// of the same input.
+    fn step(&mut self, _news: &News, _chronicle: &Chronicle, _cast: &Cast) -> Result<(), String> {
+        Ok(())
+    }
     /// The run is over and everything that had to arrive was acknowledged.
     fn end(&mut self, _cast: &Cast) -> Result<(), String> {
         Ok(())
@@ -129,9 +193,20 @@ pub struct Checks {
     acknowledged: Acknowledged,
     drained: Drained,
     tokens: Tokens,
+    incarnations: Incarnations,
     ended: Ended,
     bounds: Bounds,
     roster: Roster,
+    sequencer: Sequencer,
+    barred: Barred,
+    kept: Kept,
+    continuity: Continuity,
+    replicas: Replicas,
+    snapshots: Snapshots,
+    provoked: Provoked,
+    chronicle: Chronicle,
+    meter: Meter,
+    marks: Marks,
     red: Option<Red>,
 }
 
@@ -140,7 +215,7 @@ impl Checks {
     pub fn new(bounds: Bounds) -> Self {
         Checks {
             lobbies: Lobbies,
-            provenance: Provenance,
+            provenance: Provenance::default(),
             ordered: Ordered::default(),
             agreement: Agreement::default(),
             reliable: Reliable::default(),
@@ -149,21 +224,60 @@ impl Checks {
             acknowledged: Acknowledged::default(),
             drained: Drained::default(),
             tokens: Tokens,
+            incarnations: Incarnations::default(),
             ended: Ended::default(),
             bounds,
             roster: Roster::default(),
+            sequencer: Sequencer::default(),
+            barred: Barred::default(),
+            kept: Kept::default(),
+            continuity: Continuity::default(),
+            replicas: Replicas::default(),
+            snapshots: Snapshots::default(),
+            provoked: Provoked::default(),
+            chronicle: Chronicle::default(),
+            meter: Meter::default(),
+            marks: Marks::default(),
             red: None,
         }
     }
 
     /// Shows all of them something.
     pub fn see(&mut self, life: Option<Life>, seen: &Seen<'_>, cast: &Cast) {
-        self.each(|check| check.see(life, seen, cast));
+        self.meter.see(life, seen, &self.chronicle, cast);
+        self.marks.see(life, seen, &self.chronicle, cast);
+        self.each(|check, _| check.see(life, seen, cast));
+    }
+
+    /// Shows all of them the star of a machine that was drained. What has changed goes through `falsify` before it is
+    /// judged.
+    pub fn step(&mut self, life: Life, star: &Star, cast: &Cast, falsify: impl FnOnce(&mut News)) {
+        match self.chronicle.step(life, star, cast) {
+            Some(mut news) => {
+                falsify(&mut news);
+                self.meter.step(&news);
+                self.marks.step(&news, cast);
+                self.each(|check, chronicle| check.step(&news, chronicle, cast));
+            }
+            None => {
+                let Checks { barred, continuity, incarnations, chronicle, .. } = self;
+                let told = [
+                    ("barred", barred.unchanged(life)),
+                    ("continuity", continuity.unchanged(life, chronicle, cast)),
+                    ("incarnations", incarnations.judge(life, chronicle, cast)),
+                ];
+                for (check, told) in told {
+                    if let Err(why) = told {
+                        self.fail(check, why);
+                    }
+                }
+            }
+        }
     }
 
     /// Tells all of them that everything that had to arrive was acknowledged.
     pub fn end(&mut self, cast: &Cast) {
-        self.each(|check| check.end(cast));
+        self.each(|check, _| check.end(cast));
     }
 
     /// Fails for a reason that only the whole run can know.
@@ -176,7 +290,14 @@ impl Checks {
         self.red.as_ref()
     }
 
-    /// Kept messages of a life that are neither acknowledged nor given up.
+    /// Adds what was counted, and tells the first property that was broken.
+    pub fn finish(self, tally: &mut Tally) -> Option<Red> {
+        self.meter.finish(tally);
+        self.marks.finish(tally);
+        self.red
+    }
+
+    /// Kept messages of a life that are not acknowledged.
     pub fn unacknowledged(&self, life: Life) -> usize {
         self.acknowledged.pending(life)
     }
@@ -186,15 +307,31 @@ impl Checks {
         self.drained.pending(life)
     }
 
-    /// How many messages that had to arrive at somebody have not.
-    pub fn missing(&self, cast: &Cast) -> usize {
-        self.ordered.missing(cast).count() + self.reliable.missing(cast).count()
+    /// What had to arrive at somebody and has not, if there is anything: how much, and the first of it.
+    pub fn missing(&self, cast: &Cast) -> Option<String> {
+        let mut missing = self.ordered.missing(cast).chain(self.reliable.missing(cast));
+        let (origin, life) = missing.next()?;
+        let (name, to, count) = (origin.name(), &origin.to, missing.count() + 1);
+        Some(format!(
+            "{count} messages have not arrived at somebody that they are meant for: {life:?} lacks {name}, to {to:?}"
+        ))
     }
 
-    fn each(&mut self, mut look: impl FnMut(&mut dyn Check) -> Result<(), String>) {
-        let all: [&mut dyn Check; 13] = [
+    /// What is known of the star of a life.
+    pub fn known(&self, life: Life) -> Option<&Known> {
+        self.chronicle.known(life)
+    }
+
+    fn each(&mut self, mut look: impl FnMut(&mut dyn Check, &Chronicle) -> Result<(), String>) {
+        let all: [&mut dyn Check; 21] = [
             &mut self.lobbies,
             &mut self.provenance,
+            &mut self.sequencer,
+            &mut self.barred,
+            &mut self.replicas,
+            &mut self.kept,
+            &mut self.continuity,
+            &mut self.snapshots,
             &mut self.ordered,
             &mut self.agreement,
             &mut self.reliable,
@@ -203,12 +340,14 @@ impl Checks {
             &mut self.acknowledged,
             &mut self.drained,
             &mut self.tokens,
+            &mut self.incarnations,
             &mut self.ended,
             &mut self.bounds,
             &mut self.roster,
+            &mut self.provoked,
         ];
         for check in all {
-            if let Err(why) = look(check) {
+            if let Err(why) = look(check, &self.chronicle) {
                 let check = check.name();
                 self.red.get_or_insert(Red { check, why });
             }
@@ -216,16 +355,20 @@ impl Checks {
     }
 }
 
-/// The pairs of a submission on this channel and a life that must have received it by now: both are in one lobby and in
-/// one life of the star, the receiver was there before and was known to the sender, and nothing was given up.
+/// The pairs of a submission on this channel and a life that must have received it by now: both are in one lobby, the
+/// receiver was there before and was known to the sender, and has not begun anew since. What is for the host, or not kept,
+/// is owed within one host's life only.
 fn due<'a>(cast: &'a Cast, channel: Channel) -> impl Iterator<Item = (&'a Submission, Life, &'a Person)> {
+    let is_kept = |submission: &Submission| {
+        matches!(submission.channel, Some(Channel::Ordered | Channel::Reliable)) && submission.to != Destination::Host
+    };
     let is_here = |person: &Person| person.is_joined && !person.is_over && !person.is_guest;
     let receivers = move |submission: &'a Submission| {
         cast.people().filter(move |(_, person)| {
             let Some(player) = person.player else { return false };
             is_here(person)
                 && person.room == submission.room
-                && person.epoch == submission.epoch
+                && (person.epoch.term == submission.epoch.term || is_kept(submission))
                 && person.since <= submission.at
                 && (submission.knows & bit(player) != 0 || player == submission.player)
                 && submission.is_for(player, person.host)
@@ -235,8 +378,9 @@ fn due<'a>(cast: &'a Cast, channel: Channel) -> impl Iterator<Item = (&'a Submis
         .iter()
         .filter(move |submission| {
             let sender = cast.person(submission.life);
-            let is_kept = submission.is_acked || is_here(sender) && sender.epoch == submission.epoch;
-            submission.channel == Some(channel) && is_kept && !submission.is_given_up
+            let same_host = sender.epoch.term == submission.epoch.term || is_kept(submission);
+            let is_trusted = !cast.distrusted.contains(&(submission.room, submission.player));
+            submission.channel == Some(channel) && is_trusted && (submission.is_acked || is_here(sender) && same_host)
         })
         .flat_map(move |submission| receivers(submission).map(move |(life, person)| (submission, life, person)))
 }

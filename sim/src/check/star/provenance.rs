@@ -1,11 +1,16 @@
 //! S4: everything delivered was submitted, by the sender it names, unchanged, and meant for whoever received it.
 
-use super::{Cast, Check, Life, Seen, Submission};
+use super::{Cast, Check, Life, Room, Seen, Submission};
+use std::collections::BTreeSet;
 use webstar_core::id::PlayerId;
+use webstar_core::peer::Destination;
 
 /// Watches where messages come from.
-#[derive(Clone, Copy, Debug)]
-pub struct Provenance;
+#[derive(Debug, Default)]
+pub struct Provenance {
+    /// Whoever was host: what is for the host may come when somebody else is host already.
+    hosts: BTreeSet<(Room, PlayerId)>,
+}
 
 impl Check for Provenance {
     fn name(&self) -> &'static str {
@@ -23,8 +28,13 @@ impl Check for Provenance {
                 message.payload.len(),
                 message.from.0
             )),
-            Seen::Delivered { origin: Some(origin), .. } => meant(life, origin, cast),
-            Seen::Overheard { origin: Some(origin), .. } => meant(life, origin, cast),
+            Seen::Delivered { origin: Some(origin), .. } | Seen::Overheard { origin: Some(origin), .. } => {
+                self.meant(life, origin, cast)
+            }
+            Seen::HostChanged { host, .. } => {
+                self.hosts.insert((cast.person(life).room, host));
+                Ok(())
+            }
             Seen::Overheard { from, payload, .. } => {
                 Err(format!("guest {life:?} was given {} bytes that player {} never said", payload.len(), from.0))
             }
@@ -33,11 +43,14 @@ impl Check for Provenance {
     }
 }
 
-fn meant(life: Life, origin: &Submission, cast: &Cast) -> Result<(), String> {
-    let person = cast.person(life);
-    let player = person.player.unwrap_or(PlayerId(0));
-    if origin.is_for(player, person.host) {
-        return Ok(());
+impl Provenance {
+    fn meant(&self, life: Life, origin: &Submission, cast: &Cast) -> Result<(), String> {
+        let person = cast.person(life);
+        let player = person.player.unwrap_or(PlayerId(0));
+        let was_host = origin.to == Destination::Host && self.hosts.contains(&(person.room, player));
+        if was_host || origin.is_for(player, person.host) {
+            return Ok(());
+        }
+        Err(format!("{life:?}, player {}, was given {}, which is for {:?}", player.0, origin.name(), origin.to))
     }
-    Err(format!("{life:?}, player {}, was given {}, which is for {:?}", player.0, origin.name(), origin.to))
 }

@@ -1,4 +1,4 @@
-//! S3 for `Reliable`: whoever a message is meant for is given it once.
+//! S3 for `Reliable`: whoever a message is meant for is given it once, but for who begins anew.
 
 use super::{Cast, Check, Life, Seen, Submission, due};
 use std::collections::BTreeSet;
@@ -16,7 +16,16 @@ impl Check for Reliable {
     }
 
     fn see(&mut self, life: Option<Life>, seen: &Seen<'_>, _cast: &Cast) -> Result<(), String> {
-        let (Some(life), &Seen::Delivered { origin: Some(origin), .. }) = (life, seen) else { return Ok(()) };
+        let Some(life) = life else { return Ok(()) };
+        let origin = match *seen {
+            Seen::Delivered { origin: Some(origin), .. } => origin,
+            // A game that begins anew from a snapshot may hear again what it had heard beyond it.
+            Seen::ContinuityLost | Seen::Started(_) | Seen::Resynced(_) => {
+                self.heard.retain(|(hearer, _)| *hearer != life);
+                return Ok(());
+            }
+            _ => return Ok(()),
+        };
         if origin.channel == Some(Channel::Reliable) && !self.heard.insert((life, origin.number)) {
             return Err(format!("{life:?} was given {} twice", origin.name()));
         }

@@ -10,6 +10,8 @@ use webstar_core::wire::signal::{Epoch, PlayerEntry};
 #[derive(Debug, Default)]
 pub struct Roster {
     views: BTreeMap<Life, View>,
+    /// A server without memory may let a player go that comes back later with what it knows.
+    is_restarted: bool,
 }
 
 #[derive(Debug, Default)]
@@ -26,14 +28,16 @@ impl Check for Roster {
     }
 
     fn see(&mut self, life: Option<Life>, seen: &Seen<'_>, _cast: &Cast) -> Result<(), String> {
+        self.is_restarted |= matches!(seen, Seen::ServerRestarted);
+        let is_restarted = self.is_restarted;
         let Some(life) = life else { return Ok(()) };
         let view = self.views.entry(life).or_default();
         let told = match *seen {
             Seen::Joined { members, epoch, .. } => view.joined(members, epoch),
-            Seen::Came(entry) => view.came(entry),
+            Seen::Came(entry) => view.came(entry, is_restarted),
             Seen::Changed(entry) => view.changed(entry),
             Seen::Went(player) => view.went(player),
-            Seen::HostChanged(epoch) => view.host_changed(epoch),
+            Seen::HostChanged { epoch, .. } => view.host_changed(epoch),
             _ => Ok(()),
         };
         told.map_err(|why| format!("{life:?} {why}"))
@@ -53,11 +57,12 @@ impl View {
         Ok(())
     }
 
-    fn came(&mut self, entry: &PlayerEntry) -> Result<(), String> {
+    fn came(&mut self, entry: &PlayerEntry, is_restarted: bool) -> Result<(), String> {
         let player = entry.player_id;
         match self.there.insert(player, true) {
             None => self.age(entry),
             Some(true) => Err(format!("hears that player {} has come, who is there", player.0)),
+            Some(false) if is_restarted => self.age(entry),
             Some(false) => Err(format!("hears that player {} has come, who had gone", player.0)),
         }
     }

@@ -15,7 +15,7 @@ pub use talk::{Burst, Load, Talking, Voice};
 
 use crate::net::{Pipe, Side};
 use crate::pair::{Pair, Wire};
-use crate::profile::Outcome;
+use crate::profile::{Mask, Outcome};
 use crate::seed::{Draw, Seed};
 use crate::trace::{Step, Trace};
 use core::time::Duration;
@@ -25,10 +25,15 @@ use webstar_core::time::Instant;
 
 /// Runs a seed. What the machines say goes through the lens before it is judged.
 pub fn run(seed: Seed, trace: &mut Trace, lens: impl Lens) -> Outcome {
+    run_without(seed, &Mask::default(), trace, lens)
+}
+
+/// Runs a seed of which something is left out.
+pub fn run_without(seed: Seed, mask: &Mask, trace: &mut Trace, lens: impl Lens) -> Outcome {
     let plan = Plan::draw(seed);
     trace.begin(&plan);
     let mut world = World::new(seed, &plan, trace, lens);
-    world.rage(seed);
+    world.rage(seed, mask);
     let settled = world.eye.red().is_none() && world.calm_down();
     if settled {
         world.eye.note(world.pair.now(), Step::Settled);
@@ -77,9 +82,9 @@ impl<'a, L: Lens> World<'a, L> {
     }
 
     /// Everything on the agenda happens, until the last fault is over or something is broken.
-    fn rage(&mut self, seed: Seed) {
+    fn rage(&mut self, seed: Seed, mask: &Mask) {
         let mut words = seed.stream("words");
-        for (at, deed) in agenda(self.plan) {
+        for (at, deed) in agenda(self.plan, mask) {
             self.advance(Instant::ZERO + at);
             if self.eye.red().is_some() {
                 return;
@@ -153,7 +158,7 @@ impl<'a, L: Lens> World<'a, L> {
             }
             Harm::Heal(side) => {
                 let cuts = &mut cuts[usize::from(side == Side::B)];
-                *cuts -= 1;
+                *cuts = cuts.saturating_sub(1);
                 if *cuts == 0 {
                     pipe.heal(side);
                 }
@@ -191,8 +196,14 @@ impl<'a, L: Lens> World<'a, L> {
     }
 }
 
-/// Everything that is to happen, in the order of time.
-fn agenda(plan: &Plan) -> Vec<(Duration, Deed)> {
+/// At how many moments something is said.
+fn count_of_messages(plan: &Plan) -> u32 {
+    let agenda = agenda(plan, &Mask::default());
+    agenda.iter().filter(|(_, deed)| !matches!(deed, Deed::Fault(_))).count() as u32
+}
+
+/// Everything that is to happen and is not left out, in the order of time.
+fn agenda(plan: &Plan, mask: &Mask) -> Vec<(Duration, Deed)> {
     let talking = &plan.talking;
     let mut agenda = Vec::with_capacity(2_048);
     for (side, period) in Side::BOTH.into_iter().zip(talking.period) {
@@ -206,5 +217,13 @@ fn agenda(plan: &Plan) -> Vec<(Duration, Deed)> {
     agenda.extend((0..).zip(&talking.bursts).map(|(number, burst)| (burst.at, Deed::Burst(number))));
     agenda.extend((0..).zip(&plan.faults).map(|(number, fault)| (fault.at, Deed::Fault(number))));
     agenda.sort_by_key(|(at, _)| *at);
+    let mut said = 0;
+    agenda.retain(|(_, deed)| {
+        if let Deed::Fault(number) = deed {
+            return !mask.faults.has(*number);
+        }
+        said += 1;
+        !mask.messages.has(said - 1)
+    });
     agenda
 }

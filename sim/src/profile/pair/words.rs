@@ -2,7 +2,7 @@
 
 use super::{Fault, Harm, Plan, WirePlan};
 use crate::net::LinkConfig as Conditions;
-use crate::profile::telling::{Misfortune, Telling};
+use crate::profile::telling::{Misfortune, Nature, Telling};
 use core::fmt::Write;
 use core::time::Duration;
 
@@ -43,8 +43,10 @@ impl Plan {
         Telling {
             noun: "wire",
             wires: self.wires.iter().map(wire).collect(),
+            lanes: Vec::new(),
             settings,
             faults: (0..).zip(&self.faults).map(|(number, fault)| self.misfortune(number, fault)).collect(),
+            messages: super::count_of_messages(self),
             quiet_at: self.quiet_at,
         }
     }
@@ -64,7 +66,12 @@ impl Plan {
             Harm::HalfOpen => "dies without a word".into(),
             Harm::Conditions(conditions) => both_ways(conditions),
         };
-        Misfortune { at: fault.at, until, wire: fault.wire, what }
+        let nature = match fault.harm {
+            Harm::Heal(_) => Nature::Relief,
+            Harm::Conditions(_) => Nature::Weather,
+            _ => Nature::Harm,
+        };
+        Misfortune { at: fault.at, until, wire: fault.wire.into(), what, nature, is_left_out: false }
     }
 }
 

@@ -1,18 +1,21 @@
 //! What the applications of a world do: they come, talk, do what players do in a lobby, and come again when they were
 //! put out without asking for it.
 
-use super::plan::{Deed, Part, What};
+use super::deeds::{Deed, What};
+use super::forger::Forger;
+use super::plan::Part;
 use super::talk::{self, Ears, Voice};
 use super::{Lens, Run};
-use crate::check::star::{Life, Person, STAMP, Said, bit};
+use crate::check::star::{Life, STAMP, Said, bit};
 use crate::world::SeatId;
 use core::time::Duration;
 use webstar_core::config::PlayerConfig;
 use webstar_core::id::PlayerId;
+use webstar_core::path::PathKind;
 use webstar_core::peer::{Channel, Command, Destination, Ended, JoinRequest, SendError, Wish};
 use webstar_core::wire::signal::{
-    BroadcastData, ClientMessage, CloseReason, CreateLobby, Data, Encoding, JoinLobby, LobbyName, Metadata, RelayData,
-    Secret, Username, Version,
+    BroadcastData, ClientMessage, CloseReason, CreateLobby, Data, Encoding, Hello, JoinLobby, LobbyName, Metadata,
+    RelayData, Secret, Username, Version,
 };
 
 /// Whoever was put out comes again after this.
@@ -33,6 +36,9 @@ impl<L: Lens> Run<'_, L> {
         }
         let plan = &self.plan.seats[index];
         let now = self.world.now();
+        if self.plan.is_forger && self.plan.hostile == Some(seat) {
+            return self.enter_forger(seat);
+        }
         self.eye.on_enter(now, id, plan.lobby, plan.part);
         if plan.part == Part::Guest {
             let greeting = ClientMessage::JoinLobby(self.guest_join(seat));
@@ -44,14 +50,43 @@ impl<L: Lens> Run<'_, L> {
         }
     }
 
+    /// Somebody without a machine, who speaks the players' language.
+    fn enter_forger(&mut self, seat: u16) {
+        let (now, lobby) = (self.world.now(), self.plan.seats[usize::from(seat)].lobby);
+        self.eye.on_enter(now, SeatId(seat), lobby, Part::Guest);
+        let key = self.eye.book().forger.as_ref().map(Forger::key);
+        let hello = Hello { versions: vec![Version::CURRENT], key };
+        // A spectator: nobody can tell a backup that lies about what it has stored from one that does not.
+        let join = JoinLobby { spectator: true, ..self.guest_join(seat) };
+        let greeting = vec![ClientMessage::Hello(hello), ClientMessage::JoinLobby(join)];
+        self.world.enter_plain(SeatId(seat), Encoding::Postcard, greeting);
+    }
+
     fn config(&mut self, seat: u16) -> PlayerConfig {
-        let is_old = self.plan.seats[usize::from(seat)].is_old;
-        if is_old {
-            self.eye.book_mut().tally.mark("version_skew");
+        let plan = &self.plan.seats[usize::from(seat)];
+        let lobby = &self.plan.lobbies[usize::from(plan.lobby)];
+        let [safe_ordered, safe_reliable] = lobby.is_safe;
+        let mut config = PlayerConfig {
+            signaling_server: "ws://server.example/ws".into(),
+            safe_ordered,
+            safe_reliable,
+            snapshots: lobby.snapshots.is_some(),
+            allow_fork: lobby.allow_fork,
+            enable_host_migration: lobby.survives,
+            direct_paths: if plan.is_direct { vec![PathKind::Srtp] } else { Vec::new() },
+            ..PlayerConfig::default()
+        };
+        if let Some(timeout) = self.plan.heartbeat_timeout {
+            config.heartbeat_timeout = timeout;
         }
-        let mut config = PlayerConfig { signaling_server: "ws://server.example/ws".into(), ..PlayerConfig::default() };
+        let (is_old, withholds) = (plan.is_old, plan.withholds);
+        let tally = &mut self.eye.book_mut().tally;
         if is_old {
+            tally.mark("version_skew");
             config.versions = vec![Version::PREVIOUS];
+        }
+        if withholds {
+            tally.mark("withholding");
         }
         config
     }
@@ -63,7 +98,7 @@ impl<L: Lens> Run<'_, L> {
             max_players: plan.max_players,
             metadata: Metadata::default(),
             join_in_progress: plan.join_in_progress,
-            enable_host_migration: true,
+            enable_host_migration: plan.survives,
         }
     }
 
@@ -124,17 +159,29 @@ impl<L: Lens> Run<'_, L> {
             What::Enter => self.enter(deed.seat),
             What::Leave => self.leave(seat),
             What::Ready(is_ready) => self.ask(seat, Command::Ready(is_ready)),
-            What::Hidden(is_hidden) => self.ask(seat, Command::Hidden(is_hidden)),
+            What::Hidden(is_hidden) => {
+                self.hidden.insert(seat);
+                self.ask(seat, Command::Hidden(is_hidden));
+            }
             What::Start => self.ask_host(lobby, Command::Start),
             What::Lock(is_locked) => self.ask_host(lobby, Command::Lock(is_locked)),
             What::HandOver => self.ask_host(lobby, Command::HandOver(None)),
+            What::HandOverTo(heir) => {
+                if let Some(player) = self.player_at(SeatId(heir)) {
+                    self.ask_host(lobby, Command::HandOver(Some(player)));
+                }
+            }
             What::Kick => {
-                let person = self.eye.book().sitting(seat).map(|life| self.eye.book().cast.person(life));
-                if let Some(player) = person.and_then(|person| person.player) {
+                if let Some(player) = self.player_at(seat) {
                     self.ask_host(lobby, Command::Kick(player));
                 }
             }
         }
+    }
+
+    fn player_at(&self, seat: SeatId) -> Option<PlayerId> {
+        let book = self.eye.book();
+        book.cast.person(book.sitting(seat)?).player
     }
 
     /// Somebody leaves for good.
@@ -152,22 +199,28 @@ impl<L: Lens> Run<'_, L> {
         }
     }
 
+    /// Somebody is gone for good without asking anybody.
+    pub(super) fn leave_at_once(&mut self, seat: SeatId) {
+        self.wants_in[usize::from(seat.0)] = false;
+        self.eye.on_crash(self.world.now(), seat);
+        self.world.vanish(seat);
+    }
+
     fn ask(&mut self, seat: SeatId, command: Command) {
         if self.world.is_asleep(seat) {
             return;
         }
+        let hands_over = matches!(command, Command::HandOver(_));
         let is_asked = self.world.command(seat, command, &mut self.eye).is_ok();
+        if hands_over && is_asked {
+            self.eye.on_hands_over(self.world.now(), seat);
+        }
         self.eye.book_mut().tally.mark(if is_asked { "command" } else { "command_early" });
     }
 
     /// Whoever believes to be host asks for something.
     fn ask_host(&mut self, lobby: u8, command: Command) {
-        let people = self.eye.book().cast.people();
-        let is_host = |person: &Person| {
-            person.room.lobby == lobby && person.is_joined && !person.is_guest && person.host == person.player
-        };
-        let host = people.filter(|(_, person)| is_host(person)).map(|(_, person)| person.seat).next();
-        if let Some(seat) = host {
+        if let Some(seat) = self.host(lobby) {
             self.ask(seat, command);
         }
     }
@@ -175,11 +228,11 @@ impl<L: Lens> Run<'_, L> {
     /// Somebody's voices speak.
     pub(super) fn beat(&mut self, seat: u16) {
         let plan = self.plan;
-        let voices = &plan.talking.mouths[usize::from(seat)].voices;
-        for voice in voices {
+        let mouth = &plan.talking.mouths[usize::from(seat)];
+        for voice in &mouth.voices {
             if self.words.chance(voice.share) {
-                let length = self.words.between(0, voice.longest) as usize;
-                self.speak(seat, voice, length);
+                let length = if mouth.is_steady { voice.longest } else { self.words.between(0, voice.longest) };
+                self.speak(seat, voice, length as usize);
             }
         }
         self.world.flush(SeatId(seat), &mut self.eye);

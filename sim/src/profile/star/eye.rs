@@ -2,23 +2,29 @@
 //! front of it can falsify what is seen, to prove that the checkers notice.
 
 use super::closings::{self, Closing, Closings};
+use super::forger::Forger;
 use super::lens::Lens;
+use super::mischief::Hoard;
 use super::plan::{Mood, Part, Plan};
+use super::tickets::Tickets;
 use crate::check::Red;
-use crate::check::star::{Bounds, Cast, Checks, Holding, Life, Room, Said, Seen, Submission, bit};
+use crate::check::star::{Bounds, Cast, Checks, Holding, Life, Person, Room, Said, Seen, Submission, bit};
 use crate::net::Side;
 use crate::profile::Tally;
+use crate::seed::Seed;
 use crate::trace::{self, StarStep, Step, Trace};
 use crate::world::{SeatId, Watch, World};
-use std::collections::BTreeSet;
+use bytes::Bytes;
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use webstar_core::config::PlayerConfig;
-use webstar_core::peer::{Ended, PeerEvent, PeerMessage, Sent};
+use webstar_core::id::{PathId, PlayerId};
+use webstar_core::path::Order;
+use webstar_core::peer::{Ended, PeerEvent, Position, Sent};
 use webstar_core::server::{ServerConfig, ServerEvent};
+use webstar_core::star::Role;
 use webstar_core::time::Instant;
-use webstar_core::wire::signal::{
-    ClientMessage, CloseReason, Encoding, ErrorCode, Frame, Resume, SIGNAL_TAG, ServerMessage, decode_client,
-    decode_server,
-};
+use webstar_core::wire::signal::{CloseReason, Epoch, ErrorCode, Frame, ServerMessage};
+use webstar_core::wire::view::StarId;
 
 /// How a life ended.
 #[derive(Clone, Debug)]
@@ -40,22 +46,32 @@ pub(super) struct Book<'a> {
     pub(super) cast: Cast,
     pub(super) checks: Checks,
     pub(super) tally: Tally,
-    trace: &'a mut Trace,
+    pub(super) trace: &'a mut Trace,
     mood: Mood,
-    /// By lobby: how often it was made.
-    made: Vec<u16>,
+    /// By lobby and star: which life of the lobby it is.
+    rooms: BTreeMap<(u8, StarId), u16>,
+    /// By seat: the star that it was last told to be in.
+    pub(super) stars: Vec<StarId>,
     /// Who sits where now.
     sitting: Vec<Option<Life>>,
     /// Seats whose occupants are strangers with old tokens.
     pub(super) strangers: BTreeSet<SeatId>,
-    /// By seat: the token that it came back with and that has not been answered.
-    asked: Vec<Option<Resume>>,
-    /// By seat: the token that worked and on which connection, until the server has heard something there that was said
-    /// after the answer. So long it is good.
-    answered: Vec<Option<(Resume, usize)>>,
-    /// Tokens that have worked.
-    pub(super) used: Vec<Resume>,
+    pub(super) tickets: Tickets,
     closings: Closings,
+    /// Who is not to be trusted.
+    pub(super) hostile: Option<SeatId>,
+    /// That one, if it has no machine.
+    pub(super) forger: Option<Forger>,
+    /// What that one has heard and said.
+    pub(super) hoard: Hoard,
+    /// By seat: what it has heard last came directly.
+    pub(super) is_direct: Vec<bool>,
+    /// By seat: how large the state of its game is.
+    pub(super) states: Vec<Option<u32>>,
+    /// Whose game was asked for its state, and after which place.
+    pub(super) wanted: VecDeque<(SeatId, Position)>,
+    /// By life: what its star was last seen to be.
+    pub(super) glances: BTreeMap<Life, (Role, Epoch, Epoch)>,
     /// Lives that have ended and nobody has looked at yet.
     pub(super) ends: Vec<End>,
     /// Whether the server still owes an answer to a stranger.
@@ -63,7 +79,7 @@ pub(super) struct Book<'a> {
 }
 
 impl<'a, L: Lens> Eye<'a, L> {
-    pub(super) fn new(plan: &Plan, trace: &'a mut Trace, lens: L) -> Self {
+    pub(super) fn new(seed: Seed, plan: &Plan, trace: &'a mut Trace, lens: L) -> Self {
         let bounds = Bounds::of(&PlayerConfig::default().session(), &ServerConfig::default());
         let seats = plan.seats.len();
         let book = Book {
@@ -72,13 +88,19 @@ impl<'a, L: Lens> Eye<'a, L> {
             tally: Tally::default(),
             trace,
             mood: plan.mood,
-            made: vec![0; plan.lobbies.len()],
+            rooms: BTreeMap::new(),
+            stars: vec![StarId::default(); seats],
             sitting: vec![None; seats],
             strangers: BTreeSet::new(),
-            asked: vec![None; seats],
-            answered: vec![None; seats],
-            used: Vec::new(),
+            tickets: Tickets::new(seats),
             closings: Closings::default(),
+            hostile: plan.hostile.map(SeatId),
+            forger: plan.is_forger.then(|| Forger::new(seed.stream("forger"))),
+            hoard: Hoard::default(),
+            is_direct: vec![false; seats],
+            states: plan.seats.iter().map(|seat| plan.lobbies[usize::from(seat.lobby)].snapshots).collect(),
+            wanted: VecDeque::new(),
+            glances: BTreeMap::new(),
             ends: Vec::new(),
             replays: 0,
         };
@@ -103,11 +125,10 @@ impl<'a, L: Lens> Eye<'a, L> {
 
     /// Somebody is about to sit down.
     pub(super) fn on_enter(&mut self, now: Instant, seat: SeatId, lobby: u8, part: Part) -> Life {
-        let room = self.book.room(lobby);
+        let room = Room { lobby, made: 0 };
         let life = self.book.cast.enter(seat, room, part == Part::Guest, now);
         self.book.sitting[usize::from(seat.0)] = Some(life);
-        self.book.asked[usize::from(seat.0)] = None;
-        self.book.answered[usize::from(seat.0)] = None;
+        self.book.tickets.forget(seat);
         self.note(now, Step::Star(StarStep::Entered { seat, life }));
         life
     }
@@ -115,20 +136,22 @@ impl<'a, L: Lens> Eye<'a, L> {
     /// A message was taken.
     pub(super) fn on_said(&mut self, life: Life, sent: Option<Sent>, said: Said) {
         let now = said.at;
+        self.book.set_now(now);
         let Book { cast, checks, trace, .. } = &mut self.book;
         if cast.submit(life, sent, said).is_none() {
             checks.fail("acknowledged", format!("{life:?} does not count its messages from 1 upwards: {sent:?}"));
             return;
         }
         let submission = cast.submissions().last().expect("one was just noted");
-        let Submission { number, content, ref payload, .. } = *submission;
+        let Submission { number, content, channel, ref payload, .. } = *submission;
         let bytes = payload.len() as u32;
-        trace.note(now, Step::Star(StarStep::Said { life, number, bytes, content }));
+        trace.note(now, Step::Star(StarStep::Said { life, number, channel, bytes, content }));
         checks.see(Some(life), &Seen::Submitted(submission), cast);
     }
 
     /// A message was refused for want of room.
     pub(super) fn on_refused(&mut self, now: Instant, life: Life, channel: webstar_core::peer::Channel) {
+        self.book.set_now(now);
         self.book.tally.mark("full");
         self.note(now, Step::Star(StarStep::Full { life }));
         self.book.checks.see(Some(life), &Seen::Refused(channel), &self.book.cast);
@@ -136,6 +159,7 @@ impl<'a, L: Lens> Eye<'a, L> {
 
     /// Looks at what everybody holds.
     pub(super) fn weigh(&mut self, world: &World) {
+        self.book.set_now(world.now());
         let Eye { lens, book: Book { cast, checks, sitting, tally, .. } } = self;
         for (seat, life) in (0..).map(SeatId).zip(sitting.iter()) {
             let stats = world.stats(seat);
@@ -158,18 +182,31 @@ impl<'a, L: Lens> Eye<'a, L> {
 
     /// What came of it all. `settled` if everything that had to arrive was acknowledged.
     pub(super) fn finish(self, settled: bool) -> (Option<Red>, Tally, u64) {
-        let Book { cast, mut checks, trace, tally, .. } = self.book;
+        let Book { cast, mut checks, trace, mut tally, .. } = self.book;
         if settled {
             checks.end(&cast);
         }
-        (checks.red().cloned(), tally, trace.hash())
+        (checks.finish(&mut tally), tally, trace.hash())
     }
 }
 
 impl Book<'_> {
-    /// The present life of a lobby.
-    fn room(&self, lobby: u8) -> Room {
-        Room { lobby, made: self.made.get(usize::from(lobby)).copied().unwrap_or(0) }
+    /// The life of the lobby that somebody at this seat was told to be in.
+    pub(super) fn room(&mut self, seat: SeatId, lobby: u8) -> Room {
+        let star = self.stars.get(usize::from(seat.0)).copied().unwrap_or_default();
+        let next = self.rooms.len() as u16 + 1;
+        Room { lobby, made: *self.rooms.entry((lobby, star)).or_insert(next) }
+    }
+
+    fn set_direct(&mut self, seat: SeatId, is_direct: bool) {
+        if let Some(known) = self.is_direct.get_mut(usize::from(seat.0)) {
+            *known = is_direct;
+        }
+    }
+
+    /// It is so late.
+    pub(super) fn set_now(&mut self, now: Instant) {
+        self.cast.now = now;
     }
 
     /// Who sits there now.
@@ -177,15 +214,15 @@ impl Book<'_> {
         self.sitting.get(usize::from(seat.0)).copied().flatten()
     }
 
-    fn note(&mut self, now: Instant, step: StarStep) {
+    pub(super) fn note(&mut self, now: Instant, step: StarStep) {
         self.trace.note(now, Step::Star(step));
     }
 
-    fn see(&mut self, life: Life, seen: &Seen<'_>) {
+    pub(super) fn see(&mut self, life: Life, seen: &Seen<'_>) {
         self.checks.see(Some(life), seen, &self.cast);
     }
 
-    fn told(&mut self, now: Instant, life: Option<Life>, what: &'static str, words: &impl core::fmt::Debug) {
+    pub(super) fn told(&mut self, now: Instant, life: Option<Life>, what: &'static str, words: &impl core::fmt::Debug) {
         let content = trace::content(format!("{words:?}").as_bytes());
         self.note(now, StarStep::Told { life, what, content });
     }
@@ -216,17 +253,16 @@ impl Book<'_> {
                     self.tally.mark("host_changed");
                 }
                 let person = self.cast.person_mut(life);
-                (person.epoch, person.host, person.since) = (epoch, Some(host), now);
+                (person.epoch, person.host) = (epoch, Some(host));
                 self.note(now, StarStep::HostChanged { life, host, epoch });
                 self.told(now, Some(life), "cause", &cause);
-                self.see(life, &Seen::HostChanged(epoch));
+                self.see(life, &Seen::HostChanged { epoch, host, cause });
             }
-            PeerEvent::ContinuityLost { unacknowledged } => {
+            PeerEvent::ContinuityLost => {
                 self.tally.mark("continuity_lost");
-                let counted = self.cast.give_up(life);
                 self.cast.person_mut(life).since = now;
-                self.note(now, StarStep::ContinuityLost { life, unacknowledged });
-                self.see(life, &Seen::ContinuityLost(unacknowledged, counted));
+                self.note(now, StarStep::ContinuityLost { life });
+                self.see(life, &Seen::ContinuityLost);
             }
             PeerEvent::Message(ref message) => self.on_message(now, life, message),
             PeerEvent::Acked(sent) => self.on_acked(now, life, sent),
@@ -241,7 +277,12 @@ impl Book<'_> {
                 self.note(now, StarStep::Reconnecting { life, attempt });
             }
             PeerEvent::Closed(why) => self.on_ended(now, life, Some(why)),
-            PeerEvent::Suspect { .. } => self.told(now, Some(life), "suspect", &event),
+            PeerEvent::Suspect { player } => self.note(now, StarStep::Suspects { life, player }),
+            PeerEvent::Started { .. }
+            | PeerEvent::Resynced { .. }
+            | PeerEvent::Promoted { .. }
+            | PeerEvent::SnapshotWanted { .. }
+            | PeerEvent::Paused => self.on_game(now, life, &event),
             PeerEvent::GameStarted { .. } => self.told(now, Some(life), "game_started", &event),
             PeerEvent::Path { .. } => self.told(now, Some(life), "path", &event),
             other => self.told(now, Some(life), "other", &other),
@@ -250,16 +291,19 @@ impl Book<'_> {
 
     fn on_joined(&mut self, life: Life, now: Instant, event: &PeerEvent) {
         let PeerEvent::Joined { player, ref lobby, ref members, host, epoch, resumed } = *event else { return };
-        let room = self.room(self.cast.person(life).room.lobby);
+        let Person { seat, room, .. } = *self.cast.person(life);
+        let room = self.room(seat, room.lobby);
         let person = self.cast.person_mut(life);
         person.player = Some(player);
+        let own = members.iter().find(|entry| entry.player_id == player);
+        person.incarnation = own.map_or(person.incarnation, |entry| entry.incarnation);
         if !resumed {
-            person.room = room;
+            (person.room, person.since) = (room, now);
         }
-        if !resumed || epoch != person.epoch {
-            person.since = now;
+        // Whoever comes back may know of a newer view than the server.
+        if !resumed || epoch > person.epoch {
+            (person.epoch, person.host) = (epoch, host);
         }
-        (person.epoch, person.host) = (epoch, host);
         (person.is_joined, person.is_away) = (true, false);
         person.knows = members.iter().fold(0, |known, entry| known | bit(entry.player_id));
         if resumed {
@@ -273,37 +317,7 @@ impl Book<'_> {
         }
     }
 
-    fn on_message(&mut self, now: Instant, life: Life, message: &PeerMessage) {
-        let Book { cast, checks, trace, tally, .. } = self;
-        let room = cast.person(life).room;
-        let (origin, stamped) = (cast.origin(room, message), cast.stamped(&message.payload));
-        let by = if message.seq == 0 { "server" } else { "relay" };
-        *tally.delivered_by.entry(by).or_default() += 1;
-        if message.seq == 0 {
-            tally.mark("guest_talked");
-        } else if message.payload.len() > 2_048 {
-            tally.mark("fragmented");
-        }
-        let content = origin.map_or_else(|| trace::content(&message.payload), |origin| origin.content);
-        let number = origin.map(|origin| origin.number);
-        trace.note(now, Step::Star(StarStep::Heard { life, number, content }));
-        checks.see(Some(life), &Seen::Delivered { message, origin, stamped }, cast);
-    }
-
-    fn on_acked(&mut self, now: Instant, life: Life, sent: Sent) {
-        self.tally.acked += 1;
-        let person = self.cast.person(life);
-        let found = person.player.and_then(|player| self.cast.named(person.room, player, sent.channel, sent.seq));
-        let number = found.filter(|found| found.life == life).map(|found| found.number);
-        self.note(now, StarStep::Safe { life, number });
-        if let Some(number) = number {
-            self.cast.acknowledge(number);
-        }
-        let origin = number.map(|number| &self.cast.submissions()[number as usize]);
-        self.checks.see(Some(life), &Seen::Acked(sent, origin), &self.cast);
-    }
-
-    fn on_ended(&mut self, now: Instant, life: Life, why: Option<Ended>) {
+    pub(super) fn on_ended(&mut self, now: Instant, life: Life, why: Option<Ended>) {
         let word = match &why {
             Some(Ended::Left) => "left",
             Some(Ended::Refused(refusal)) => match refusal.code {
@@ -329,86 +343,53 @@ impl Book<'_> {
         self.see(life, &Seen::Ended);
         self.ends.push(End { seat, why });
     }
-
-    /// A guest hears something.
-    fn on_guest(&mut self, now: Instant, life: Life, message: &ServerMessage) {
-        match message {
-            ServerMessage::LobbyJoined(joined) => {
-                let room = self.room(self.cast.person(life).room.lobby);
-                let person = self.cast.person_mut(life);
-                (person.room, person.player, person.is_joined) = (room, Some(joined.player_id), true);
-                person.knows = joined.player_list.iter().fold(0, |known, entry| known | bit(entry.player_id));
-                let step = StarStep::Joined {
-                    life,
-                    player: joined.player_id,
-                    host: joined.host_id,
-                    epoch: joined.epoch,
-                    resumed: false,
-                };
-                self.note(now, step);
-                self.see(life, &Seen::Joined { members: &joined.player_list, epoch: joined.epoch, resumed: false });
-            }
-            ServerMessage::HostMigration(migration) => {
-                self.cast.person_mut(life).host = Some(migration.new_host_id);
-                self.told(now, Some(life), "host_migration", migration);
-            }
-            ServerMessage::RelayData(relayed) => {
-                self.overhear(now, life, relayed.from_player, &relayed.data.to_bytes());
-            }
-            ServerMessage::BroadcastData(relayed) => {
-                self.overhear(now, life, relayed.from_player, &relayed.data.to_bytes());
-            }
-            other => self.told(now, Some(life), "guest", other),
-        }
-    }
-
-    fn overhear(&mut self, now: Instant, life: Life, from: webstar_core::id::PlayerId, payload: &[u8]) {
-        *self.tally.delivered_by.entry("server").or_default() += 1;
-        let (origin, stamped) = (self.cast.overheard(life, from, payload), self.cast.stamped(payload));
-        let number = origin.map(|origin| origin.number);
-        let content = trace::content(payload);
-        self.trace.note(now, Step::Star(StarStep::Heard { life, number, content }));
-        let seen = Seen::Overheard { from, payload, origin, stamped };
-        self.checks.see(Some(life), &seen, &self.cast);
-    }
-
-    /// Follows the tokens: one that brought its player back is used as soon as the server hears the player after it has
-    /// had the answer.
-    fn follow_tokens(&mut self, seat: SeatId, connection: usize, at: Side, frame: &Frame) {
-        let index = usize::from(seat.0);
-        let Frame::Binary(bytes) = frame else { return };
-        if index >= self.asked.len() {
-            return;
-        }
-        let is_signal = bytes.first() == Some(&SIGNAL_TAG);
-        let (answered, used) = (&mut self.answered[index], &mut self.used);
-        if at == Side::A {
-            if let (true, Ok(ServerMessage::LobbyJoined(joined))) =
-                (is_signal, decode_server(Encoding::Postcard, frame))
-                && joined.resumed
-            {
-                used.extend(answered.take().map(|(resume, _)| resume));
-                *answered = self.asked[index].take().map(|resume| (resume, connection));
-            }
-            return;
-        }
-        match decode_client(Encoding::Postcard, frame) {
-            Ok(ClientMessage::Resume(resume)) if is_signal => self.asked[index] = Some(resume),
-            Ok(ClientMessage::Hello(_)) if is_signal => {}
-            _ => used.extend(answered.take_if(|(_, on)| *on == connection).map(|(resume, _)| resume)),
-        }
-    }
 }
 
 impl<L: Lens> Watch for Eye<'_, L> {
+    fn state(&mut self, seat: SeatId) -> Option<(Position, Bytes)> {
+        self.book.state(seat)
+    }
+
+    fn on_step(&mut self, world: &World, seat: SeatId) {
+        let Eye { lens, book } = self;
+        book.on_step(world, seat, |news| lens.look(news));
+    }
+
+    fn on_landed(&mut self, seat: SeatId) {
+        self.book.set_direct(seat, true);
+    }
+
+    fn on_order(&mut self, now: Instant, seat: SeatId, player: PlayerId, path: PathId, order: Order) {
+        let content = trace::content(format!("{player:?} {path:?} {order:?}").as_bytes());
+        let life = self.book.sitting(seat);
+        self.book.note(now, StarStep::Told { life, what: "order", content });
+    }
+
+    fn on_packet(&mut self, now: Instant, seat: SeatId, _player: PlayerId, _path: PathId, bytes: &[u8]) {
+        if self.book.hostile.is_some() && seat.0.is_multiple_of(2) || self.book.hostile == Some(seat) {
+            self.book.hoard.packet(bytes);
+        }
+        self.book.tally.count_sent(bytes.len());
+        let content = trace::content(bytes);
+        self.book.note(now, StarStep::Packet { seat, bytes: bytes.len() as u32, content });
+    }
+
     fn on_event(&mut self, now: Instant, seat: SeatId, event: PeerEvent) {
+        self.book.set_now(now);
         let Eye { lens, book } = self;
         let Some(life) = book.sitting(seat) else { return };
+        if book.hostile == Some(seat) {
+            return book.on_hostile(now, life, &event);
+        }
         lens.pass(life, event, &mut |life, event| book.on_event(now, life, event));
     }
 
     fn on_heard(&mut self, now: Instant, seat: SeatId, message: ServerMessage) {
+        self.book.set_now(now);
         let Eye { lens, book } = self;
+        if book.hostile == Some(seat) {
+            return book.on_forger_heard(now, seat, &message);
+        }
         if book.strangers.contains(&seat) {
             let worked = matches!(message, ServerMessage::LobbyJoined(_));
             if worked || matches!(message, ServerMessage::Error(_)) {
@@ -423,7 +404,14 @@ impl<L: Lens> Watch for Eye<'_, L> {
         }
     }
 
+    fn on_relayed(&mut self, now: Instant, seat: SeatId, frame: &[u8]) {
+        if let Some(forger) = self.book.forger.as_mut().filter(|_| self.book.hostile == Some(seat)) {
+            forger.overhear(now, frame);
+        }
+    }
+
     fn on_hung_up(&mut self, now: Instant, seat: SeatId, reason: &str) {
+        self.book.set_now(now);
         let book = &mut self.book;
         if let (Some(life), false) = (book.sitting(seat), book.strangers.contains(&seat)) {
             book.told(now, Some(life), "hung_up", &reason);
@@ -433,26 +421,29 @@ impl<L: Lens> Watch for Eye<'_, L> {
         }
     }
 
-    fn on_frame(&mut self, now: Instant, seat: SeatId, from: Side, _is_text: bool, bytes: &[u8]) {
+    fn on_frame(&mut self, now: Instant, seat: SeatId, from: Side, is_text: bool, bytes: &[u8]) {
+        if self.book.hostile == Some(seat) && from == Side::A {
+            self.book.hoard.said(is_text, bytes);
+        }
+        self.book.tally.count_sent(bytes.len());
         let content = trace::content(bytes);
         self.book.note(now, StarStep::Frame { seat, from, bytes: bytes.len() as u32, content });
     }
 
     fn on_arrival(&mut self, now: Instant, seat: SeatId, connection: usize, at: Side, frame: &Frame) {
         self.book.closings.on_arrival(now, connection, at);
-        self.book.follow_tokens(seat, connection, at, frame);
+        self.book.set_direct(seat, false);
+        if self.book.hostile == Some(seat) && at == Side::A {
+            self.book.hoard.heard(frame);
+        }
+        if let Some(joined) = self.book.tickets.follow(seat, connection, at, frame) {
+            self.book.stars[usize::from(seat.0)] = joined.star;
+        }
     }
 
     fn on_server_event(&mut self, now: Instant, event: ServerEvent) {
-        match &event {
-            ServerEvent::LobbyOpened { lobby } => {
-                let number = lobby.as_str().rsplit('-').next().and_then(|number| number.parse::<usize>().ok());
-                if let Some(made) = number.and_then(|number| self.book.made.get_mut(number)) {
-                    *made += 1;
-                }
-            }
-            ServerEvent::Refused { .. } => self.book.tally.mark("server_refused"),
-            _ => {}
+        if matches!(event, ServerEvent::Refused { .. }) {
+            self.book.tally.mark("server_refused");
         }
         self.book.told(now, None, "server", &event);
     }
@@ -463,7 +454,7 @@ impl<L: Lens> Watch for Eye<'_, L> {
         match book.closings.judge(now, connection, reason) {
             Closing::Fine => {}
             Closing::Excused(why) => *book.tally.excused.entry(why).or_default() += 1,
-            Closing::Fault if book.mood == Mood::Swarm => {}
+            Closing::Fault if !book.mood.is_gentle() => {}
             // That is what strangers with copied tokens must come to.
             Closing::Fault if reason == CloseReason::TokenReused && !book.strangers.is_empty() => {}
             Closing::Fault => {
@@ -473,7 +464,8 @@ impl<L: Lens> Watch for Eye<'_, L> {
         }
     }
 
-    fn on_rest(&mut self, _now: Instant, seat: Option<SeatId>, outputs: usize, wants_more: bool) {
+    fn on_rest(&mut self, now: Instant, seat: Option<SeatId>, outputs: usize, wants_more: bool) {
+        self.book.set_now(now);
         let Eye { lens, book } = self;
         let life = seat.and_then(|seat| book.sitting.get(usize::from(seat.0)).copied().flatten());
         let (outputs, wants_more) = match life {

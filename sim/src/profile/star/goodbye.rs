@@ -1,7 +1,7 @@
 //! The end of a run: stragglers have a moment to do harm, strangers try the tokens that were used, and everybody leaves.
 //! Whoever has left must be silent, and a calm server must be empty.
 
-use super::plan::{Mood, Part};
+use super::plan::Part;
 use super::{Lens, Run};
 use crate::world::{Clock, Line, SeatId};
 use core::time::Duration;
@@ -26,12 +26,12 @@ impl<L: Lens> Run<'_, L> {
     }
 
     fn replay_tokens(&mut self) {
-        let used = self.eye.book().used.clone();
+        let used = self.eye.book().tickets.used.clone();
         let mut tried = 0;
         for resume in used.into_iter().take(MOST_REPLAYS) {
-            let seat = self.world.seat(Line::new([self.plan.seats[0].calm; 2]), Clock::default());
+            let seat = self.world.seat(Line::new(self.plan.seats[0].calm.line), Clock::default());
             self.eye.book_mut().strangers.insert(seat);
-            let hello = Hello { versions: vec![Version::CURRENT] };
+            let hello = Hello { versions: vec![Version::CURRENT], key: None };
             let greeting = vec![ClientMessage::Hello(hello), ClientMessage::Resume(resume)];
             self.world.enter_plain(seat, Encoding::Postcard, greeting);
             tried += 1;
@@ -66,7 +66,7 @@ impl<L: Lens> Run<'_, L> {
             self.world.poke(seat, &mut self.eye);
         }
         let players: u64 = self.world.server_stats().iter().map(|stats| stats.players).sum();
-        if self.plan.mood != Mood::Swarm && players > 0 {
+        if self.plan.mood.is_gentle() && players > 0 {
             let why = format!("all have left and the server still has {players} players");
             self.eye.book_mut().checks.fail("ended", why);
         }

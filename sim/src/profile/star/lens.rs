@@ -1,6 +1,6 @@
 //! What can stand between the machines of a world and their judges, to prove that these notice what is false.
 
-use crate::check::star::{Holding, Life};
+use crate::check::star::{Holding, Life, News};
 use webstar_core::peer::PeerEvent;
 
 /// What stands between the machines and their judges.
@@ -9,6 +9,9 @@ pub trait Lens {
     fn pass(&mut self, life: Life, event: PeerEvent, tell: &mut dyn FnMut(Life, PeerEvent)) {
         tell(life, event);
     }
+
+    /// What is to be seen of what has changed in a star.
+    fn look(&mut self, _news: &mut News) {}
 
     /// What is to be seen of what is held.
     fn weigh(&mut self, holding: Holding) -> Holding {
@@ -29,6 +32,10 @@ pub trait Lens {
 impl<L: Lens> Lens for &mut L {
     fn pass(&mut self, life: Life, event: PeerEvent, tell: &mut dyn FnMut(Life, PeerEvent)) {
         L::pass(self, life, event, tell);
+    }
+
+    fn look(&mut self, news: &mut News) {
+        L::look(self, news);
     }
 
     fn weigh(&mut self, holding: Holding) -> Holding {

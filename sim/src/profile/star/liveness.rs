@@ -4,11 +4,11 @@
 
 use super::plan::Part;
 use super::{Lens, Run};
-use crate::check::star::Life;
-use crate::trace::Step;
+use crate::check::star::{Life, Room};
 use crate::world::SeatId;
 use core::time::Duration;
-use webstar_core::peer::{Channel, Destination};
+use std::collections::BTreeMap;
+use webstar_core::peer::{Channel, Command, Destination};
 use webstar_core::time::Instant;
 
 /// Whatever was going on: by then all is well.
@@ -20,7 +20,7 @@ impl<L: Lens> Run<'_, L> {
     /// Faults stop. Tells whether everything was well in time; if not, that is a failure.
     pub(super) fn calm_down(&mut self) -> bool {
         let quiet = self.world.now();
-        self.eye.note(quiet, Step::Quiet);
+        self.eye.on_quiet(quiet);
         self.heal();
         let is_well = self.wait_for(quiet, Self::pending) && {
             self.last_words();
@@ -36,10 +36,16 @@ impl<L: Lens> Run<'_, L> {
     fn heal(&mut self) {
         let now = self.world.now();
         self.world.set_asks(self.plan.asks);
+        self.relieve_all();
+        if let Some(hostile) = self.plan.hostile {
+            self.leave_at_once(SeatId(hostile));
+        }
+        self.world.rejoin_all();
         for (index, seat) in (0..).zip(&self.plan.seats) {
             let id = SeatId(index);
             self.world.heal(id);
-            self.world.set_conditions(id, [seat.calm; 2]);
+            self.world.set_conditions(id, seat.calm.line);
+            self.world.set_access(id, seat.calm.access);
             self.world.rouse(id, &mut self.eye);
         }
         self.comebacks.clear();
@@ -53,6 +59,7 @@ impl<L: Lens> Run<'_, L> {
                 return false;
             }
             self.comebacks.clear();
+            self.come_forward();
             let Some(what) = pending(self) else { return true };
             let now = self.world.now();
             if now.since(quiet) > PROMISED {
@@ -62,6 +69,23 @@ impl<L: Lens> Run<'_, L> {
             }
             self.advance(now + GLANCE);
         }
+    }
+
+    /// Whoever looks at another tab comes back, as soon as it can say so.
+    fn come_forward(&mut self) {
+        for seat in core::mem::take(&mut self.hidden) {
+            let is_there = self.present().any(|(present, _)| present == seat);
+            if is_there && self.world.command(seat, Command::Hidden(false), &mut self.eye).is_err() {
+                self.hidden.insert(seat);
+            }
+        }
+    }
+
+    /// Whether somebody is left in this lobby who can be host.
+    fn has_player(&self, room: Room) -> bool {
+        self.present().any(|(seat, life)| {
+            self.plan.seats[usize::from(seat.0)].part == Part::Player && self.eye.book().cast.person(life).room == room
+        })
     }
 
     /// The players that are in a lobby, or ought to be.
@@ -86,6 +110,9 @@ impl<L: Lens> Run<'_, L> {
                     person.room.lobby
                 ));
             }
+            if !self.has_player(person.room) {
+                continue;
+            }
             if person.host.is_none() {
                 return Some(format!("{life:?} of lobby {} knows no host", person.room.lobby));
             }
@@ -96,19 +123,18 @@ impl<L: Lens> Run<'_, L> {
                 ));
             }
         }
-        let mut lives = self.present().map(|(_, life)| book.cast.person(life));
-        let mut epochs = std::collections::BTreeMap::new();
-        lives.find_map(|person| {
-            let epoch = *epochs.entry(person.room).or_insert(person.epoch);
-            (epoch != person.epoch)
-                .then(|| format!("lobby {} is in epochs {epoch} and {}", person.room.lobby, person.epoch))
+        let mut epochs = BTreeMap::new();
+        self.present().find_map(|(seat, life)| {
+            let room = book.cast.person(life).room;
+            let own = self.world.peer(seat).filter(|_| self.has_player(room))?.star().glance().epoch;
+            let epoch = *epochs.entry(room).or_insert(own);
+            (epoch != own).then(|| format!("lobby {} is in epochs {epoch} and {own}", room.lobby))
         })
     }
 
     fn missing(&self) -> Option<String> {
         let book = self.eye.book();
-        let missing = book.checks.missing(&book.cast);
-        (missing > 0).then(|| format!("{missing} messages have not arrived at somebody that they are meant for"))
+        book.checks.missing(&book.cast)
     }
 
     /// Everybody says something to all, so that whoever is cut off from anybody is noticed.

@@ -4,36 +4,61 @@
 
 mod application;
 mod closings;
+mod crashes;
+mod deeds;
+mod deliveries;
+mod equal;
 mod eye;
 mod faults;
+mod forger;
 mod goodbye;
+mod guests;
+mod kinds;
 mod lens;
 mod liveness;
+mod mischief;
 mod plan;
+mod sight;
+mod strikes;
 mod talk;
+mod tickets;
 mod words;
 
-pub use faults::{Fault, Harm, Kinds};
+pub use deeds::{Deed, What};
+pub use equal::{Equal, Fate};
+pub use faults::{Fault, Harm, Ways, Whom};
+pub use kinds::Kinds;
 pub use lens::{Clear, Lens};
-pub use plan::{Deed, LobbyPlan, Mood, Part, Plan, SeatPlan, What};
+pub use mischief::{Mischief, Trick};
+pub use plan::{LobbyPlan, Mood, Part, Plan, SeatPlan};
 pub use talk::{Ears, Load, Mouth, Talking, Voice};
 
-use crate::profile::Outcome;
+use crate::profile::{Mask, Outcome};
 use crate::seed::{Draw, Seed};
 use crate::trace::{StarStep, Step, Trace};
 use crate::world::{Clock, Line, SeatId, ServerSetup, World};
 use core::time::Duration;
 use eye::Eye;
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
+use strikes::Undo;
 use webstar_core::server::ServerConfig;
 use webstar_core::time::Instant;
 
 /// Runs a seed. What the machines say goes through the lens before it is judged.
 pub fn run(seed: Seed, mood: Mood, trace: &mut Trace, lens: impl Lens) -> Outcome {
-    let plan = Plan::draw(seed, mood);
-    trace.begin(&plan);
-    let mut run = Run::new(seed, &plan, trace, lens);
-    run.rage();
+    run_without(seed, mood, &Mask::default(), trace, lens)
+}
+
+/// Runs a seed of which something is left out.
+pub fn run_without(seed: Seed, mood: Mood, mask: &Mask, trace: &mut Trace, lens: impl Lens) -> Outcome {
+    run_plan(seed, &Plan::draw(seed, mood), mask, trace, lens)
+}
+
+/// Runs a plan of which something is left out. What the plan leaves open follows from the seed.
+pub fn run_plan(seed: Seed, plan: &Plan, mask: &Mask, trace: &mut Trace, lens: impl Lens) -> Outcome {
+    trace.begin(plan);
+    let mut run = Run::new(seed, plan, trace, lens);
+    run.rage(mask);
     let settled = run.eye.red().is_none() && run.calm_down();
     if settled {
         run.eye.note(run.world.now(), Step::Settled);
@@ -56,6 +81,10 @@ enum Moment {
     Deed(usize),
     /// The fault with this number happens.
     Fault(usize),
+    /// It is over.
+    Over(usize),
+    /// The hostile member does what has this number.
+    Mischief(usize),
     /// What is held is looked at.
     Weigh,
     /// The server's embedder becomes slow, or quick again.
@@ -74,6 +103,12 @@ struct Run<'a, L> {
     returns: Vec<u32>,
     /// When somebody comes again.
     comebacks: BTreeSet<(Instant, u16)>,
+    /// By the number of a fault: who suffers from it, and what is to be undone.
+    undo: BTreeMap<usize, (Vec<SeatId>, Undo)>,
+    /// Who looks at another tab.
+    hidden: BTreeSet<SeatId>,
+    /// By seat: milliseconds that its clock has gone back.
+    behind: BTreeMap<SeatId, i64>,
 }
 
 impl<'a, L: Lens> Run<'a, L> {
@@ -82,22 +117,27 @@ impl<'a, L: Lens> Run<'a, L> {
         let setup = ServerSetup { config, shards: plan.shards, asks: plan.asks };
         let mut world = World::new(seed, &setup);
         for seat in &plan.seats {
-            world.seat(Line::new(seat.conditions), Clock::with_drift(seat.drift_ppm));
+            let clock = Clock::with_drift(seat.drift_ppm).moved(seat.ahead_s * 1_000_000_000);
+            let id = world.seat(Line::new(seat.ways.line), clock);
+            world.set_access(id, seat.ways.access);
         }
         Run {
             plan,
             world,
-            eye: Eye::new(plan, trace, lens),
+            eye: Eye::new(seed, plan, trace, lens),
             words: seed.stream("words"),
             wants_in: vec![false; plan.seats.len()],
             returns: vec![0; plan.seats.len()],
             comebacks: BTreeSet::new(),
+            undo: BTreeMap::new(),
+            hidden: BTreeSet::new(),
+            behind: BTreeMap::new(),
         }
     }
 
     /// Everything on the agenda happens, until the last fault is over or something is broken.
-    fn rage(&mut self) {
-        for (at, moment) in agenda(self.plan) {
+    fn rage(&mut self, mask: &Mask) {
+        for (at, moment) in agenda(self.plan, mask) {
             self.advance(Instant::ZERO + at);
             if self.eye.red().is_some() {
                 return;
@@ -111,6 +151,8 @@ impl<'a, L: Lens> Run<'a, L> {
                     self.perform(self.plan.deeds[number]);
                 }
                 Moment::Fault(number) => self.strike(number),
+                Moment::Over(number) => self.relieve(number),
+                Moment::Mischief(number) => self.scheme(self.plan.mischief[number].trick),
                 Moment::Weigh => self.eye.weigh(&self.world),
                 Moment::SlowAsks(is_slow) => {
                     self.eye.book_mut().tally.mark("slow_asks");
@@ -138,36 +180,6 @@ impl<'a, L: Lens> Run<'a, L> {
         self.look_after_ends();
     }
 
-    fn strike(&mut self, number: usize) {
-        let Fault { seat, harm, .. } = &self.plan.faults[number];
-        let (now, seat) = (self.world.now(), SeatId(*seat));
-        self.eye.note(now, Step::Fault { number: number as u32 });
-        self.eye.book_mut().tally.mark(match harm {
-            Harm::Cut(_) => "cut",
-            Harm::Heal(_) => "healed",
-            Harm::Reset => "reset",
-            Harm::HalfOpen => "half_open",
-            Harm::Deaf => "deaf",
-            Harm::Sleeps => "paused",
-            Harm::Refused => "unreachable_server",
-            Harm::Reads | Harm::Wakes | Harm::Admitted => "recovered",
-            Harm::Conditions(_) => "conditions",
-        });
-        match *harm {
-            Harm::Cut(side) => self.world.cut(seat, side, true),
-            Harm::Heal(side) => self.world.cut(seat, side, false),
-            Harm::Reset => self.world.reset(seat),
-            Harm::HalfOpen => self.world.half_open(seat),
-            Harm::Deaf => self.world.set_reading(seat, false),
-            Harm::Reads => self.world.set_reading(seat, true),
-            Harm::Sleeps => self.world.lull(seat),
-            Harm::Wakes => self.world.rouse(seat, &mut self.eye),
-            Harm::Refused => self.world.set_refused(seat, true),
-            Harm::Admitted => self.world.set_refused(seat, false),
-            Harm::Conditions(ref conditions) => self.world.set_conditions(seat, **conditions),
-        }
-    }
-
     fn finish(self, settled: bool) -> Outcome {
         let lasted = self.world.now().since(Instant::ZERO);
         let players = self.plan.seats.len() as u32;
@@ -176,22 +188,49 @@ impl<'a, L: Lens> Run<'a, L> {
     }
 }
 
-/// Everything that is to happen, in the order of time.
-fn agenda(plan: &Plan) -> Vec<(Duration, Moment)> {
+/// At how many moments something is said.
+fn count_of_messages(plan: &Plan) -> u32 {
+    let agenda = agenda(plan, &Mask::default());
+    agenda.iter().filter(|(_, moment)| matches!(moment, Moment::Beat(_) | Moment::Load(_))).count() as u32
+}
+
+/// Everything that is to happen and is not left out, in the order of time.
+fn agenda(plan: &Plan, mask: &Mask) -> Vec<(Duration, Moment)> {
     let until = plan.quiet_at;
     let mut agenda = Vec::with_capacity(2_048);
     for (seat, mouth) in (0u16..).zip(&plan.talking.mouths) {
-        let enters = plan.seats[usize::from(seat)].enters_at;
+        let enters = if mouth.is_steady { Duration::ZERO } else { plan.seats[usize::from(seat)].enters_at };
         let beats = (1..).map(|beat| enters + mouth.period * beat).take_while(|at| *at < until);
         agenda.extend(beats.map(|at| (at, Moment::Beat(seat))));
     }
     agenda.extend((1..).map(|time| WEIGHED * time).take_while(|at| *at < until).map(|at| (at, Moment::Weigh)));
     agenda.extend((0..).zip(&plan.talking.loads).map(|(number, load)| (load.at, Moment::Load(number))));
     agenda.extend((0..).zip(&plan.deeds).map(|(number, deed)| (deed.at, Moment::Deed(number))));
-    agenda.extend((0..).zip(&plan.faults).map(|(number, fault)| (fault.at, Moment::Fault(number))));
+    agenda.extend((0..).zip(&plan.mischief).map(|(number, mischief)| (mischief.at, Moment::Mischief(number))));
+    for (number, fault) in plan.faults.iter().enumerate() {
+        agenda.push((fault.at, Moment::Fault(number)));
+        if !fault.lasts.is_zero() {
+            agenda.push((fault.at + fault.lasts, Moment::Over(number)));
+        }
+    }
     if plan.slow_asks.is_some() {
         agenda.extend([(until / 4, Moment::SlowAsks(true)), (until * 3 / 4, Moment::SlowAsks(false))]);
     }
     agenda.sort_by_key(|(at, _)| *at);
+    let mut said = 0;
+    agenda.retain(|(_, moment)| {
+        let (seat, is_left_out) = match *moment {
+            Moment::Beat(seat) => (seat, mask.messages.has(said)),
+            Moment::Load(number) => (plan.talking.loads[number].seat, mask.messages.has(said)),
+            Moment::Deed(number) => (plan.deeds[number].seat, false),
+            Moment::Fault(number) => match plan.faults[number].whom {
+                Whom::Seat(seat) => (seat, mask.faults.has(number)),
+                Whom::Host(_) | Whom::Heir(_) | Whom::Server => return !mask.faults.has(number),
+            },
+            Moment::Over(_) | Moment::Mischief(_) | Moment::Weigh | Moment::SlowAsks(_) => return true,
+        };
+        said += usize::from(matches!(moment, Moment::Beat(_) | Moment::Load(_)));
+        !is_left_out && !mask.seats.has(seat.into())
+    });
     agenda
 }

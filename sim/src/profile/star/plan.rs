@@ -1,15 +1,18 @@
 //! What is drawn for one run of a whole world: the server, the lobbies, who comes when and on what way, what goes wrong,
 //! and what is said. Each of these has its own stream of randomness, so that one can change and the others stay.
 
-use super::faults::{self, Fault};
-use super::talk::{self, Talking};
+use super::deeds::{self, Deed};
+use super::faults::{Fault, Ways};
+use super::mischief::{self, Mischief};
+use super::talk::{Talking, Voice};
+use super::{crashes, kinds};
 use crate::net::LinkConfig as Conditions;
 use crate::seed::{Draw, Seed};
 use crate::world::AskPlan;
 use core::time::Duration;
 use serde::Serialize;
 
-/// Which of the three worlds.
+/// Which of the worlds.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Mood {
@@ -19,6 +22,19 @@ pub enum Mood {
     Lossy,
     /// Every fault that there is, each on or off.
     Swarm,
+    /// Hosts die while everybody talks.
+    Crashy,
+    /// A swarm with one member that means harm.
+    Hostile,
+    /// No faults and no pause.
+    Speed,
+}
+
+impl Mood {
+    /// No connection breaks by anybody's doing but the machines'.
+    pub(super) fn is_gentle(self) -> bool {
+        matches!(self, Mood::Calm | Mood::Lossy | Mood::Speed)
+    }
 }
 
 /// Everything drawn for a run.
@@ -39,15 +55,23 @@ pub struct Plan {
     /// Everybody.
     pub seats: Vec<SeatPlan>,
     /// Which kinds of fault this run has.
-    pub kinds: faults::Kinds,
+    pub kinds: kinds::Kinds,
     /// What goes wrong, in the order of time.
     pub faults: Vec<Fault>,
     /// What is said.
     pub talking: Talking,
     /// What is done besides, in the order of time.
     pub deeds: Vec<Deed>,
+    /// Who means harm.
+    pub hostile: Option<u16>,
+    /// It has no machine: whatever it says is false.
+    pub is_forger: bool,
+    /// What that one does, in the order of time.
+    pub mischief: Vec<Mischief>,
     /// When the last fault is over.
     pub quiet_at: Duration,
+    /// Whoever is silent for so long is suspect, if not as by default.
+    pub heartbeat_timeout: Option<Duration>,
 }
 
 /// A lobby.
@@ -61,6 +85,14 @@ pub struct LobbyPlan {
     pub join_in_progress: bool,
     /// It is listed.
     pub is_public: bool,
+    /// It goes on without its host.
+    pub survives: bool,
+    /// Its players deliver ordered messages, and reliable ones, when no crash can take them back.
+    pub is_safe: [bool; 2],
+    /// Its games give snapshots, of so many bytes.
+    pub snapshots: Option<u32>,
+    /// The survivor of two goes on alone.
+    pub allow_fork: bool,
 }
 
 /// Somebody.
@@ -72,12 +104,18 @@ pub struct SeatPlan {
     pub part: Part,
     /// When it comes.
     pub enters_at: Duration,
-    /// What its way is when nothing is wrong.
-    pub calm: Conditions,
-    /// How its way begins, by sending side.
-    pub conditions: [Conditions; 2],
+    /// What its ways are when nothing is wrong.
+    pub calm: Ways,
+    /// How its ways begin.
+    pub ways: Ways,
+    /// It has direct ways.
+    pub is_direct: bool,
     /// How much its clock is too fast, in parts in a million.
     pub drift_ppm: i64,
+    /// And how many seconds ahead.
+    pub ahead_s: i64,
+    /// As backup it stores nothing, and does not say so.
+    pub withholds: bool,
     /// It speaks the version before the present one only.
     pub is_old: bool,
 }
@@ -94,42 +132,28 @@ pub enum Part {
     Guest,
 }
 
-/// Something that is done in a lobby.
-#[derive(Clone, Copy, Debug, Serialize)]
-pub struct Deed {
-    /// When.
-    pub at: Duration,
-    /// By whom, or in whose lobby by its host.
-    pub seat: u16,
-    /// What.
-    pub what: What,
-}
-
-/// What is done.
-#[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize)]
-#[serde(rename_all = "snake_case")]
-pub enum What {
-    /// Ready, or not.
-    Ready(bool),
-    /// The host starts the game.
-    Start,
-    /// The host locks or unlocks.
-    Lock(bool),
-    /// Leaves.
-    Leave,
-    /// Comes, for the first time or again.
-    Enter,
-    /// The host puts this one out.
-    Kick,
-    /// The host hands over.
-    HandOver,
-    /// The tab goes to the background, or comes back.
-    Hidden(bool),
+impl Part {
+    /// What it is called.
+    pub fn name(self) -> &'static str {
+        match self {
+            Part::Player => "player",
+            Part::Spectator => "spectator",
+            Part::Guest => "guest",
+        }
+    }
 }
 
 impl Plan {
     /// What this seed means in this world.
     pub fn draw(seed: Seed, mood: Mood) -> Plan {
+        match mood {
+            Mood::Calm | Mood::Lossy | Mood::Swarm | Mood::Hostile => Plan::draw_any(seed, mood),
+            Mood::Crashy => Plan::draw_crashy(seed),
+            Mood::Speed => Plan::draw_speed(seed),
+        }
+    }
+
+    fn draw_any(seed: Seed, mood: Mood) -> Plan {
         let mut network = seed.stream("network");
         let shards = if network.chance(0.3) { 2 } else { 1 };
         let asks_admission = network.chance(0.3);
@@ -139,11 +163,11 @@ impl Plan {
         let until = match mood {
             Mood::Calm => network.duration(ms(5_000), ms(8_000)),
             Mood::Lossy => network.duration(ms(6_000), ms(10_000)),
-            Mood::Swarm => ms(30_000),
+            _ => ms(30_000),
         };
-        let lobbies: Vec<LobbyPlan> = (0..count_of_lobbies(&mut network)).map(|_| lobby(&mut network)).collect();
+        let lobbies: Vec<LobbyPlan> = (0..count_of_lobbies(&mut network)).map(|_| lobby(&mut network, mood)).collect();
         let mut harm = seed.stream("faults");
-        let kinds = faults::Kinds::draw(&mut harm, mood);
+        let kinds = kinds::Kinds::draw(&mut harm, mood);
         let is_large = network.chance(0.05) && mood == Mood::Swarm;
         let count = if is_large { network.between(17, 64) } else { octaves(&mut network, 2, 16) };
         let mut seats: Vec<SeatPlan> =
@@ -160,8 +184,13 @@ impl Plan {
         }
         let faults = kinds.events(&mut harm, &seats, until);
         let slow_asks = kinds.slow_asks(&mut harm);
-        let talking = talk::Talking::draw(&mut seed.stream("workload"), &seats, until);
-        let deeds = deeds(&mut seed.stream("deeds"), &seats, mood, until);
+        let talking = Talking::draw(&mut seed.stream("workload"), &seats, until);
+        let deeds = deeds::draw(&mut seed.stream("deeds"), &seats, mood, until);
+        let is_forger = network.chance(0.5);
+        let (hostile, mischief) = match mood {
+            Mood::Hostile => mischief::draw(&mut seed.stream("mischief"), &seats, until),
+            _ => (None, Vec::new()),
+        };
         Plan {
             mood,
             shards,
@@ -174,8 +203,78 @@ impl Plan {
             faults,
             talking,
             deeds,
+            hostile,
+            is_forger: hostile.is_some() && is_forger,
+            mischief,
             quiet_at: until,
+            heartbeat_timeout: None,
         }
+    }
+
+    fn draw_crashy(seed: Seed) -> Plan {
+        let mut network = seed.stream("network");
+        let count = network.between(3, 8);
+        let ms = Duration::from_millis;
+        let jitter = network.duration(Duration::ZERO, ms(25));
+        let loss = if network.chance(0.3) { 0.0 } else { network.between_f64(0.0, 0.05) };
+        let mut seats: Vec<SeatPlan> = (0..count)
+            .map(|number| {
+                let one_way = network.duration(ms(5), ms(60));
+                let way = Conditions { jitter, keep_order: true, loss, ..Conditions::with_delay(one_way) };
+                let half = Conditions { delay: one_way / 2, keep_order: false, ..way };
+                let ways = Ways { line: [way; 2], access: [half; 2] };
+                SeatPlan { enters_at: ms(50) * number as u32, ..SeatPlan::plain(ways) }
+            })
+            .collect();
+        let (faults, deeds, until) = crashes::draw(&mut seed.stream("faults"), &mut seats);
+        let safe = network.chance(0.2);
+        let lobby = LobbyPlan { is_safe: [true, safe], ..LobbyPlan::plain() };
+        Plan::plain(Mood::Crashy, lobby, seats, until).with(faults, deeds, &Voice::steady(64))
+    }
+
+    fn draw_speed(seed: Seed) -> Plan {
+        let mut network = seed.stream("network");
+        let seats = (0..6)
+            .map(|number| {
+                let one_way = network.duration(Duration::from_millis(5), Duration::from_millis(60));
+                let (way, half) = (Conditions::with_delay(one_way), Conditions::with_delay(one_way / 2));
+                let ways = Ways { line: [way; 2], access: [half; 2] };
+                SeatPlan { enters_at: Duration::from_millis(50) * number, ..SeatPlan::plain(ways) }
+            })
+            .collect();
+        let plan = Plan::plain(Mood::Speed, LobbyPlan::plain(), seats, Duration::from_secs(20));
+        plan.with(Vec::new(), Vec::new(), &Voice::steady(64))
+    }
+
+    /// One lobby on one shard, nothing said and nothing wrong.
+    pub(super) fn plain(mood: Mood, lobby: LobbyPlan, seats: Vec<SeatPlan>, quiet_at: Duration) -> Plan {
+        Plan {
+            mood,
+            shards: 1,
+            asks_admission: false,
+            asks: AskPlan::default(),
+            slow_asks: None,
+            lobbies: vec![lobby],
+            deeds: deeds::entries(&seats),
+            seats,
+            kinds: kinds::Kinds::default(),
+            faults: Vec::new(),
+            talking: Talking::default(),
+            hostile: None,
+            is_forger: false,
+            mischief: Vec::new(),
+            quiet_at,
+            heartbeat_timeout: None,
+        }
+    }
+
+    /// With these faults and deeds, and everybody speaking with these voices at 20 Hz.
+    fn with(mut self, faults: Vec<Fault>, deeds: Vec<Deed>, voices: &[Voice]) -> Plan {
+        self.faults = faults;
+        self.deeds.extend(deeds);
+        self.deeds.sort_by_key(|deed| deed.at);
+        self.talking = Talking::steady(self.seats.len(), Duration::from_millis(50), voices);
+        self
     }
 }
 
@@ -183,12 +282,49 @@ fn count_of_lobbies(draw: &mut Draw) -> u64 {
     if draw.chance(0.6) { 1 } else { draw.between(2, 3) }
 }
 
-fn lobby(draw: &mut Draw) -> LobbyPlan {
+fn lobby(draw: &mut Draw, mood: Mood) -> LobbyPlan {
+    let is_swarm = !matches!(mood, Mood::Calm | Mood::Lossy);
     LobbyPlan {
         has_password: draw.chance(0.2),
-        max_players: 0,
         join_in_progress: draw.chance(0.8),
         is_public: draw.chance(0.5),
+        survives: !draw.chance(0.05) || !is_swarm,
+        is_safe: [!draw.chance(0.25), draw.chance(0.25)],
+        snapshots: Some(octaves(draw, 16, 128 * 1024) as u32).filter(|_| draw.chance(0.4)),
+        allow_fork: draw.chance(0.1) && is_swarm,
+        ..LobbyPlan::plain()
+    }
+}
+
+impl LobbyPlan {
+    pub(super) fn plain() -> LobbyPlan {
+        LobbyPlan {
+            has_password: false,
+            max_players: 16,
+            join_in_progress: true,
+            is_public: false,
+            survives: true,
+            is_safe: [true, false],
+            snapshots: None,
+            allow_fork: false,
+        }
+    }
+}
+
+impl SeatPlan {
+    pub(super) fn plain(ways: Ways) -> SeatPlan {
+        SeatPlan {
+            lobby: 0,
+            part: Part::Player,
+            enters_at: Duration::ZERO,
+            calm: ways,
+            ways,
+            is_direct: true,
+            drift_ppm: 0,
+            ahead_s: 0,
+            withholds: false,
+            is_old: false,
+        }
     }
 }
 
@@ -202,68 +338,13 @@ fn seat(draw: &mut Draw, number: u64, lobbies: u64, until: Duration) -> SeatPlan
     let is_late = draw.chance(0.15);
     let early = draw.duration(Duration::ZERO, Duration::from_millis(800));
     let late = draw.duration(Duration::from_secs(1), until * 3 / 4);
-    let calm = Conditions::with_delay(delay);
+    let calm = Ways { line: [Conditions::with_delay(delay); 2], access: [Conditions::with_delay(delay / 2); 2] };
     SeatPlan {
         lobby: (number % lobbies) as u8,
         part,
         enters_at: if is_late { late } else { early },
-        calm,
-        conditions: [calm; 2],
-        drift_ppm: 0,
-        is_old: false,
+        ..SeatPlan::plain(calm)
     }
-}
-
-/// What players do besides talking.
-fn deeds(draw: &mut Draw, seats: &[SeatPlan], mood: Mood, until: Duration) -> Vec<Deed> {
-    let mut deeds: Vec<Deed> = Vec::new();
-    for (seat, plan) in (0u16..).zip(seats) {
-        deeds.push(Deed { at: plan.enters_at, seat, what: What::Enter });
-        let moment =
-            |draw: &mut Draw| draw.duration(Duration::from_secs(1), until.saturating_sub(Duration::from_secs(1)));
-        if plan.part == Part::Player && draw.chance(0.5) {
-            deeds.push(Deed { at: moment(draw), seat, what: What::Ready(draw.chance(0.8)) });
-        }
-        if draw.chance(0.15) {
-            let at = moment(draw);
-            deeds.push(Deed { at, seat, what: What::Leave });
-            if draw.chance(0.6) {
-                let at = at + draw.duration(Duration::from_millis(200), Duration::from_secs(2));
-                deeds.push(Deed { at: at.min(until), seat, what: What::Enter });
-            }
-        }
-        if plan.part == Part::Player && draw.chance(0.05) {
-            let at = moment(draw);
-            deeds.push(Deed { at, seat, what: What::Hidden(true) });
-            deeds.push(Deed { at: (at + Duration::from_secs(2)).min(until), seat, what: What::Hidden(false) });
-        }
-    }
-    let lobbies = seats.iter().map(|seat| seat.lobby).max().map_or(0, |most| u16::from(most) + 1);
-    for first in 0..lobbies {
-        let moment =
-            |draw: &mut Draw| draw.duration(Duration::from_secs(1), until.saturating_sub(Duration::from_secs(1)));
-        let any = |draw: &mut Draw| {
-            let members: Vec<u16> =
-                (0..).zip(seats).filter(|(_, s)| u16::from(s.lobby) == first).map(|(n, _)| n).collect();
-            draw.pick(&members).copied().unwrap_or(first)
-        };
-        if draw.chance(0.3) {
-            deeds.push(Deed { at: moment(draw), seat: first, what: What::Start });
-        }
-        if draw.chance(0.15) {
-            let at = moment(draw);
-            deeds.push(Deed { at, seat: first, what: What::Lock(true) });
-            deeds.push(Deed { at: (at + Duration::from_secs(1)).min(until), seat: first, what: What::Lock(false) });
-        }
-        if draw.chance(0.1) {
-            deeds.push(Deed { at: moment(draw), seat: any(draw), what: What::Kick });
-        }
-        if draw.chance(if mood == Mood::Swarm { 0.3 } else { 0.15 }) {
-            deeds.push(Deed { at: moment(draw), seat: first, what: What::HandOver });
-        }
-    }
-    deeds.sort_by_key(|deed| deed.at);
-    deeds
 }
 
 /// A number from `low` to `high` of which each power of two is as likely as the next: small and large ones alike.

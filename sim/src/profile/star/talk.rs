@@ -11,7 +11,7 @@ use std::sync::LazyLock;
 use webstar_core::peer::Channel;
 
 /// What is said, in parameters.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, Default, Serialize)]
 pub struct Talking {
     /// By seat.
     pub mouths: Vec<Mouth>,
@@ -24,6 +24,8 @@ pub struct Talking {
 pub struct Mouth {
     /// Its rhythm.
     pub period: Duration,
+    /// It beats with all others, and says its longest.
+    pub is_steady: bool,
     /// What it says at each beat.
     pub voices: Vec<Voice>,
 }
@@ -83,6 +85,12 @@ const DELIVERIES: f64 = 4_000.0;
 const KINDS: [&str; 5] = ["move", "chat", "state", "shot", "emote"];
 
 impl Talking {
+    /// Everybody speaks with these voices at each beat, all at the same moments.
+    pub(super) fn steady(seats: usize, period: Duration, voices: &[Voice]) -> Talking {
+        let mouth = Mouth { period, is_steady: true, voices: voices.to_vec() };
+        Talking { mouths: vec![mouth; seats], loads: Vec::new() }
+    }
+
     pub(super) fn draw(draw: &mut Draw, seats: &[SeatPlan], until: Duration) -> Talking {
         let mouths = seats.iter().map(|seat| mouth(draw, seat, seats, until)).collect();
         let mut loads = Vec::new();
@@ -93,13 +101,20 @@ impl Talking {
     }
 }
 
+impl Voice {
+    /// An ordered message to all at every beat.
+    pub(super) fn steady(length: u64) -> [Voice; 1] {
+        [Voice { channel: Channel::Ordered, to: Ears::All, kind: "move", share: 1.0, longest: length }]
+    }
+}
+
 fn mouth(draw: &mut Draw, seat: &SeatPlan, seats: &[SeatPlan], until: Duration) -> Mouth {
     let members = seats.iter().filter(|other| other.lobby == seat.lobby).count() as f64;
     let most = DELIVERIES / (seats.len() as f64 * members * until.as_secs_f64());
     let hertz = draw.between_f64(1.0, 30.0).min(most).max(0.1);
     let hertz = if seat.part == Part::Guest { hertz.min(2.0) } else { hertz };
     let voices = (0..draw.between(1, 4)).map(|_| voice(draw)).collect();
-    Mouth { period: Duration::from_micros((1e6 / hertz) as u64), voices }
+    Mouth { period: Duration::from_micros((1e6 / hertz) as u64), is_steady: false, voices }
 }
 
 fn voice(draw: &mut Draw) -> Voice {

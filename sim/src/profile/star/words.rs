@@ -1,8 +1,8 @@
 //! The plan of a whole world in words.
 
-use super::{Fault, Harm, Plan};
+use super::{Fault, Harm, Part, Plan, SeatPlan, Ways, Whom};
 use crate::net::{LinkConfig as Conditions, Side};
-use crate::profile::telling::{Misfortune, Telling};
+use crate::profile::telling::{LaneTelling, Misfortune, Nature, Telling};
 use core::fmt::Write;
 use core::time::Duration;
 
@@ -19,8 +19,16 @@ impl Plan {
         )];
         for (number, lobby) in self.lobbies.iter().enumerate() {
             settings.push(format!(
-                "lobby {number}: at most {}, password {}, join in progress {}, public {}",
-                lobby.max_players, lobby.has_password, lobby.join_in_progress, lobby.is_public
+                "lobby {number}: at most {}, password {}, join in progress {}, public {}, survives its host {}, safe \
+                 (ordered, reliable) {:?}, snapshots {:?}, forks {}",
+                lobby.max_players,
+                lobby.has_password,
+                lobby.join_in_progress,
+                lobby.is_public,
+                lobby.survives,
+                lobby.is_safe,
+                lobby.snapshots,
+                lobby.allow_fork
             ));
         }
         settings.push(format!("{:?}", self.kinds));
@@ -48,45 +56,79 @@ impl Plan {
                 .map(|(seat, mouth)| {
                     let voices: Vec<String> =
                         mouth.voices.iter().map(|voice| format!("{:?} to {:?}", voice.channel, voice.to)).collect();
-                    format!(
-                        "{:?} of lobby {} from {}: {}; clock {:+} ppm{}; {:.1} Hz: {}",
-                        seat.part,
-                        seat.lobby,
-                        seconds(seat.enters_at),
-                        both_ways(&seat.conditions),
-                        seat.drift_ppm,
-                        if seat.is_old { "; the old version" } else { "" },
-                        1.0 / mouth.period.as_secs_f64(),
-                        voices.join(", ")
-                    )
+                    let hertz = 1.0 / mouth.period.as_secs_f64();
+                    format!("{}; {hertz:.1} Hz: {}", someone(seat), voices.join(", "))
                 })
                 .collect(),
+            lanes: self.seats.iter().map(|seat| LaneTelling { lobby: seat.lobby, part: seat.part.name() }).collect(),
             settings,
-            faults: (0..).zip(&self.faults).map(|(number, fault)| self.misfortune(number, fault)).collect(),
+            faults: self.faults.iter().map(|fault| self.misfortune(fault)).collect(),
+            messages: super::count_of_messages(self),
             quiet_at: self.quiet_at,
         }
     }
 
-    fn misfortune(&self, number: usize, fault: &Fault) -> Misfortune {
-        let (what, end) = match &fault.harm {
-            Harm::Cut(side) => (format!("the way from {} is cut", end_of(*side)), Some(Harm::Heal(*side))),
-            Harm::Heal(side) => (format!("the way from {} heals", end_of(*side)), None),
-            Harm::Reset => ("its connections break".into(), None),
-            Harm::HalfOpen => ("its connections die without a word".into(), None),
-            Harm::Deaf => ("it stops reading".into(), Some(Harm::Reads)),
-            Harm::Reads => ("it reads again".into(), None),
-            Harm::Sleeps => ("its machine is not called".into(), Some(Harm::Wakes)),
-            Harm::Wakes => ("its machine is called again".into(), None),
-            Harm::Refused => ("the server refuses it".into(), Some(Harm::Admitted)),
-            Harm::Admitted => ("the server lets it in again".into(), None),
-            Harm::Conditions(conditions) => (both_ways(conditions), None),
+    fn misfortune(&self, fault: &Fault) -> Misfortune {
+        let first_of = |lobby: u8| self.seats.iter().position(|seat| seat.lobby == lobby).unwrap_or(0) as u16;
+        let (wire, whom) = match fault.whom {
+            Whom::Seat(seat) => (seat, String::new()),
+            Whom::Host(lobby) => (first_of(lobby), format!("whoever is host of lobby {lobby}: ")),
+            Whom::Heir(lobby) => (first_of(lobby), format!("whoever follows the host of lobby {lobby}: ")),
+            Whom::Server => (Telling::SERVER, String::new()),
         };
-        let until = end.and_then(|end| {
-            let mut later = self.faults[number..].iter();
-            later.find(|later| later.seat == fault.seat && later.harm == end).map(|over| over.at)
-        });
-        Misfortune { at: fault.at, until, wire: fault.seat.to_le_bytes()[0], what }
+        let until = (!fault.lasts.is_zero()).then(|| fault.at + fault.lasts);
+        let nature = if matches!(fault.harm, Harm::Conditions(_)) { Nature::Weather } else { Nature::Harm };
+        let what = format!("{whom}{}", harm(&fault.harm));
+        Misfortune { at: fault.at, until, wire, what, nature, is_left_out: false }
     }
+}
+
+fn someone(seat: &SeatPlan) -> String {
+    let mut words = format!(
+        "{:?} of lobby {} from {}: {}; clock {:+} ppm, {} s ahead",
+        seat.part,
+        seat.lobby,
+        seconds(seat.enters_at),
+        ways(&seat.ways),
+        seat.drift_ppm,
+        seat.ahead_s
+    );
+    let traits = [
+        (!seat.is_direct && seat.part != Part::Guest, "; no direct ways"),
+        (seat.is_old, "; the old version"),
+        (seat.withholds, "; stores nothing"),
+    ];
+    traits.into_iter().filter(|(is_so, _)| *is_so).for_each(|(_, word)| words.push_str(word));
+    words
+}
+
+fn harm(harm: &Harm) -> String {
+    match harm {
+        Harm::Cut => "the way to the server is cut".into(),
+        Harm::OneWay(side) => format!("the way from {} is cut", end_of(*side)),
+        Harm::Reset => "its connections break".into(),
+        Harm::HalfOpen => "its connections die without a word".into(),
+        Harm::Deaf => "it stops reading".into(),
+        Harm::Sleeps => "its machine is not called".into(),
+        Harm::Refused => "the server refuses it".into(),
+        Harm::Conditions(now) => ways(now),
+        Harm::Mute => "nobody hears it directly".into(),
+        Harm::Unheard => "it hears nobody directly".into(),
+        Harm::Island(group, is_without_server) => {
+            let server = if *is_without_server { ", without the server" } else { "" };
+            format!("seats {group:?} are cut off from all others{server}")
+        }
+        Harm::Crash { is_closed, again } => {
+            let how = if *is_closed { "its process dies" } else { "it vanishes" };
+            let again = again.map_or(String::new(), |after| format!(", back after {}", seconds(after)));
+            format!("{how}{again}")
+        }
+        Harm::Jump(ms) => format!("its clock jumps by {ms} ms"),
+    }
+}
+
+fn ways(ways: &Ways) -> String {
+    format!("to the server {}; half of the way to others {}", both_ways(&ways.line), both_ways(&ways.access))
 }
 
 fn end_of(side: Side) -> &'static str {
@@ -112,6 +154,11 @@ fn conditions(of: &Conditions) -> String {
     }
     if let Some(bursts) = of.bursts {
         let _ = write!(words, ", bursts of {} ms, {:.1} % of the time", bursts.mean.as_millis(), bursts.share * 100.0);
+    }
+    for (share, what) in [(of.reorder, "held back"), (of.duplicate, "doubled"), (of.corrupt, "damaged")] {
+        if share > 0.0 {
+            let _ = write!(words, ", {:.1} % {what}", share * 100.0);
+        }
     }
     if let Some(bandwidth) = of.bandwidth {
         let _ = write!(words, ", {} kbit/s", bandwidth.bits_per_s / 1_000);

@@ -1,0 +1,493 @@
+//! The star at this player: what the star says goes into the links, and what the links bring goes to the star. Which links
+//! there are follows from whom the star wants to speak with, and from who speaks to us. What is kept goes through the
+//! star's log; what is only of the moment goes from here ([`super::casting`]).
+//!
+//! A link lives as long as both players keep their memory: its session is named by what the roster says of both, so the
+//! two sides may make it at different times, and views come and go above it.
+
+use super::event::{Channel, PeerEvent};
+use super::kinds::Numbering;
+use super::lobby::Roster;
+use super::outbox::{Act, Outbox};
+use super::rhythm::StarRhythm;
+use super::spoke::{RELAY, Spoke};
+use super::{PeerTimer, link};
+use crate::config::PlayerConfig;
+use crate::id::{PathId, PlayerId, SessionId};
+use crate::path::{Attempt, Fact, PathKind, WatchConfig};
+use crate::session::SessionIds;
+use crate::star::{self, Bond, Glance, Me, Member, Position, Role, ServerSays, Star, To};
+use crate::time::{Duration, Instant, earlier};
+use crate::wire::frame::Priority;
+use crate::wire::relay;
+use crate::wire::signal::{self, Epoch, SessionKey, Version};
+use crate::wire::view::PublicKey;
+use bytes::Bytes;
+use link::{LinkConfig, LinkEvent, PathSetup};
+use rand::RngExt;
+use rand::rngs::ChaCha8Rng;
+use std::collections::BTreeMap;
+
+/// Allowed on every expectation on the relay: a byte stream that repeats a lost segment is late, not broken.
+const RELAY_GRACE: Duration = Duration::from_millis(250);
+/// How often a backup and a member speak that only keep in touch.
+const STANDBY: Duration = Duration::from_millis(500);
+/// How often two players speak that have nothing to do with each other now.
+const ASLEEP: Duration = Duration::from_secs(15);
+
+/// Bytes that come and go in a stream all the time.
+const SMALL: usize = 4 * 1024;
+
+/// With whom a link can be.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+struct Contact {
+    key: SessionKey,
+    version: Version,
+    is_connected: bool,
+}
+
+#[derive(Debug)]
+pub(super) struct Hub {
+    pub(super) config: PlayerConfig,
+    random: ChaCha8Rng,
+    pub(super) me: PlayerId,
+    /// The version this player speaks.
+    version: Version,
+    pub(super) star: Star,
+    pub(super) said: star::Out,
+    /// Everybody in the roster but guests and us.
+    contacts: BTreeMap<PlayerId, Contact>,
+    /// Our half of the names of our sessions.
+    ours: SessionKey,
+    pub(super) spokes: BTreeMap<PlayerId, Spoke>,
+    paths: Vec<PathSetup>,
+    /// What the bonds were last judged by; nothing if the roster has changed since.
+    standing: Option<(Role, Epoch, Epoch)>,
+    /// Relayed frames can leave.
+    is_carried: bool,
+    /// What waits in it, as the links were told.
+    buffered: usize,
+    /// When anything was last heard on the stream that carries.
+    carrier_heard_at: Instant,
+    /// The stream that carries is to be asked whether it is there.
+    wants_answer: bool,
+    pub(super) numbering: Numbering,
+    /// Messages sent so far, by channel.
+    pub(super) sent: [u64; Channel::ALL.len()],
+    /// Kept messages of ours that are safe, by channel.
+    pub(super) acked: [u64; Channel::ALL.len()],
+    /// Channels that refused a message.
+    pub(super) full: [bool; Channel::ALL.len()],
+    /// Channels that refused a message for a guest.
+    pub(super) full_for_guests: [bool; Channel::ALL.len()],
+    rhythm: StarRhythm,
+    /// The newest view that the application knows of, and its host.
+    pub(super) told: Option<(Epoch, PlayerId)>,
+}
+
+impl Hub {
+    /// Nobody's star yet.
+    pub(super) fn new(config: PlayerConfig, mut random: ChaCha8Rng, now: Instant) -> Self {
+        let direct = config.direct_paths.iter().zip(1..);
+        let direct = direct.map(|(kind, id)| PathSetup { id: PathId(id), kind: *kind, relayed_only: false });
+        Hub {
+            rhythm: StarRhythm::new(config.heartbeat_interval, now),
+            star: Star::new(config.star(), random.random(), now),
+            said: star::Out::default(),
+            standing: None,
+            paths: core::iter::once(RELAY).chain(direct).collect(),
+            config,
+            random,
+            me: PlayerId(0),
+            version: Version::CURRENT,
+            contacts: BTreeMap::new(),
+            ours: SessionKey(0),
+            spokes: BTreeMap::new(),
+            is_carried: false,
+            buffered: 0,
+            carrier_heard_at: now,
+            wants_answer: false,
+            numbering: Numbering::default(),
+            sent: [0; Channel::ALL.len()],
+            acked: [0; Channel::ALL.len()],
+            full: [false; Channel::ALL.len()],
+            full_for_guests: [false; Channel::ALL.len()],
+            told: None,
+        }
+    }
+
+    /// In the lobby for the first time.
+    pub(super) fn enter(&mut self, now: Instant, me: Me, version: Version) {
+        (self.me, self.version) = (me.player, version);
+        self.star.enter(now, me, &mut self.said);
+        self.rhythm.on_talk(now);
+    }
+
+    /// The server says something about the star.
+    pub(super) fn on_server(&mut self, now: Instant, says: ServerSays) {
+        self.star.on_server(now, says, &mut self.said);
+    }
+
+    /// The server can be spoken to, or no more.
+    pub(super) fn on_server_reachable(&mut self, now: Instant, is_reachable: bool) {
+        self.star.on_server_reachable(now, is_reachable, &mut self.said);
+    }
+
+    /// The game's state after everything that was delivered up to `position`.
+    pub(super) fn on_snapshot(&mut self, now: Instant, position: Position, state: Bytes) {
+        self.star.on_snapshot(now, position, state, &mut self.said);
+    }
+
+    /// Another shall be host. False: we are not host, or nobody can be.
+    pub(super) fn hand_over(&mut self, now: Instant, to: Option<PlayerId>) -> bool {
+        self.star.hand_over(now, to, &mut self.said)
+    }
+
+    /// The host and its epoch, as far as known.
+    pub(super) fn host(&self) -> Option<(PlayerId, Epoch)> {
+        self.star.view().map(|view| (view.host, view.epoch))
+    }
+
+    /// The roster has changed: links end with the memory of a player, and open and close with its connection.
+    pub(super) fn on_roster(&mut self, now: Instant, roster: &Roster, out: &mut Outbox) {
+        let Some(mine) = roster.get(self.me) else { return };
+        self.ours = mine.session;
+        self.standing = None;
+        let others = roster.iter().filter(|entry| entry.role != signal::Role::Guest && entry.player_id != self.me);
+        let contact = |key, version, is_connected| Contact { key, version, is_connected };
+        self.contacts =
+            others.map(|entry| (entry.player_id, contact(entry.session, entry.version, entry.connected))).collect();
+        let is_gone = |player: &PlayerId, spoke: &Spoke| self.ids(*player).is_none_or(|ids| ids != spoke.ids);
+        let gone: Vec<_> =
+            self.spokes.iter().filter(|(player, spoke)| is_gone(player, spoke)).map(|(player, _)| *player).collect();
+        gone.into_iter().for_each(|player| self.close_spoke(now, player, out));
+        let members = roster.iter().filter(|entry| entry.role != signal::Role::Guest).map(|entry| Member {
+            player: entry.player_id,
+            incarnation: entry.incarnation,
+            key: entry.key.unwrap_or(PublicKey([0; 32])),
+            is_eligible: entry.role == signal::Role::Player && !entry.hidden && entry.key.is_some(),
+            is_connected: entry.connected,
+        });
+        self.star.on_members(now, &members.collect::<Vec<_>>(), &mut self.said);
+        self.relay_all(now, out);
+    }
+
+    fn ids(&self, player: PlayerId) -> Option<SessionIds> {
+        let contact = self.contacts.get(&player)?;
+        Some(SessionIds { ours: SessionId(self.ours.0), theirs: SessionId(contact.key.0) })
+    }
+
+    fn close_spoke(&mut self, now: Instant, player: PlayerId, out: &mut Outbox) {
+        if let Some(spoke) = self.spokes.remove(&player) {
+            spoke.close(now).for_each(|(path, order)| out.act(Act::Pipe(player, path, order)));
+        }
+    }
+
+    /// A link with a member, if there is none.
+    pub(super) fn ensure_spoke(&mut self, now: Instant, player: PlayerId, out: &mut Outbox) {
+        let (Some(ids), Some(contact)) = (self.ids(player), self.contacts.get(&player).copied()) else { return };
+        if self.spokes.contains_key(&player) {
+            return;
+        }
+        let config = LinkConfig {
+            session: self.config.session(),
+            relay_watch: WatchConfig { grace: RELAY_GRACE, ..WatchConfig::relay() },
+            version: contact.version.min(self.version),
+            ..LinkConfig::default()
+        };
+        let mut spoke = Spoke::new(config, ids, player, &self.paths, self.random.random(), now);
+        spoke.set_bond(None, ASLEEP);
+        spoke.is_connected = contact.is_connected;
+        self.spokes.insert(player, spoke);
+        self.settle_spoke(now, player, out);
+    }
+
+    /// Relayed frames can leave from now on, or no more.
+    pub(super) fn set_carried(&mut self, now: Instant, carried: bool, out: &mut Outbox) {
+        self.is_carried = carried;
+        self.buffered = 0;
+        self.relay_all(now, out);
+    }
+
+    fn relay_all(&mut self, now: Instant, out: &mut Outbox) {
+        for player in self.players() {
+            if let (Some(spoke), Some(contact)) = (self.spokes.get_mut(&player), self.contacts.get(&player)) {
+                spoke.is_connected = contact.is_connected;
+                spoke.set_relayed(now, self.is_carried && contact.is_connected);
+            }
+            self.settle_spoke(now, player, out);
+        }
+    }
+
+    /// A relayed frame has come.
+    pub(super) fn on_relayed(&mut self, now: Instant, frame: &[u8], out: &mut Outbox) {
+        match relay::parse(frame) {
+            Ok((player, packet)) => self.on_packet(now, player, RELAY.id, packet, out),
+            Err(_) => out.dropped.frames += 1,
+        }
+    }
+
+    /// A packet has come.
+    pub(super) fn on_packet(&mut self, now: Instant, player: PlayerId, path: PathId, packet: &[u8], out: &mut Outbox) {
+        self.ensure_spoke(now, player, out);
+        match self.spokes.get_mut(&player) {
+            Some(spoke) => spoke.on_packet(now, path, packet),
+            None => out.dropped.strangers += 1,
+        }
+        self.settle_spoke(now, player, out);
+    }
+
+    /// What became of an order for a direct path. Of a player that we do not speak with it means nothing.
+    pub(super) fn on_pipe(
+        &mut self,
+        now: Instant,
+        player: PlayerId,
+        path: PathId,
+        attempt: Attempt,
+        fact: Fact,
+        out: &mut Outbox,
+    ) -> Result<(), link::InputError> {
+        let taken = self.spokes.get_mut(&player).map_or(Ok(()), |spoke| spoke.on_pipe(now, path, attempt, fact));
+        self.settle_spoke(now, player, out);
+        taken
+    }
+
+    /// So many bytes wait in the stream below. A small change matters to nobody.
+    pub(super) fn on_buffered(&mut self, now: Instant, bytes: usize, out: &mut Outbox) {
+        let is_small = bytes.abs_diff(self.buffered) < SMALL && bytes > 0;
+        if is_small || bytes == self.buffered {
+            return;
+        }
+        self.buffered = bytes;
+        for player in self.players() {
+            if let Some(spoke) = self.spokes.get_mut(&player) {
+                spoke.on_buffered(now, bytes);
+            }
+            self.settle_spoke(now, player, out);
+        }
+    }
+
+    /// We were not there for a while: what was not heard meanwhile was not silent.
+    pub(super) fn on_slept(&mut self, now: Instant, out: &mut Outbox) {
+        for player in self.players() {
+            if let Some(spoke) = self.spokes.get_mut(&player) {
+                spoke.on_slept(now);
+            }
+            self.listen(now, player, out);
+        }
+    }
+
+    pub(super) fn on_timeout(&mut self, now: Instant, out: &mut Outbox) {
+        if self.rhythm.on_timeout(now) {
+            self.set_heartbeats();
+        }
+        let timeout = self.config.heartbeat_timeout;
+        let is_due = |spoke: &Spoke| {
+            spoke.deadline.is_some_and(|(at, _)| at <= now) || spoke.suspect_at(timeout).is_some_and(|at| at <= now)
+        };
+        let due: Vec<_> = self.spokes.iter().filter(|(_, spoke)| is_due(spoke)).map(|(player, _)| *player).collect();
+        for player in due {
+            if let Some(spoke) = self.spokes.get_mut(&player) {
+                spoke.on_timeout(now);
+            }
+            self.settle_spoke(now, player, out);
+        }
+        if self.star.deadline().is_some_and(|at| at <= now) {
+            self.star.on_timeout(now, &mut self.said);
+        }
+    }
+
+    pub(super) fn set_hidden(&mut self, hidden: bool) {
+        self.rhythm.set_hidden(hidden);
+        self.set_heartbeats();
+    }
+
+    fn set_heartbeats(&mut self) {
+        for spoke in self.spokes.values_mut() {
+            spoke.set_heartbeat(interval(&self.rhythm, spoke.bond()));
+        }
+    }
+
+    pub(super) fn on_talk(&mut self, now: Instant) {
+        if self.rhythm.on_talk(now) {
+            self.set_heartbeats();
+        }
+    }
+
+    pub(super) fn players(&self) -> Vec<PlayerId> {
+        self.spokes.keys().copied().collect()
+    }
+
+    /// Drains a link: its orders are carried out, its events have their effects, and the star hears how it is heard.
+    fn settle_spoke(&mut self, now: Instant, player: PlayerId, out: &mut Outbox) {
+        while let Some(spoke) = self.spokes.get_mut(&player) {
+            match spoke.link.poll_order() {
+                Some((path, order)) if path == RELAY.id => {
+                    let can_open = self.is_carried && spoke.is_connected;
+                    spoke.on_relay_order(now, order, can_open);
+                    continue;
+                }
+                Some((path, order)) => {
+                    out.act(Act::Pipe(player, path, order));
+                    continue;
+                }
+                None => {}
+            }
+            let Some(event) = spoke.link.poll_event() else { break };
+            self.on_link_event(now, player, event, out);
+        }
+        self.say_waiting(now, player, out);
+        self.listen(now, player, out);
+    }
+
+    fn listen(&mut self, now: Instant, player: PlayerId, out: &mut Outbox) {
+        let Some(spoke) = self.spokes.get_mut(&player) else { return };
+        let hearing = spoke.listen(now, self.config.heartbeat_timeout, self.carrier_heard_at);
+        if hearing.is_newly_suspect {
+            self.wants_answer = true;
+            out.event(PeerEvent::Suspect { player });
+        }
+        if let Some(ear) = hearing.ear {
+            self.star.on_ear(now, player, ear);
+        }
+    }
+
+    fn on_link_event(&mut self, now: Instant, player: PlayerId, event: LinkEvent, out: &mut Outbox) {
+        let Some(spoke) = self.spokes.get_mut(&player) else { return };
+        match event {
+            LinkEvent::Message(received) => self.on_received(now, player, &received, out),
+            LinkEvent::Acked(id) => {
+                if let Some((epoch, position)) = spoke.on_acked(id) {
+                    self.star.on_taken(now, player, epoch, position, &mut self.said);
+                }
+            }
+            LinkEvent::Drained(Priority::High) => {
+                if self.host().is_some_and(|(host, _)| host == player) {
+                    self.tell_drained([Channel::Unreliable, Channel::Latest].into_iter(), out);
+                }
+            }
+            LinkEvent::Drained(_) | LinkEvent::Using(_) => {}
+            LinkEvent::Path { path, change } => {
+                let kind = self.paths.iter().find(|setup| setup.id == path).map_or(PathKind::Relay, |setup| setup.kind);
+                out.event(PeerEvent::Path { player, path: kind, state: change.to });
+            }
+        }
+    }
+
+    /// The stream that carries was heard then. True: it is to be asked whether it is there.
+    pub(super) fn on_carrier_heard(&mut self, now: Instant, heard_at: Instant, out: &mut Outbox) -> bool {
+        if heard_at > self.carrier_heard_at {
+            self.carrier_heard_at = heard_at;
+            let doubted = self.spokes.iter().filter(|(_, spoke)| spoke.is_suspect()).map(|(player, _)| *player);
+            for player in doubted.collect::<Vec<_>>() {
+                self.listen(now, player, out);
+            }
+        }
+        core::mem::take(&mut self.wants_answer)
+    }
+
+    /// Everything that the star has said goes its way, and links get what they have room for.
+    pub(super) fn settle(&mut self, now: Instant, out: &mut Outbox) {
+        self.tell_events(now, out);
+        let glance = self.star.glance();
+        self.follow_bonds(now, &glance, out);
+        while let Some((to, frame)) = self.said.frames.pop_front() {
+            match to {
+                To::One(player) => {
+                    self.ensure_spoke(now, player, out);
+                    self.say(now, player, frame, None, out);
+                }
+                To::Many(players) => self.say_to_many(now, &players, &frame, out),
+            }
+        }
+        let has_entries =
+            glance.log.is_some() || matches!(glance.role, Role::Hosting | Role::Collecting | Role::Frozen);
+        self.pump(now, has_entries, out);
+        self.tell_events(now, out);
+        let dropped = core::mem::take(&mut self.said.dropped);
+        out.dropped.stale += dropped.stale;
+        out.dropped.malformed += dropped.malformed;
+        out.dropped.forged += dropped.forged;
+    }
+
+    /// There is a link with everybody whom the star wants one with, in its rhythm.
+    fn follow_bonds(&mut self, now: Instant, glance: &Glance, out: &mut Outbox) {
+        let standing = Some((glance.role, glance.epoch, glance.promised));
+        if core::mem::replace(&mut self.standing, standing) == standing {
+            return;
+        }
+        let bonds: BTreeMap<PlayerId, Bond> = self.star.bonds().into_iter().collect();
+        bonds.keys().for_each(|player| self.ensure_spoke(now, *player, out));
+        for (player, spoke) in &mut self.spokes {
+            let bond = bonds.get(player).copied();
+            if bond != spoke.bond() {
+                spoke.set_bond(bond, interval(&self.rhythm, bond));
+            }
+        }
+    }
+
+    /// Whether everything of ours is safe, and what we have to hand on has arrived at those who can be reached. Newest
+    /// state is always under way at a host: it is not waited for.
+    pub(super) fn is_flushed(&self) -> bool {
+        let is_safe = |channel: Channel| self.acked[channel as usize] == self.sent[channel as usize];
+        let queued = if self.is_hosting() { Spoke::queued_kept } else { Spoke::queued };
+        is_safe(Channel::Reliable)
+            && is_safe(Channel::Ordered)
+            && self
+                .spokes
+                .values()
+                .all(|spoke| !spoke.is_open() || spoke.bond() != Some(Bond::Close) || queued(spoke) == 0)
+    }
+
+    /// Whether the host cannot be heard: the server does not reach it, and we do not.
+    pub(super) fn is_host_missing(&self) -> bool {
+        let Some((host, _)) = self.host().filter(|(host, _)| *host != self.me) else { return false };
+        let is_connected = self.contacts.get(&host).is_some_and(|contact| contact.is_connected);
+        let is_heard = self.spokes.get(&host).is_some_and(|spoke| spoke.is_open() && !spoke.is_suspect());
+        !is_connected && !is_heard
+    }
+
+    /// Writes the next packet of any link, and tells for whom and on which path; [`Hub::packet`] has it then.
+    pub(super) fn write_packet(&mut self) -> Option<(PlayerId, PathId)> {
+        for (player, spoke) in self.spokes.iter_mut().filter(|(_, spoke)| spoke.is_dirty) {
+            if let Some(path) = spoke.link.write_packet() {
+                return Some((*player, path));
+            }
+            spoke.is_dirty = false;
+            spoke.deadline = spoke.link.deadline();
+        }
+        None
+    }
+
+    /// The packet that was written last for a player.
+    pub(super) fn packet(&self, player: PlayerId) -> &[u8] {
+        self.spokes.get(&player).map_or(&[], |spoke| spoke.link.packet())
+    }
+
+    /// It is over.
+    pub(super) fn end(&mut self, now: Instant, out: &mut Outbox) {
+        for player in self.players() {
+            self.close_spoke(now, player, out);
+        }
+        self.contacts.clear();
+    }
+
+    pub(super) fn deadline(&self) -> Option<(Instant, PeerTimer)> {
+        let timeout = self.config.heartbeat_timeout;
+        let links =
+            self.spokes.iter().filter_map(|(player, spoke)| Some((spoke.deadline?.0, PeerTimer::Link(*player))));
+        let suspicion = self.spokes.values().filter_map(|spoke| spoke.suspect_at(timeout)).min();
+        let rhythm = if self.spokes.is_empty() { None } else { self.rhythm.deadline() };
+        let star = earlier(earlier(suspicion, rhythm), self.star.deadline()).map(|at| (at, PeerTimer::Star));
+        links.chain(star).min_by_key(|(at, _)| *at)
+    }
+}
+
+/// How often we speak with somebody when there is nothing to say.
+fn interval(rhythm: &StarRhythm, bond: Option<Bond>) -> Duration {
+    match bond {
+        Some(Bond::Close) => rhythm.interval(),
+        Some(Bond::Standby) => rhythm.interval().max(STANDBY),
+        None => rhythm.interval().max(ASLEEP),
+    }
+}

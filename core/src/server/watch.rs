@@ -1,0 +1,278 @@
+//! Whether the host of a lobby is lost: what members say about hearing it, and what the server hears of it itself. Pure
+//! decisions; nobody is told here.
+//!
+//! | what is known | the host is lost |
+//! |---|---|
+//! | its connection is closed | when a member asked since does not hear it and none does: as soon as all have answered, or most voters, or they have had the time for it |
+//! | a member does not hear it, its connection is open | in the same way, if nothing comes on the connection for [`SILENT`] |
+//! | most voters, two at least, do not hear it | at once |
+//! | the other of two voters does not hear it | when it has said so for [`ALONE`] |
+
+use crate::id::PlayerId;
+use crate::time::{Duration, Instant, earlier};
+use crate::wire::signal::HostCause;
+use crate::wire::view::View;
+use std::collections::BTreeMap;
+
+/// Members that are asked answer within this, or do not count; ..
+const ANSWER_WITHIN: Duration = Duration::from_millis(300);
+/// .. or so long after the first one.
+const ANSWER_AFTER: Duration = Duration::from_millis(150);
+/// A question that nobody answers is given up after this.
+const GIVE_UP: Duration = Duration::from_secs(2);
+/// Who has said something so short ago is there.
+const AWAKE: Duration = Duration::from_millis(500);
+/// A connection on which nothing comes for so long after the question is silent.
+const SILENT: Duration = Duration::from_millis(500);
+/// What a member says about the host counts for so long.
+const FRESH: Duration = Duration::from_secs(3);
+/// Where there is only one who can tell, it must do so for so long.
+const ALONE: Duration = Duration::from_secs(3);
+/// While the host's connection is closed and members hear it they are asked again after this.
+const ASK_AGAIN: Duration = Duration::from_secs(1);
+/// A proposal that does not come into force is followed by another.
+const RETRY: Duration = Duration::from_secs(1);
+/// A lobby whose host is lost and to which nobody else can succeed gets one by force after this.
+const FORCE_AFTER: Duration = Duration::from_millis(2500);
+/// What a host lacks counts for so long.
+const PLEA_LASTS: Duration = Duration::from_secs(5);
+/// Returns put that off, but no further than this.
+const FORCE_LATEST: Duration = Duration::from_secs(10);
+/// A lobby that wants no other host waits so long for the one it had.
+pub(super) const HOST_WAIT: Duration = Duration::from_secs(3);
+
+/// The host's connection to the server.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(super) struct Wire {
+    pub(super) is_open: bool,
+    /// When something came on it last.
+    pub(super) heard: Instant,
+}
+
+/// What is known about the host of the view in force.
+#[derive(Debug, Default)]
+pub(super) struct Watch {
+    question: Option<Question>,
+    /// When members were asked last.
+    asked_at: Option<Instant>,
+    /// When members are asked again.
+    again: Option<Instant>,
+    /// Who has said that it does not hear the host, first and last.
+    unheard: BTreeMap<PlayerId, (Instant, Instant)>,
+    lost: Option<Lost>,
+    /// A voter has come back then.
+    returned: Option<Instant>,
+    /// The host lacks promises: it has said so first and last at these times.
+    plea: Option<(Instant, Instant)>,
+}
+
+/// A question to members whether they hear the host.
+#[derive(Debug)]
+struct Question {
+    asked_at: Instant,
+    first_answer: Option<Instant>,
+    answers: BTreeMap<PlayerId, Option<bool>>,
+}
+
+impl Question {
+    /// When those who have not answered do not count any more.
+    fn ends_at(&self) -> Instant {
+        let end = self.asked_at + ANSWER_WITHIN;
+        self.first_answer.map_or(end, |first| end.max(first + ANSWER_AFTER))
+    }
+
+    fn answer(&mut self, now: Instant, player: PlayerId, heard: bool) {
+        let answer = self.answers.entry(player).or_default();
+        // Who has heard it since the question has heard it.
+        *answer = Some(heard || *answer == Some(true));
+        self.first_answer.get_or_insert(now);
+    }
+}
+
+/// The host is lost.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub(super) struct Lost {
+    pub(super) since: Instant,
+    pub(super) cause: HostCause,
+    /// What was proposed last, and when something else is.
+    pub(super) proposal: Option<View>,
+    pub(super) next: Instant,
+}
+
+impl Watch {
+    /// What was said was about another host.
+    pub(super) fn reset(&mut self) {
+        *self = Watch { returned: self.returned, ..Watch::default() };
+    }
+
+    /// A member says that it does not hear the host.
+    pub(super) fn on_unheard(&mut self, now: Instant, player: PlayerId) {
+        let first = self.unheard.get(&player).filter(|(_, last)| now.since(*last) <= FRESH).map_or(now, |said| said.0);
+        self.unheard.insert(player, (first, now));
+        if let Some(question) = &mut self.question {
+            question.answer(now, player, false);
+        }
+    }
+
+    /// One that has no vote does not hear the host either.
+    pub(super) fn on_denied(&mut self, now: Instant, player: PlayerId) {
+        if let Some(question) = &mut self.question {
+            question.answer(now, player, false);
+        }
+    }
+
+    /// Whether somebody is being asked.
+    pub(super) fn is_asking(&self) -> bool {
+        self.question.is_some()
+    }
+
+    /// Whether members are to be asked because the host's connection is closed.
+    pub(super) fn wants_answers(&self, now: Instant) -> bool {
+        self.question.is_none() && self.lost.is_none() && self.again.is_none_or(|again| again <= now)
+    }
+
+    /// These are asked.
+    pub(super) fn ask(&mut self, now: Instant, whom: impl Iterator<Item = PlayerId>) {
+        let asked = Question { asked_at: now, first_answer: None, answers: BTreeMap::new() };
+        self.question.get_or_insert(asked).answers.extend(whom.map(|player| (player, None)));
+        self.again = None;
+        self.asked_at = Some(now);
+    }
+
+    /// All are asked for a sign of life.
+    pub(super) fn poll(&mut self, now: Instant) {
+        self.asked_at = Some(now);
+    }
+
+    /// Whether one of whom something came last at that time is there, as far as can be told.
+    pub(super) fn is_awake(&self, now: Instant, heard: Instant) -> bool {
+        self.asked_at.is_none_or(|asked_at| heard >= asked_at) || now.since(heard) <= AWAKE
+    }
+
+    /// A member that is asked answers.
+    pub(super) fn on_answer(&mut self, now: Instant, player: PlayerId, heard: bool) {
+        if let Some(question) = self.question.as_mut().filter(|question| question.answers.contains_key(&player)) {
+            question.answer(now, player, heard);
+        }
+        if heard {
+            self.unheard.remove(&player);
+        }
+    }
+
+    /// It cannot answer any more, and what it said counts no more.
+    pub(super) fn forget(&mut self, player: PlayerId) {
+        self.unheard.remove(&player);
+        if let Some(question) = &mut self.question
+            && question.answers.get(&player) == Some(&None)
+        {
+            question.answers.remove(&player);
+        }
+    }
+
+    /// A voter has come back.
+    pub(super) fn on_return(&mut self, now: Instant) {
+        self.returned = Some(now);
+    }
+
+    /// Whether the host is lost, and why; nothing if it is not, or not yet.
+    pub(super) fn judge(&mut self, now: Instant, wire: Wire, voters: usize) -> Option<HostCause> {
+        let cause = if wire.is_open { HostCause::CrashSilent } else { HostCause::CrashClosed };
+        let fresh = || self.unheard.values().filter(|(_, last)| now.since(*last) <= FRESH);
+        let is_outvoted = fresh().count() >= 2 && 2 * fresh().count() > voters;
+        let is_alone = voters == 2 && fresh().any(|(first, last)| last.since(*first) >= ALONE);
+        if is_outvoted || is_alone || self.is_denied(now, wire, voters) { Some(cause) } else { None }
+    }
+
+    /// Whether the question is answered, and the answer is no.
+    fn is_denied(&mut self, now: Instant, wire: Wire, voters: usize) -> bool {
+        let Some(question) = &self.question else { return false };
+        let asked_at = question.asked_at;
+        let answers = || question.answers.values();
+        let is_heard = answers().any(|answer| *answer == Some(true));
+        let denials = answers().filter(|answer| **answer == Some(false)).count();
+        let is_settled =
+            answers().all(Option::is_some) || question.ends_at() <= now || denials >= 2 && 2 * denials > voters;
+        let is_unheard = is_settled && denials > 0;
+        let is_silent = !wire.is_open || asked_at + SILENT <= now;
+        let is_alive = wire.is_open && wire.heard > asked_at;
+        if is_heard || is_alive || asked_at + GIVE_UP <= now {
+            self.question = None;
+            self.again = Some(now + ASK_AGAIN);
+            return false;
+        }
+        is_unheard && is_silent
+    }
+
+    /// The host is lost since now.
+    pub(super) fn lose(&mut self, now: Instant, cause: HostCause) {
+        self.question = None;
+        self.again = None;
+        self.lost.get_or_insert(Lost { since: now, cause, proposal: None, next: now });
+    }
+
+    pub(super) fn lost(&self) -> Option<&Lost> {
+        self.lost.as_ref()
+    }
+
+    /// This was proposed now.
+    pub(super) fn propose(&mut self, now: Instant, view: View) {
+        if let Some(lost) = &mut self.lost {
+            lost.next = now + RETRY;
+            lost.proposal = Some(view);
+        }
+    }
+
+    /// Nobody can be proposed now.
+    pub(super) fn wait(&mut self, now: Instant) {
+        if let Some(lost) = &mut self.lost {
+            lost.next = now + RETRY;
+        }
+    }
+
+    /// Who was proposed is not there any more: the next one need not wait.
+    pub(super) fn hurry(&mut self, now: Instant) {
+        if let Some(lost) = &mut self.lost {
+            lost.next = lost.next.min(now);
+        }
+    }
+
+    /// The host of the view in force asks for a promise because it lacks others.
+    pub(super) fn on_plea(&mut self, now: Instant) {
+        let first = self.plea.filter(|(_, last)| now.since(*last) <= PLEA_LASTS).map_or(now, |(first, _)| first);
+        self.plea = Some((first, now));
+    }
+
+    /// Since long enough the host lacks promises: if its voters are not there it must go on without them.
+    pub(super) fn is_helpless(&self, now: Instant) -> bool {
+        self.plea.is_some_and(|(first, last)| first + FORCE_AFTER <= now && now.since(last) <= PLEA_LASTS)
+    }
+
+    /// A newer view is in force.
+    pub(super) fn on_progress(&mut self) {
+        self.plea = None;
+    }
+
+    /// When a host is forced upon the lobby.
+    pub(super) fn force_at(&self) -> Option<Instant> {
+        let lost = self.lost.as_ref()?;
+        let from = self.returned.map_or(lost.since, |returned| returned.max(lost.since));
+        Some((from + FORCE_AFTER).min(lost.since + FORCE_LATEST))
+    }
+
+    /// When something is to be done though nobody says anything. Nothing that is due already.
+    pub(super) fn deadline(&self, now: Instant) -> Option<Instant> {
+        let asked_at = self.question.as_ref().map(|question| question.asked_at);
+        let lost = self.lost.as_ref().map(|lost| lost.since + HOST_WAIT);
+        let moments = [
+            self.question.as_ref().map(Question::ends_at),
+            asked_at.map(|at| at + SILENT),
+            asked_at.map(|at| at + GIVE_UP),
+            self.again,
+            self.lost.as_ref().map(|lost| lost.next),
+            lost,
+            self.force_at(),
+            self.plea.map(|(first, _)| first + FORCE_AFTER),
+        ];
+        moments.into_iter().filter(|at| at.is_some_and(|at| at > now)).fold(None, earlier)
+    }
+}

@@ -1,0 +1,81 @@
+//! How the others are heard, and since when the server is silent. What follows from silence is not decided here.
+
+use super::{Ear, Member};
+use crate::id::{Incarnation, PlayerId};
+use crate::time::{Duration, Instant};
+use std::collections::BTreeMap;
+
+/// Who was never heard is waited for so long.
+const FIRST_PATIENCE: Duration = Duration::from_secs(2);
+/// A server that cannot be spoken to for so long is away.
+const SERVER_PATIENCE: Duration = Duration::from_secs(1);
+
+/// What we hear.
+#[derive(Debug)]
+pub(super) struct Ears {
+    players: BTreeMap<PlayerId, (Incarnation, Ear)>,
+    has_server: bool,
+    /// Since when it is as it is.
+    since: Instant,
+}
+
+impl Ears {
+    pub(super) fn new(now: Instant) -> Self {
+        Ears { players: BTreeMap::new(), has_server: false, since: now }
+    }
+
+    /// The roster: a new life is heard anew.
+    pub(super) fn on_members(&mut self, now: Instant, members: &BTreeMap<PlayerId, Member>) {
+        self.players.retain(|player, (incarnation, _)| {
+            members.get(player).is_some_and(|member| member.incarnation == *incarnation)
+        });
+        for member in members.values() {
+            let unheard = Ear { is_open: false, heard_at: now, patience: FIRST_PATIENCE, rtt: None };
+            self.players.entry(member.player).or_insert((member.incarnation, unheard));
+        }
+    }
+
+    pub(super) fn on_ear(&mut self, player: PlayerId, ear: Ear) {
+        if let Some((_, known)) = self.players.get_mut(&player) {
+            *known = ear;
+        }
+    }
+
+    pub(super) fn of(&self, player: PlayerId) -> Option<&Ear> {
+        self.players.get(&player).map(|(_, ear)| ear)
+    }
+
+    /// From when on silence means that the player is not heard any more.
+    pub(super) fn silent_at(&self, player: PlayerId) -> Option<Instant> {
+        self.of(player).map(|ear| ear.heard_at + ear.patience)
+    }
+
+    pub(super) fn is_heard(&self, player: PlayerId, now: Instant) -> bool {
+        self.silent_at(player).is_some_and(|at| now < at)
+    }
+
+    /// It was heard at all, lately enough.
+    pub(super) fn is_open(&self, player: PlayerId, now: Instant) -> bool {
+        self.of(player).is_some_and(|ear| ear.is_open) && self.is_heard(player, now)
+    }
+
+    pub(super) fn on_server(&mut self, now: Instant, is_reachable: bool) {
+        if self.has_server != is_reachable {
+            self.has_server = is_reachable;
+            self.since = now;
+        }
+    }
+
+    pub(super) fn has_server(&self) -> bool {
+        self.has_server
+    }
+
+    /// From when on the server counts as away.
+    pub(super) fn server_away_at(&self) -> Option<Instant> {
+        (!self.has_server).then(|| self.since + SERVER_PATIENCE)
+    }
+
+    pub(super) fn is_server_away(&self, now: Instant) -> bool {
+        self.server_away_at().is_some_and(|at| at <= now)
+    }
+}

@@ -1,0 +1,407 @@
+//! What a player has received of the log: delivered as soon as may be, in order where that was promised, once each; and
+//! held until everybody has it, so that it can be told to another host.
+
+use super::log::{Log, bytes_of, is_meant};
+use super::snapshots::Snapshots;
+use super::table::lane;
+use super::{
+    Beyond, Channel, Content, Delivered, Destination, Entry, Event, Frame, Mark, Position, Snapshot, Span, StarConfig,
+    Told,
+};
+use crate::id::PlayerId;
+use crate::wire::signal::Epoch;
+use std::collections::VecDeque;
+
+/// The most frames that are kept for a view that is not known yet.
+const ASIDE: usize = 8192;
+/// While a host is gone nothing is meant for a host: that is left to the next.
+const NOBODY: PlayerId = PlayerId(0);
+/// What a frame or a place costs besides its payload.
+const FRAME_BYTES: usize = 64;
+
+#[derive(Debug)]
+struct Held {
+    position: Position,
+    epoch: Epoch,
+    /// Nothing once it is delivered and no crash takes it back.
+    told: Option<Told>,
+    is_delivered: bool,
+}
+
+/// What we have received.
+#[derive(Debug)]
+pub(super) struct Following {
+    /// By channel, reliable and ordered: delivered once committed.
+    is_safe: [bool; 2],
+    /// How much a promise brings.
+    room: usize,
+    /// Our history has begun, now or earlier in this life.
+    has_begun: bool,
+    /// Our history goes on: entries are delivered.
+    is_running: bool,
+    /// Where it began: told twice, it does not begin again.
+    begun_at: Position,
+    /// Our history begins with this snapshot, which has not arrived.
+    awaited: Option<Position>,
+    /// How far it had come when it stopped last.
+    reached: Position,
+    /// Everything up to here was delivered.
+    settled: Position,
+    committed: Position,
+    /// The newest ordered message that was delivered.
+    ordered: Position,
+    /// What came after `settled`, by position.
+    held: VecDeque<Held>,
+    /// What stands before this place in `held` was delivered.
+    next: usize,
+    /// Nothing beyond is delivered: the game is about to be asked for its state after this place.
+    stop: Option<Position>,
+    bytes: usize,
+}
+
+impl Following {
+    /// Nothing yet.
+    pub(super) fn new(config: &StarConfig) -> Self {
+        Following {
+            is_safe: [config.safe_reliable, config.safe_ordered],
+            room: config.max_message,
+            has_begun: false,
+            is_running: false,
+            begun_at: Position(0),
+            awaited: None,
+            reached: Position(0),
+            settled: Position(0),
+            committed: Position(0),
+            ordered: Position(0),
+            held: VecDeque::new(),
+            next: 0,
+            stop: None,
+            bytes: 0,
+        }
+    }
+
+    /// Our history has begun, now or earlier in this life.
+    pub(super) fn has_begun(&self) -> bool {
+        self.has_begun
+    }
+
+    /// Entries are delivered.
+    pub(super) fn is_running(&self) -> bool {
+        self.is_running
+    }
+
+    /// What is known to be committed.
+    pub(super) fn committed(&self) -> Position {
+        self.committed
+    }
+
+    /// What is held.
+    pub(super) fn bytes(&self) -> usize {
+        self.bytes
+    }
+
+    /// An entry that is meant for us.
+    pub(super) fn on_entry(&mut self, entry: Entry, events: &mut VecDeque<Event>) {
+        let Entry { position, epoch, content } = entry;
+        let Content::Message(told) = content else { return };
+        let is_late = told.channel == Channel::Ordered && position <= self.ordered;
+        let index = self.held.partition_point(|held| held.position < position);
+        let is_known = self.held.get(index).is_some_and(|held| held.position == position);
+        if position <= self.settled || is_known || is_late {
+            return;
+        }
+        self.bytes += FRAME_BYTES + told.payload.len();
+        self.held.insert(index, Held { position, epoch, told: Some(told), is_delivered: false });
+        self.next = self.next.min(index);
+        self.deliver(events);
+    }
+
+    /// How far things are.
+    pub(super) fn on_mark(&mut self, mark: &Mark, events: &mut VecDeque<Event>) {
+        self.on_committed(mark.committed, events);
+        self.on_settled(mark.settled);
+    }
+
+    /// Everything up to here is stored by all backups.
+    pub(super) fn on_committed(&mut self, committed: Position, events: &mut VecDeque<Event>) {
+        if committed > self.committed {
+            let first = self.held.partition_point(|held| held.position <= self.committed);
+            self.committed = committed;
+            let delivered = self.held.range_mut(first..).take_while(|held| held.position <= committed);
+            for held in delivered.filter(|held| held.is_delivered) {
+                let told = held.told.take();
+                self.bytes -= told.map_or(0, |told| told.payload.len());
+            }
+            self.deliver(events);
+        }
+    }
+
+    /// Everything that is meant for us up to here has arrived, here and everywhere.
+    pub(super) fn on_settled(&mut self, settled: Position) {
+        if !self.is_running || settled <= self.settled {
+            return;
+        }
+        let undelivered = self.held.get(self.next).map(|held| held.position);
+        self.settled = undelivered.map_or(settled, |first| settled.min(Position(first.0 - 1))).max(self.settled);
+        while self.held.front().is_some_and(|held| held.position <= self.settled) {
+            let held = self.held.pop_front().expect("the loop looked at it");
+            self.bytes -= FRAME_BYTES + held.told.map_or(0, |told| told.payload.len());
+            self.next -= 1;
+        }
+    }
+
+    /// Nothing beyond this place is delivered until [`Following::go_on`].
+    pub(super) fn stop_at(&mut self, position: Position) {
+        self.stop = Some(position);
+    }
+
+    /// Everything meant for us up to this place was delivered.
+    pub(super) fn is_delivered_to(&self, position: Position) -> bool {
+        self.held.get(self.next).is_none_or(|held| held.position > position)
+    }
+
+    /// What was stopped goes on.
+    pub(super) fn go_on(&mut self, events: &mut VecDeque<Event>) {
+        self.stop = None;
+        self.deliver(events);
+    }
+
+    fn may_deliver(&self, position: Position, channel: Channel) -> bool {
+        let is_open = self.stop.is_none_or(|stop| position <= stop);
+        is_open && (!self.is_safe[lane(channel)] || position <= self.committed)
+    }
+
+    fn deliver(&mut self, events: &mut VecDeque<Event>) {
+        if !self.is_running {
+            return;
+        }
+        let mut all_before = true;
+        for index in self.next..self.held.len() {
+            let held = &self.held[index];
+            let channel = held.told.as_ref().filter(|_| !held.is_delivered).map(|told| told.channel);
+            if let Some(channel) = channel {
+                if self.may_deliver(held.position, channel) {
+                    self.deliver_one(index, events);
+                } else {
+                    all_before = false;
+                }
+            }
+            if all_before {
+                self.next = index + 1;
+            }
+        }
+    }
+
+    fn deliver_one(&mut self, index: usize, events: &mut VecDeque<Event>) {
+        let held = &mut self.held[index];
+        let told = if held.position <= self.committed {
+            let told = held.told.take();
+            self.bytes -= told.as_ref().map_or(0, |told| told.payload.len());
+            told
+        } else {
+            held.told.clone()
+        };
+        held.is_delivered = true;
+        let told = told.expect("what is not delivered is held");
+        if told.channel == Channel::Ordered {
+            self.ordered = self.ordered.max(held.position);
+        }
+        events.push_back(Event::Message(delivered(held.position, told)));
+    }
+
+    /// What a new host is told.
+    pub(super) fn have(&self, acked: [u64; 2]) -> Beyond {
+        Beyond {
+            settled: if self.is_running { self.settled } else { self.reached },
+            held: self.held.iter().map(|held| held.position).collect(),
+            wants_snapshot: !self.is_running,
+            acked,
+        }
+    }
+
+    /// What a crash might take back, for who collects promises: the first of it as far as there is room.
+    pub(super) fn beyond_committed(&self) -> Vec<Entry> {
+        let first = self.held.partition_point(|held| held.position <= self.committed);
+        let mut room = self.room;
+        let entry = |held: &Held| {
+            let content = Content::Message(held.told.clone()?);
+            Some(Entry { position: held.position, epoch: held.epoch, content })
+        };
+        let mut is_first = true;
+        let fits = |entry: &Entry| {
+            let bytes = bytes_of(entry);
+            let fits = core::mem::take(&mut is_first) || bytes <= room;
+            room = room.saturating_sub(bytes);
+            fits
+        };
+        self.held.range(first..).filter_map(entry).take_while(fits).collect()
+    }
+
+    /// Another view of our line is in force. True: we have delivered what its log does not have, and need a snapshot. What
+    /// we were to hear as the host that we were is left to the next.
+    pub(super) fn on_activate(&mut self, epoch: Epoch, spans: &[Span], voids: &[Position]) -> bool {
+        let committed = self.committed;
+        let counts = |held: &Held| {
+            let term = held.epoch.term;
+            let end = spans.iter().rev().find(|span| span.epoch.term == term).map_or(Position(0), |span| span.end);
+            let stands = held.position <= end && voids.binary_search(&held.position).is_err();
+            held.position <= committed || term >= epoch.term || stands
+        };
+        let is_lost = self.held.iter().any(|held| held.is_delivered && !counts(held));
+        if is_lost {
+            self.stop_running();
+            return true;
+        }
+        let is_left_to_host = |held: &Held| {
+            let is_for_host = held.told.as_ref().is_some_and(|told| told.to == Destination::Host);
+            is_for_host && !held.is_delivered && held.epoch.term < epoch.term
+        };
+        self.held.retain(|held| counts(held) && !is_left_to_host(held));
+        self.bytes =
+            self.held.iter().map(|held| FRAME_BYTES + held.told.as_ref().map_or(0, |told| told.payload.len())).sum();
+        self.next = self.held.iter().position(|held| !held.is_delivered).unwrap_or(self.held.len());
+        false
+    }
+
+    /// Another line: nothing that we know says anything about it.
+    pub(super) fn forget(&mut self) {
+        self.stop_running();
+        self.reached = Position(0);
+        self.committed = Position(0);
+    }
+
+    fn stop_running(&mut self) {
+        self.reached = self.reached.max(self.settled);
+        self.is_running = false;
+        self.awaited = None;
+        self.stop = None;
+        self.settled = Position(0);
+        self.ordered = Position(0);
+        self.held.clear();
+        self.next = 0;
+        self.bytes = 0;
+    }
+
+    /// We keep a copy of the log: what it has for us is taken from there, in order, because the host tells replicas first
+    /// what they have not stored.
+    pub(super) fn catch_up(&mut self, log: &Log, me: PlayerId, events: &mut VecDeque<Event>) {
+        let joined = log.table().row(me).filter(|row| row.is_present).map_or(log.end(), |row| row.joined);
+        for entry in log.after(self.settled.max(joined)).chain(log.early()) {
+            if is_meant(&entry.content, me, NOBODY) {
+                self.on_entry(entry.clone(), events);
+            }
+        }
+    }
+
+    /// The host says where our history begins. True: it is to be told by `Have` that we are there.
+    pub(super) fn on_start(
+        &mut self,
+        position: Position,
+        snapshot_bytes: u64,
+        snapshots: &Snapshots,
+        replica: Option<(&Log, PlayerId)>,
+        events: &mut VecDeque<Event>,
+    ) -> bool {
+        if self.is_running && self.begun_at == position {
+            return true;
+        }
+        if self.is_running {
+            self.stop_running();
+        }
+        self.awaited = Some(position);
+        if snapshot_bytes > 0 {
+            return self.on_snapshot(snapshots, replica, events);
+        }
+        self.begin(Snapshot { position, state: None }, replica, events);
+        true
+    }
+
+    /// A snapshot has arrived. True: the host is to be told by `Have` that our history goes on.
+    pub(super) fn on_snapshot(
+        &mut self,
+        snapshots: &Snapshots,
+        replica: Option<(&Log, PlayerId)>,
+        events: &mut VecDeque<Event>,
+    ) -> bool {
+        let Some(snapshot) = self.awaited.and_then(|position| snapshots.from(position)) else { return false };
+        self.begin(snapshot, replica, events);
+        true
+    }
+
+    fn begin(&mut self, snapshot: Snapshot, replica: Option<(&Log, PlayerId)>, events: &mut VecDeque<Event>) {
+        if let Some((log, me)) = replica {
+            self.catch_up(log, me, events);
+        }
+        self.start(snapshot, events);
+    }
+
+    /// Our history begins here.
+    pub(super) fn start(&mut self, snapshot: Snapshot, events: &mut VecDeque<Event>) {
+        let position = snapshot.position;
+        while self.held.front().is_some_and(|held| held.position <= position) {
+            let held = self.held.pop_front().expect("the loop looked at it");
+            self.bytes -= FRAME_BYTES + held.told.map_or(0, |told| told.payload.len());
+        }
+        self.next = 0;
+        self.is_running = true;
+        self.begun_at = self.awaited.take().unwrap_or(position);
+        self.settled = position;
+        self.ordered = position;
+        self.committed = self.committed.max(position);
+        let is_first = !core::mem::replace(&mut self.has_begun, true);
+        events.push_back(if is_first { Event::Started(snapshot) } else { Event::Resynced(snapshot) });
+        self.deliver(events);
+    }
+}
+
+/// A message as it is delivered.
+pub(super) fn delivered(position: Position, told: Told) -> Delivered {
+    let Told { from, channel, seq, kind, payload, .. } = told;
+    Delivered { position, from, channel, seq, kind, payload }
+}
+
+/// What hosts say of views that we do not know yet: it may overtake the word that they are in force.
+#[derive(Debug, Default)]
+pub(super) struct Aside {
+    frames: VecDeque<(PlayerId, Epoch, Frame)>,
+    bytes: usize,
+}
+
+impl Aside {
+    /// Keeps a frame of another term; false: there is no room. Bounded by count and bytes.
+    pub(super) fn keep(&mut self, from: PlayerId, epoch: Epoch, frame: Frame, room: usize) -> bool {
+        let bytes = frame_bytes(&frame);
+        if self.frames.len() >= ASIDE || self.bytes + bytes > room {
+            return false;
+        }
+        self.bytes += bytes;
+        self.frames.push_back((from, epoch, frame));
+        true
+    }
+
+    /// A view is in force: what its host said of its term, in order. What was said of older ones is forgotten.
+    pub(super) fn take(&mut self, host: PlayerId, epoch: Epoch) -> Vec<Frame> {
+        let mut taken = Vec::new();
+        for (from, said, frame) in core::mem::take(&mut self.frames) {
+            if said.term == epoch.term && from == host {
+                taken.push(frame);
+            } else if said.term > epoch.term {
+                self.frames.push_back((from, said, frame));
+            }
+        }
+        self.bytes = self.frames.iter().map(|(_, _, frame)| frame_bytes(frame)).sum();
+        taken
+    }
+}
+
+fn frame_bytes(frame: &Frame) -> usize {
+    match frame {
+        Frame::Entry { entry, .. } => bytes_of(entry),
+        Frame::Snapshot { piece, .. } => FRAME_BYTES + piece.len(),
+        _ => FRAME_BYTES,
+    }
+}
+
+#[cfg(test)]
+#[path = "following_tests.rs"]
+mod tests;

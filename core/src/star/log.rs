@@ -1,0 +1,324 @@
+//! The log: what stands at which place. A host appends to it, a backup stores what the host hands on; both keep the same
+//! table of what was taken. It begins after its cut.
+
+use super::table::{Table, Taking};
+use super::{Content, Copy, Destination, Entry, LogEnd, Position, Span};
+use crate::id::PlayerId;
+use crate::wire::signal::Epoch;
+use std::collections::{BTreeMap, VecDeque};
+
+/// Former terms whose ends are remembered. What somebody holds of older ones counts as lost.
+const SPANS: usize = 16;
+/// How far beyond the end of the log a promise may bring something: a host that is not stored hands on no more than 64
+/// entries, and its backups do not run far ahead of each other.
+const BEYOND: u64 = 4096;
+/// What an entry costs besides its payload.
+const ENTRY_BYTES: usize = 64;
+
+/// Whether what an entry says is meant for a player while `host` is host. Who keeps copies gets all entries besides.
+pub(super) fn is_meant(content: &Content, player: PlayerId, host: PlayerId) -> bool {
+    let Content::Message(told) = content else { return false };
+    match &told.to {
+        Destination::All => true,
+        Destination::Others => told.from != player,
+        Destination::Host => player == host,
+        Destination::One(one) => *one == player,
+        Destination::AllBut(out) => !out.contains(&player),
+    }
+}
+
+/// What an entry costs in memory.
+pub(super) fn bytes_of(entry: &Entry) -> usize {
+    let Content::Message(told) = &entry.content else { return ENTRY_BYTES };
+    let left_out = if let Destination::AllBut(out) = &told.to { 4 * out.len() } else { 0 };
+    ENTRY_BYTES + told.payload.len() + left_out
+}
+
+/// Whose log it is: of which host, in which line and term. While it reigns a host only adds to it.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(super) struct Reign {
+    /// Who.
+    pub(super) host: PlayerId,
+    /// The first view of its line.
+    pub(super) since: Epoch,
+    /// Its term.
+    pub(super) term: u32,
+}
+
+/// A log.
+#[derive(Clone, PartialEq, Eq, Debug, Default)]
+pub(super) struct Log {
+    /// What was taken up to the cut.
+    base: Table,
+    /// What was taken up to the end.
+    table: Table,
+    cut: Position,
+    entries: VecDeque<Entry>,
+    /// What came before its turn.
+    early: BTreeMap<Position, Entry>,
+    bytes: usize,
+    early_bytes: usize,
+    /// The ends of former terms, oldest first.
+    spans: Vec<Span>,
+    /// The epoch in which it was last known to be whole.
+    whole_in: Option<Epoch>,
+    /// The end of the log that was adopted, without what promises brought.
+    adopted: Position,
+    /// Whose log this is a copy of.
+    source: Option<Reign>,
+    /// While it is being copied: it is whole in this epoch once it goes so far ..
+    whole_from: Option<(Position, Epoch)>,
+    /// .. and what we had before, which counts until then.
+    former: Option<Box<Log>>,
+}
+
+impl Log {
+    /// The log of a star's first host, or of one that was forced without any.
+    pub(super) fn new(epoch: Epoch) -> Self {
+        Log { whole_in: Some(epoch), ..Log::default() }
+    }
+
+    /// It begins after here.
+    pub(super) fn cut(&self) -> Position {
+        self.cut
+    }
+
+    /// Its last place.
+    pub(super) fn end(&self) -> Position {
+        Position(self.cut.0 + self.entries.len() as u64)
+    }
+
+    /// What it costs.
+    pub(super) fn bytes(&self) -> usize {
+        self.bytes + self.early_bytes + self.former.as_ref().map_or(0, |former| former.bytes())
+    }
+
+    /// What was taken up to its end.
+    pub(super) fn table(&self) -> &Table {
+        &self.table
+    }
+
+    /// The ends of former terms.
+    pub(super) fn spans(&self) -> &[Span] {
+        &self.spans
+    }
+
+    /// What it is worth to a new host: nothing until it is whole.
+    pub(super) fn log_end(&self) -> Option<LogEnd> {
+        match (&self.former, self.whole_in) {
+            (Some(former), _) => former.log_end(),
+            (None, whole_in) => whole_in.map(|whole_in| LogEnd { whole_in, end: self.end() }),
+        }
+    }
+
+    /// Its entries.
+    pub(super) fn entries(&self) -> impl DoubleEndedIterator<Item = &Entry> {
+        self.entries.iter()
+    }
+
+    /// The entry at a place.
+    pub(super) fn entry(&self, position: Position) -> Option<&Entry> {
+        let index = position.0.checked_sub(self.cut.0 + 1)?;
+        self.entries.get(usize::try_from(index).ok()?)
+    }
+
+    /// The entries after a place.
+    pub(super) fn after(&self, position: Position) -> impl Iterator<Item = &Entry> {
+        let skipped = position.0.saturating_sub(self.cut.0).min(self.entries.len() as u64);
+        self.entries.range(skipped as usize..)
+    }
+
+    /// The places where nothing stands.
+    pub(super) fn voids(&self) -> Vec<Position> {
+        let is_void = |entry: &&Entry| entry.content == Content::Void;
+        self.entries.iter().filter(is_void).map(|entry| entry.position).collect()
+    }
+
+    /// The host gives out the next place.
+    pub(super) fn append(&mut self, epoch: Epoch, content: Content) -> Position {
+        let position = self.end().next();
+        self.push(Entry { position, epoch, content });
+        position
+    }
+
+    /// A backup stores what the host hands on. What comes before its turn waits for it; false: there is no room to wait.
+    pub(super) fn store(&mut self, entry: Entry, room: usize) -> bool {
+        if entry.position <= self.end() || self.early.contains_key(&entry.position) {
+            return true;
+        }
+        if entry.position != self.end().next() {
+            self.early_bytes += bytes_of(&entry);
+            if self.early_bytes > room {
+                self.early_bytes -= bytes_of(&entry);
+                return false;
+            }
+            self.early.insert(entry.position, entry);
+            return true;
+        }
+        self.push(entry);
+        while let Some(next) = self.early.remove(&self.end().next()) {
+            self.early_bytes -= bytes_of(&next);
+            self.push(next);
+        }
+        self.become_whole();
+        true
+    }
+
+    fn become_whole(&mut self) {
+        let end = self.end();
+        if let Some((_, epoch)) = self.whole_from.take_if(|(position, _)| *position <= end) {
+            self.whole_in = Some(epoch);
+            self.former = None;
+        }
+    }
+
+    fn push(&mut self, entry: Entry) {
+        self.table.apply(&entry);
+        self.bytes += bytes_of(&entry);
+        self.entries.push_back(entry);
+    }
+
+    /// What came before its turn: nobody but its holder may have it.
+    pub(super) fn early(&self) -> impl Iterator<Item = &Entry> {
+        self.early.values()
+    }
+
+    /// The state for somebody whose log was told to end so, and after which place entries follow.
+    pub(super) fn copy(&self, theirs: Option<LogEnd>) -> (Copy, Position) {
+        let same = self.same(theirs);
+        let copy = Copy { cut: self.cut, end: self.end(), same, table: self.base.rows(), spans: self.spans.clone() };
+        (copy, same.max(self.cut))
+    }
+
+    /// Up to where somebody else's log is the same, if it was told to end so: up to there, if it is of the term that was
+    /// adopted last and not longer than what was adopted then.
+    fn same(&self, theirs: Option<LogEnd>) -> Position {
+        let is_same = |theirs: &LogEnd| {
+            let is_of_term = self.spans.last().is_some_and(|span| span.epoch.term == theirs.whole_in.term);
+            is_of_term && self.cut <= theirs.end && theirs.end <= self.adopted
+        };
+        theirs.filter(is_same).map_or(Position(0), |theirs| theirs.end)
+    }
+
+    /// A log that begins with somebody else's state. It is whole in this epoch once it reaches the end that was told.
+    pub(super) fn from_copy(copy: &Copy, epoch: Epoch, source: Option<Reign>) -> Self {
+        let base = Table::from_rows(&copy.table);
+        let mut log = Log { table: base.clone(), base, cut: copy.cut, ..Log::default() };
+        log.follow(copy, epoch, source);
+        log
+    }
+
+    /// The same over a log that we have. What is the same in both stays; what we had counts until the new one is whole.
+    pub(super) fn renew(&mut self, copy: &Copy, epoch: Epoch, source: Reign) {
+        let is_of_host = self.source == Some(source) && self.end() >= copy.cut;
+        if is_of_host {
+            self.follow(copy, epoch, Some(source));
+            return;
+        }
+        self.restore();
+        let former = core::mem::take(self);
+        if former.cut <= copy.same && copy.same > Position(0) && copy.same <= former.end() {
+            *self = former.up_to(copy.same);
+            self.follow(copy, epoch, Some(source));
+        } else {
+            *self = Log::from_copy(copy, epoch, Some(source));
+        }
+        if self.whole_from.is_some() && former.whole_in.is_some() {
+            self.former = Some(Box::new(former));
+        }
+    }
+
+    /// A copy of it that ends earlier.
+    fn up_to(&self, end: Position) -> Log {
+        let mut log = Log { table: self.base.clone(), base: self.base.clone(), cut: self.cut, ..Log::default() };
+        for entry in self.entries.iter().take_while(|entry| entry.position <= end) {
+            log.push(entry.clone());
+        }
+        log
+    }
+
+    /// What is being copied is given up: we have what we had before.
+    pub(super) fn restore(&mut self) {
+        if let Some(former) = self.former.take() {
+            *self = *former;
+        }
+    }
+
+    fn follow(&mut self, copy: &Copy, epoch: Epoch, source: Option<Reign>) {
+        let skipped = copy.spans.len().saturating_sub(SPANS);
+        self.spans = copy.spans[skipped..].to_vec();
+        self.source = source;
+        self.whole_from = Some((copy.end, epoch));
+        self.become_whole();
+    }
+
+    /// It is whole in a newer view, that has come in force.
+    pub(super) fn set_whole_in(&mut self, epoch: Epoch) {
+        if self.former.is_none() {
+            self.whole_in = self.whole_in.map(|known| known.max(epoch));
+        }
+        if let Some((_, known)) = &mut self.whole_from {
+            *known = epoch.max(*known);
+        }
+    }
+
+    /// What a backup may say to have stored: nothing until it is whole.
+    pub(super) fn stored(&self) -> Option<Position> {
+        (self.whole_from.is_none() && self.whole_in.is_some()).then(|| self.end())
+    }
+
+    /// A new host takes what promises bring beyond the end, closes the term in which that was given out, and goes on in
+    /// the epoch of its view. A place that nobody brings is void, and so is a message whose predecessor is.
+    pub(super) fn adopt(&mut self, epoch: Epoch, beyond: impl IntoIterator<Item = Entry>) {
+        self.restore();
+        let whole_in = self.whole_in.unwrap_or_default();
+        let term = whole_in.term;
+        let end = self.end();
+        let counts =
+            |entry: &Entry| entry.epoch.term == term && entry.position > end && entry.position.0 - end.0 <= BEYOND;
+        let own = core::mem::take(&mut self.early).into_values();
+        self.early_bytes = 0;
+        let found: BTreeMap<Position, Entry> =
+            beyond.into_iter().chain(own).filter(counts).map(|entry| (entry.position, entry)).collect();
+        for (position, entry) in found {
+            while self.end().next() < position {
+                self.append(entry.epoch, Content::Void);
+            }
+            let is_new = match &entry.content {
+                Content::Message(told) => self.table.taking(told.from, told.channel, told.seq) == Taking::New,
+                _ => true,
+            };
+            let content = if is_new { entry.content } else { Content::Void };
+            self.append(entry.epoch, content);
+        }
+        self.close(Span { epoch: whole_in, end: self.end() });
+        self.whole_in = Some(epoch);
+        self.adopted = end;
+        self.source = None;
+        self.whole_from = None;
+    }
+
+    fn close(&mut self, span: Span) {
+        match self.spans.last_mut() {
+            Some(last) if last.epoch.term == span.epoch.term => *last = span,
+            _ => self.spans.push(span),
+        }
+        if self.spans.len() > SPANS {
+            self.spans.remove(0);
+        }
+    }
+
+    /// Forgets what stands up to a place.
+    pub(super) fn cut_to(&mut self, position: Position) {
+        while self.cut < position {
+            let Some(entry) = self.entries.pop_front() else { return };
+            self.base.apply(&entry);
+            self.bytes -= bytes_of(&entry);
+            self.cut = entry.position;
+        }
+    }
+}
+
+#[cfg(test)]
+#[path = "log_tests.rs"]
+mod tests;

@@ -1,0 +1,112 @@
+//! Direct paths between players, besides the relay: they are opened, taken and left without anybody noticing; several
+//! players in lock-step over a lobby server by hand.
+
+mod star_hand;
+
+use bytes::Bytes;
+use star_hand::{World, player};
+use webstar_core::config::PlayerConfig;
+use webstar_core::id::PathId;
+use webstar_core::path::{Attempt, Fact, PathKind};
+use webstar_core::peer::{Channel, Destination, Input, InputError, PeerEvent};
+use webstar_core::session::pipe::{Control, PathState, PipeFacts};
+use webstar_core::time::Duration;
+
+const SECOND: Duration = Duration::from_secs(1);
+
+fn direct() -> PlayerConfig {
+    PlayerConfig { direct_paths: vec![PathKind::Srtp], ..PlayerConfig::default() }
+}
+
+fn using(world: &World, seat: usize) -> Vec<(u32, Option<PathKind>)> {
+    world.seats[seat].peer.stats().iter().map(|stats| (stats.player.0, stats.path)).collect()
+}
+
+#[test]
+fn a_direct_path_takes_over_from_the_relay() {
+    for (direct_paths, is_direct) in [(Vec::new(), false), (vec![PathKind::Srtp], true)] {
+        let mut world = World::of(2, &PlayerConfig { direct_paths, ..PlayerConfig::default() });
+        world.run(SECOND);
+        let kind = if is_direct { PathKind::Srtp } else { PathKind::Relay };
+        assert_eq!((using(&world, 0), using(&world, 1)), (vec![(2, Some(kind))], vec![(1, Some(kind))]));
+        let usable = PeerEvent::Path { player: player(1), path: PathKind::Srtp, state: PathState::Usable };
+        assert_eq!(world.seats[1].events.contains(&usable), is_direct);
+        let (direct, relayed) = (world.seats[1].direct, world.room.relayed);
+        for number in 0..20 {
+            world.send(1, &Destination::All, Channel::Ordered, &format!("{number}")).expect("there is room");
+            world.run(Duration::from_millis(50));
+        }
+        assert_eq!(world.seats[1].direct > direct + 20, is_direct);
+        assert_eq!(world.room.relayed > relayed + 20, !is_direct);
+        world.run(SECOND / 5);
+        assert_eq!((world.messages(0).len(), world.messages(1).len()), (20, 20));
+    }
+}
+
+#[test]
+fn when_it_breaks_the_relay_carries_on_and_nobody_is_unheard() {
+    let mut world = World::of(3, &direct());
+    world.run(2 * SECOND);
+    world.forget_events();
+    for number in 0..200 {
+        match number {
+            50 => world.seats[1].is_direct_cut = true,
+            150 => world.seats[1].is_direct_cut = false,
+            _ => {}
+        }
+        for seat in 0..3 {
+            world.send(seat, &Destination::All, Channel::Ordered, &format!("{number}")).expect("there is room");
+        }
+        world.run(Duration::from_millis(50));
+    }
+    world.run(20 * SECOND);
+    for seat in 0..3 {
+        let events = &world.seats[seat].events;
+        assert!(!events.iter().any(|event| matches!(event, PeerEvent::HostChanged { .. })), "at {seat}");
+    }
+    let heard: Vec<_> = (0..3).map(|seat| world.heard(seat)).collect();
+    assert_eq!(heard[0].len(), 600);
+    assert!(heard.iter().all(|order| *order == heard[0]));
+    assert!(using(&world, 1).contains(&(1, Some(PathKind::Srtp))), "it is taken up again: {:?}", using(&world, 1));
+}
+
+#[test]
+fn the_game_goes_on_without_the_server() {
+    let mut world = World::of(3, &direct());
+    world.run(2 * SECOND);
+    world.forget_events();
+    for seat in 0..3 {
+        world.seats[seat].is_cut = true;
+        world.cut(seat);
+    }
+    for number in 0..100 {
+        for seat in 0..3 {
+            world.send(seat, &Destination::All, Channel::Ordered, &format!("{number}")).expect("there is room");
+        }
+        world.run(Duration::from_millis(100));
+    }
+    let heard: Vec<_> = (0..3).map(|seat| world.heard(seat)).collect();
+    assert_eq!(heard[0].len(), 300);
+    assert!(heard.iter().all(|order| *order == heard[0]));
+}
+
+#[test]
+fn what_is_told_of_unknown_paths_is_misuse_and_of_strangers_ignored() {
+    let mut world = World::of(2, &direct());
+    world.run(SECOND);
+    let facts = |max_packet| Fact::Opened(PipeFacts { max_packet, control: Control::Own });
+    let pipe = |player, path, fact| Input::Pipe { player, path: PathId(path), attempt: Attempt(1), fact };
+    let packet = |player, path| Input::Packet { player, path: PathId(path), bytes: Bytes::from_static(b"nothing") };
+    let now = world.now;
+    let peer = &mut world.seats[0].peer;
+    for path in [0, 2] {
+        assert_eq!(peer.handle(now, pipe(player(2), path, Fact::Closed)), Err(InputError::NoSuchPath(PathId(path))));
+        assert_eq!(peer.handle(now, packet(player(2), path)), Err(InputError::NoSuchPath(PathId(path))));
+    }
+    assert_eq!(peer.handle(now, pipe(player(2), 1, facts(100))), Err(InputError::Unusable(PathId(1))));
+    let strangers = peer.dropped().strangers;
+    assert_eq!(peer.handle(now, pipe(player(9), 1, facts(1_000))), Ok(()));
+    assert_eq!(peer.handle(now, packet(player(9), 1)), Ok(()));
+    assert_eq!(peer.handle(now, packet(player(1), 1)), Ok(()), "ourselves");
+    assert_eq!(peer.dropped().strangers, strangers + 2);
+}

@@ -1,0 +1,191 @@
+//! Players, the server, and half a lobby that are cut off.
+
+use super::{comes_to_rest, has_left, is_well, lobby, lobby_of, nobody_lost_anything, times};
+use crate::floor::Setup;
+use webstar_core::star::Role;
+
+#[test]
+fn who_is_cut_from_the_server_and_not_from_the_host_changes_nothing() {
+    let mut floor = lobby(4);
+    for player in [2, 3, 4] {
+        floor.cut_off(player);
+    }
+    floor.run_ms(10_000);
+    is_well(&floor);
+    for player in floor.players() {
+        assert_eq!(times(&floor, player, "host"), 1, "{player}: {:?}", floor.heard(player));
+    }
+    comes_to_rest(&mut floor);
+    nobody_lost_anything(&floor);
+}
+
+#[test]
+fn a_host_that_is_cut_from_the_server_alone_stays() {
+    let mut floor = lobby(4);
+    floor.cut_off(1);
+    floor.run_ms(10_000);
+    is_well(&floor);
+    assert_eq!(floor.host(), Some(1));
+    comes_to_rest(&mut floor);
+    nobody_lost_anything(&floor);
+}
+
+#[test]
+fn without_server_three_elect() {
+    let mut floor = lobby(3);
+    floor.server_down();
+    floor.run_ms(3000);
+    floor.crash(1, false);
+    floor.run_ms(4000);
+    has_left(&floor, 1);
+    comes_to_rest(&mut floor);
+    nobody_lost_anything(&floor);
+}
+
+#[test]
+fn without_server_the_second_backup_elects_itself_if_the_first_is_dead_too() {
+    let mut floor = lobby(7);
+    floor.server_down();
+    floor.run_ms(3000);
+    let backup = floor.backup().expect("there is a backup");
+    floor.crash(1, false);
+    floor.crash(backup, false);
+    floor.run_ms(6000);
+    has_left(&floor, 1);
+    has_left(&floor, backup);
+    comes_to_rest(&mut floor);
+    nobody_lost_anything(&floor);
+}
+
+#[test]
+fn without_server_two_pause() {
+    let mut floor = lobby(2);
+    floor.server_down();
+    floor.run_ms(2000);
+    floor.crash(1, false);
+    floor.run_ms(10_000);
+    is_well(&floor);
+    assert_ne!(floor.glance(2).map(|glance| glance.role), Some(Role::Hosting));
+    assert_eq!(times(&floor, 2, "paused"), 1, "{:?}", floor.heard(2));
+    comes_to_rest(&mut floor);
+    has_left(&floor, 1);
+}
+
+#[test]
+fn without_server_two_that_may_fork_go_on_and_heal() {
+    let mut setup = Setup::calm(2);
+    setup.config.allow_fork = true;
+    let mut floor = lobby_of(2, setup);
+    floor.server_down();
+    floor.run_ms(2000);
+    floor.part(&[1], &[2]);
+    floor.run_ms(10_000);
+    is_well(&floor);
+    assert_eq!(floor.glance(2).map(|glance| glance.role), Some(Role::Hosting));
+    comes_to_rest(&mut floor);
+    for player in [1, 2] {
+        assert!(times(&floor, player, "lost") >= 1, "{player}: {:?}", floor.heard(player));
+    }
+}
+
+#[test]
+fn without_server_the_survivor_that_may_fork_goes_on_alone() {
+    let mut setup = Setup::calm(2);
+    setup.config.allow_fork = true;
+    let mut floor = lobby_of(2, setup);
+    floor.server_down();
+    floor.run_ms(2000);
+    floor.crash(1, false);
+    floor.run_ms(6000);
+    is_well(&floor);
+    assert_eq!(floor.glance(2).map(|glance| glance.role), Some(Role::Hosting));
+    floor.server_up();
+    floor.run_ms(3000);
+    floor.enter(1);
+    floor.run_ms(3000);
+    comes_to_rest(&mut floor);
+    assert_eq!(times(&floor, 2, "lost"), 1, "{:?}", floor.heard(2));
+}
+
+/// The host and one more on one side, the backup and one more on the other.
+fn halves(floor: &crate::floor::Floor) -> ([u32; 2], [u32; 2]) {
+    let backup = floor.backup().expect("there is a backup");
+    let mut rest = (2..=4).filter(|player| *player != backup);
+    let (some, more) = (rest.next().expect("one more"), rest.next().expect("and another"));
+    ([1, some], [backup, more])
+}
+
+#[test]
+fn the_half_with_the_backup_and_the_server_goes_on() {
+    let mut floor = lobby(4);
+    let (old, new) = halves(&floor);
+    floor.part(&old, &new);
+    old.iter().for_each(|player| floor.cut_off(*player));
+    floor.run_ms(8000);
+    is_well(&floor);
+    assert_eq!(floor.view(new[1]).map(|view| view.host.0), Some(new[0]));
+    comes_to_rest(&mut floor);
+    for player in floor.players() {
+        assert_eq!(times(&floor, player, "lost"), 0, "{player}: {:?}", floor.heard(player));
+    }
+}
+
+#[test]
+fn the_half_with_the_host_and_the_server_goes_on() {
+    let mut floor = lobby(4);
+    let (old, new) = halves(&floor);
+    floor.part(&old, &new);
+    new.iter().for_each(|player| floor.cut_off(*player));
+    floor.run_ms(8000);
+    is_well(&floor);
+    assert_eq!(floor.glance(1).map(|glance| glance.role), Some(Role::Hosting));
+    comes_to_rest(&mut floor);
+    assert_eq!(floor.host(), Some(1));
+    for player in floor.players() {
+        assert_eq!(times(&floor, player, "lost"), 0, "{player}: {:?}", floor.heard(player));
+    }
+}
+
+#[test]
+fn two_halves_without_server_wait_for_one_another() {
+    let mut floor = lobby(4);
+    let (old, new) = halves(&floor);
+    floor.server_down();
+    floor.run_ms(2000);
+    floor.part(&old, &new);
+    floor.run_ms(10_000);
+    is_well(&floor);
+    assert_eq!(floor.view(new[1]).map(|view| view.host.0), Some(1));
+    comes_to_rest(&mut floor);
+    for player in floor.players() {
+        assert_eq!(times(&floor, player, "lost"), 0, "{player}: {:?}", floor.heard(player));
+    }
+}
+
+#[test]
+fn members_that_do_not_hear_the_host_outvote_it() {
+    let mut floor = lobby(4);
+    floor.part_one_way(&[1], &[2, 3, 4]);
+    floor.run_ms(4000);
+    is_well(&floor);
+    assert_ne!(floor.view(2).map(|view| view.host.0), Some(1));
+    comes_to_rest(&mut floor);
+    for player in floor.players() {
+        assert_eq!(times(&floor, player, "lost"), 0, "{player}: {:?}", floor.heard(player));
+    }
+}
+
+#[test]
+fn the_server_goes_and_comes_while_the_game_goes_on() {
+    let mut floor = lobby(5);
+    for _ in 0..5 {
+        floor.server_down();
+        floor.run_ms(2000);
+        floor.server_up();
+        floor.run_ms(2000);
+    }
+    is_well(&floor);
+    assert_eq!(floor.host(), Some(1));
+    comes_to_rest(&mut floor);
+    nobody_lost_anything(&floor);
+}

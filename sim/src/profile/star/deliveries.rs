@@ -1,0 +1,53 @@
+//! Messages as they arrive and as they become safe: what they are is found out, counted and shown to the checkers.
+
+use super::eye::Book;
+use crate::check::star::{Life, Person, Seen};
+use crate::trace::{self, StarStep, Step};
+use webstar_core::peer::{PeerMessage, Sent};
+use webstar_core::time::Instant;
+
+impl Book<'_> {
+    pub(super) fn on_message(&mut self, now: Instant, life: Life, message: &PeerMessage) {
+        // Whatever that one says, it says.
+        let star = self.stars[usize::from(self.cast.person(life).seat.0)];
+        if self.forger.as_ref().is_some_and(|forger| forger.is(star, message.from)) {
+            let (room, content) = (self.cast.person(life).room, trace::content(&message.payload));
+            self.cast.distrusted.insert((room, message.from));
+            return self.note(now, StarStep::Heard { life, number: None, content });
+        }
+        let Book { cast, checks, trace, tally, is_direct, .. } = self;
+        let Person { seat, room, .. } = *cast.person(life);
+        let (origin, stamped) = (cast.origin(room, message), cast.stamped(&message.payload));
+        // What brought it, or what set it free.
+        let by = match message.seq {
+            0 => "server",
+            _ if is_direct[usize::from(seat.0)] => "srtp",
+            _ => "relay",
+        };
+        *tally.delivered_by.entry(by).or_default() += 1;
+        if message.seq == 0 {
+            tally.mark("guest_talked");
+        } else if message.payload.len() > 2_048 {
+            tally.mark("fragmented");
+        }
+        let content = origin.map_or_else(|| trace::content(&message.payload), |origin| origin.content);
+        let number = origin.map(|origin| origin.number);
+        trace.note(now, Step::Star(StarStep::Heard { life, number, content }));
+        checks.see(Some(life), &Seen::Delivered { message, origin, stamped }, cast);
+    }
+
+    pub(super) fn on_acked(&mut self, now: Instant, life: Life, sent: Sent) {
+        self.tally.acked += 1;
+        let person = self.cast.person(life);
+        let found = person.player.and_then(|player| {
+            self.cast.named(person.room, player, sent.channel, sent.seq).find(|found| found.life == life)
+        });
+        let number = found.map(|found| found.number);
+        self.note(now, StarStep::Safe { life, number });
+        if let Some(number) = number {
+            self.cast.acknowledge(number);
+        }
+        let origin = number.map(|number| &self.cast.submissions()[number as usize]);
+        self.checks.see(Some(life), &Seen::Acked(sent, origin), &self.cast);
+    }
+}

@@ -1,0 +1,125 @@
+//! The scale table: packets, bytes and processor time over the size of a lobby in which everybody speaks.
+
+use super::chart::{Line, Page, Panel, Unit};
+use super::{cells, round};
+use crate::profile::Mask;
+use crate::profile::star::{Clear, Equal, run_plan};
+use crate::seed::Seed;
+use crate::trace::Trace;
+use core::fmt::Write;
+use core::time::Duration;
+use serde::Serialize;
+use std::time::Instant;
+
+/// How many players.
+pub const PLAYERS: [u16; 6] = [2, 4, 8, 16, 32, 64];
+/// How often everybody speaks, in a second.
+pub const HERTZ: [f64; 2] = [5.0, 20.0];
+const LASTS: Duration = Duration::from_secs(4);
+
+/// One line of the table.
+#[derive(Clone, Debug, Serialize)]
+pub struct Row {
+    event: &'static str,
+    table: &'static str,
+    stack: &'static str,
+    /// Messages delivered.
+    pub samples: u64,
+    /// How many players there were.
+    pub players: u16,
+    /// Messages a second of each.
+    pub hz: f64,
+    /// Packets and frames that left anybody, the server too.
+    pub packets_per_s: f64,
+    /// Their bytes.
+    pub bytes_per_s: f64,
+    /// Nanoseconds for each delivered message, of all machines, the world and the checkers together.
+    pub cpu_ns_per_delivered: f64,
+}
+
+struct Cell {
+    players: u16,
+    hz: f64,
+}
+
+fn all() -> Vec<Cell> {
+    PLAYERS.iter().flat_map(|players| HERTZ.map(|hz| Cell { players: *players, hz })).collect()
+}
+
+/// How many rows the table has.
+pub fn len() -> u64 {
+    all().len() as u64
+}
+
+/// Measures all rows, one after another: what else runs would be measured too.
+pub fn measure(tell: &(dyn Fn(u64) + Sync)) -> Vec<Row> {
+    cells::measure(&all(), 1, tell, Cell::measure)
+}
+
+impl Cell {
+    fn measure(&self) -> Row {
+        let equal = Equal {
+            players: self.players,
+            one_way: Duration::from_millis(30),
+            loss: 0.0,
+            jitter: Duration::ZERO,
+            hz: self.hz,
+            bytes: 64,
+            lasts: LASTS,
+            heartbeat_timeout: None,
+            fate: None,
+        };
+        let began = Instant::now();
+        let outcome = run_plan(Seed::new(1), &equal.plan(), &Mask::default(), &mut Trace::new(false), Clear);
+        let took = began.elapsed();
+        let delivered: u64 = outcome.tally.delivered_by.values().sum();
+        let [packets, bytes] = outcome.tally.sent.map(|count| round(count as f64 / outcome.lasted.as_secs_f64()));
+        Row {
+            event: "row",
+            table: "scale",
+            stack: "model",
+            samples: delivered,
+            players: self.players,
+            hz: self.hz,
+            packets_per_s: packets,
+            bytes_per_s: bytes,
+            cpu_ns_per_delivered: round(took.as_nanos() as f64 / delivered.max(1) as f64),
+        }
+    }
+}
+
+/// The table for people.
+pub fn text(rows: &[Row]) -> String {
+    let mut text = String::from("players    Hz   packets/s      bytes/s   ns each   delivered\n");
+    for row in rows {
+        // Writing to a string cannot fail.
+        let _ = writeln!(
+            text,
+            "{:7} {:5} {:11.0} {:12.0} {:9.0} {:11}",
+            row.players, row.hz, row.packets_per_s, row.bytes_per_s, row.cpu_ns_per_delivered, row.samples
+        );
+    }
+    text
+}
+
+/// Everything over the number of players, a line for each rate.
+pub fn page(rows: &[Row]) -> Page {
+    let panel = |title: &str, of: fn(&Row) -> f64| {
+        let line = |hz: f64| {
+            let values = rows.iter().filter(|row| row.hz == hz).map(of).collect();
+            Line { name: format!("{hz} Hz"), values }
+        };
+        Panel { title: title.into(), lines: HERTZ.map(line).to_vec() }
+    };
+    Page {
+        title: "A lobby in which everybody speaks, 64 bytes at a time".into(),
+        labels: PLAYERS.iter().map(ToString::to_string).collect(),
+        axis: "players",
+        unit: Unit::Plain,
+        panels: vec![
+            panel("packets a second", |row| row.packets_per_s),
+            panel("bytes a second", |row| row.bytes_per_s),
+            panel("nanoseconds for a delivery", |row| row.cpu_ns_per_delivered),
+        ],
+    }
+}
