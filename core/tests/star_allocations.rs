@@ -18,9 +18,9 @@ const ROUNDS: u32 = 1_000;
 /// Messages in a round.
 const MESSAGES: u32 = 8;
 /// Pieces of memory for a message in a lobby of four.
-const MOST: f64 = 0.1;
+const MOST: f64 = 14.0;
 /// And for each player more.
-const MOST_PER_PLAYER: f64 = 8.0;
+const MOST_PER_PLAYER: f64 = 2.5;
 
 /// Players whose frames arrive at once; the first is host, the second its backup.
 struct Lobby {

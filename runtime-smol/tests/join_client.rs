@@ -18,7 +18,7 @@ mod played {
         BroadcastData, ClientMessage, Data, Encoding, Epoch, Frame, LobbyInfo, LobbyJoined, LobbyName, Metadata,
         PlayerEntry, Role, ServerMessage, SessionKey, Version, Welcome, decode_client, encode_server,
     };
-    use webstar_core::wire::view::{PublicKey, StarId};
+    use webstar_core::wire::view::{Certified, Proof, SigningKey, StarId, Statement, View, Voter};
     use webstar_smol::client::{Client, JoinError, Options};
 
     type Connection = WebSocket<TcpStream>;
@@ -62,9 +62,16 @@ mod played {
 
     /// A lone player and host.
     fn let_in(connection: &mut Connection) {
-        assert!(matches!(hear(connection), Some(ClientMessage::Hello(_))));
+        let Some(ClientMessage::Hello(hello)) = hear(connection) else { panic!("no hello") };
         say(connection, &ServerMessage::Welcome(Welcome { version: Version::CURRENT }));
         let Some(ClientMessage::JoinLobby(join)) = hear(connection) else { panic!("no join") };
+        let epoch = Epoch { term: 1, round: 0 };
+        let key = hello.key.expect("a player has a key");
+        let voters = vec![Voter { player: PlayerId(1), incarnation: Incarnation(0), key }];
+        let base = Epoch::default();
+        let view = View { epoch, base, since: epoch, cause: None, host: PlayerId(1), backups: Vec::new(), voters };
+        let server = SigningKey::from_seed(&[7; 32]);
+        let proof = Proof::Server(Statement::InForce.sign(&server, StarId(0), &view));
         let player = PlayerEntry {
             player_id: PlayerId(1),
             username: join.username,
@@ -76,7 +83,7 @@ mod played {
             incarnation: Incarnation(0),
             session: SessionKey(7),
             version: Version::CURRENT,
-            key: None,
+            key: Some(key),
         };
         let lobby = LobbyInfo {
             lobby_id: LobbyName::new("room").unwrap(),
@@ -91,15 +98,15 @@ mod played {
             player_id: PlayerId(1),
             player_list: vec![player],
             host_id: Some(PlayerId(1)),
-            epoch: Epoch { term: 1, round: 0 },
+            epoch,
             lobby,
             resumed: false,
             token: None,
             resume_ms: 0,
             relay_token: None,
             star: StarId(0),
-            server_key: PublicKey([0; 32]),
-            view: None,
+            server_key: server.public(),
+            view: Some(Certified { view, proof }),
         };
         say(connection, &ServerMessage::LobbyJoined(Box::new(joined)));
     }
@@ -183,6 +190,7 @@ mod played {
             }
             assert!((1..COUNT).contains(&last), "{last} of {COUNT}");
             assert!(matches!(client.try_next_event(), Some(PeerEvent::Joined { .. })));
+            assert!(matches!(client.try_next_event(), Some(PeerEvent::Started { .. })));
             for number in 0..COUNT {
                 let event = client.next_event().await;
                 let Some(PeerEvent::ServerData(data)) = event else { panic!("{number}: {event:?}") };
@@ -212,7 +220,9 @@ mod played {
         let options = serve(move |mut connection| {
             let_in(&mut connection);
             while let Some(message) = hear(&mut connection) {
-                told.send(message == ClientMessage::LeaveLobby).unwrap();
+                if message == ClientMessage::LeaveLobby {
+                    told.send(true).unwrap();
+                }
             }
         });
         let client = block_on(Client::join_with(options)).unwrap();

@@ -101,7 +101,8 @@ fn messages_of_two_senders_swapped_at_one_receiver_turn_agreement_red() {
             continue;
         }
         if let Some(red) = outcome.red {
-            assert_eq!(red.check, "agreement", "seed {}: {}", seed.number(), red.why);
+            // What was swapped is out of its place too: whichever is seen first.
+            assert!(["agreement", "continuity"].contains(&red.check), "seed {}: {}", seed.number(), red.why);
             return;
         }
         // Nobody else was given both: then any order is right.

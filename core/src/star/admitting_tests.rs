@@ -1,8 +1,8 @@
 //! Where the history of each begins under a new host, and what becomes of who goes and comes back.
 
-use super::super::hosting::tests::{EPOCH, Host, ME, THREE, TWO, at, config, member, ours, told};
 use super::*;
 use crate::id::Incarnation;
+use crate::star::hosting::tests::{EPOCH, Host, ME, THREE, TWO, at, config, member, ours, told};
 use crate::star::log::Log;
 use crate::star::snapshots::{Kept, Piece};
 use crate::star::{Channel, Destination, Event, LogEnd, Out, Snapshot, StarConfig};

@@ -123,13 +123,21 @@ impl Collecting {
         })
     }
 
+    /// Whether a view that may be in force is: a replica of it tells how far its log goes, or that it has none, so that
+    /// the view never was.
+    fn is_known(&self, view: &View) -> bool {
+        let is_same = |player: PlayerId, key: PublicKey| view.voter(player).is_some_and(|voter| voter.key == key);
+        let mut voices = self.voices.iter();
+        self.has_word(view) || voices.any(|(player, voice)| view.is_replica(*player) && is_same(*player, voice.key))
+    }
+
     /// Enough have promised, of the view that it follows and of every other that may be in force, and nothing that was
     /// committed can be missing.
     pub(super) fn is_enough(&self, base: &View, with_server: bool) -> bool {
         let agrees = |voter: &Voter| self.agrees(voter);
         is_agreed(base, &self.view, agrees, with_server)
             && self.has_word(base)
-            && self.reported.iter().all(|view| has_quorum(&view.voters, agrees, with_server) && self.has_word(view))
+            && self.reported.iter().all(|view| has_quorum(&view.voters, agrees, with_server) && self.is_known(view))
     }
 
     /// It is enough, with what weight there is.

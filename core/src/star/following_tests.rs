@@ -211,7 +211,7 @@ fn what_a_host_did_not_hear_is_left_to_the_next() {
 
 #[test]
 fn a_history_begins_with_its_snapshot_and_goes_on_one_after_it() {
-    let kept = super::super::snapshots::Kept::new(Position(3), "state".into());
+    let kept = crate::star::snapshots::Kept::new(Position(3), "state".into());
     let Some(Frame::Snapshot { position, size, hash, offset, piece, .. }) = kept.piece(FIRST, 0) else { panic!() };
     let mut snapshots = Snapshots::new(&StarConfig::default());
     let mut player = Player { following: Following::new(&StarConfig::default()), events: VecDeque::new() };
@@ -219,7 +219,7 @@ fn a_history_begins_with_its_snapshot_and_goes_on_one_after_it() {
     assert!(!player.following.on_start(Position(3), 5, &snapshots, None, &mut player.events));
     player.mark(9, 9);
     assert_eq!((player.delivered(), player.following.is_running()), (vec![], false));
-    let piece = super::super::snapshots::Piece { position, size, hash, offset, bytes: piece };
+    let piece = crate::star::snapshots::Piece { position, size, hash, offset, bytes: piece };
     assert!(snapshots.on_piece(&piece) && player.following.on_snapshot(&snapshots, None, &mut player.events));
     let begins = Snapshot { position: Position(3), state: Some("state".into()) };
     assert_eq!(player.events.pop_front(), Some(Event::Started(begins)));
@@ -231,9 +231,9 @@ fn a_history_begins_with_its_snapshot_and_goes_on_one_after_it() {
 fn a_later_snapshot_does_as_well() {
     let mut snapshots = Snapshots::new(&StarConfig::default());
     for place in [3, 5] {
-        let kept = super::super::snapshots::Kept::new(Position(place), "state".into());
+        let kept = crate::star::snapshots::Kept::new(Position(place), "state".into());
         let Some(Frame::Snapshot { position, size, hash, offset, piece, .. }) = kept.piece(FIRST, 0) else { panic!() };
-        assert!(snapshots.on_piece(&super::super::snapshots::Piece { position, size, hash, offset, bytes: piece }));
+        assert!(snapshots.on_piece(&crate::star::snapshots::Piece { position, size, hash, offset, bytes: piece }));
     }
     let mut player = Player { following: Following::new(&StarConfig::default()), events: VecDeque::new() };
     player.reliable(&[4, 6]);

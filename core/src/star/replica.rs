@@ -11,9 +11,9 @@ use std::collections::VecDeque;
 
 /// Entries that are remembered because a copy which they belong to may come after them.
 const RECENT: usize = 512;
+const RECENT_BYTES: usize = 256 * 1024;
 /// What may come before its turn: a link bears 256 KiB at a time, and an entry costs more in memory than on the wire.
 const EARLY_BYTES: usize = 4 * 1024 * 1024;
-const RECENT_BYTES: usize = 256 * 1024;
 
 /// What comes to a replica that is to be.
 #[derive(Debug, Default)]

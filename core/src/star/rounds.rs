@@ -277,7 +277,7 @@ impl Star {
         }
         let round = self.rounds.round.max(present.epoch.round) + 1;
         let epoch = Epoch { term: present.epoch.term, round };
-        let view = View { epoch, base: present.epoch, cause: None, backups, voters, ..present.clone() };
+        let view = View { epoch, base: present.epoch, backups, voters, ..present.clone() };
         if self.ballot.weigh(&view) != Verdict::Promise {
             let newest = self.ballot.newest();
             self.on_bound(now, newest);

@@ -72,6 +72,10 @@ pub(crate) struct Join {
     /// When the host of two is lost while the server is away: go on alone
     #[arg(long)]
     allow_fork: bool,
+    /// Give out what was said lately to who comes late, or has to begin anew; hear it on coming. The same for all players
+    /// of a lobby
+    #[arg(long)]
+    history: bool,
     /// Only watch
     #[arg(long)]
     spectator: bool,

@@ -95,6 +95,10 @@ fn a_lobby_goes_on_when_its_host_hands_over_and_when_it_leaves() {
     let mut bob = Program::join(&server, "room", "bob", &[]);
     let mut cem = Program::join(&server, "room", "cem", &[]);
     ann.wait_until("player_joined", |event| event["name"] == "cem");
+    cem.say("here");
+    for player in [&mut ann, &mut bob, &mut cem] {
+        player.hear("here");
+    }
     ann.say("/handover 2");
     for player in [&mut ann, &mut bob, &mut cem] {
         let changed = player.wait_for("host_changed");

@@ -29,7 +29,7 @@ fn three_players_talk_on_every_channel() {
 
 #[test]
 fn a_message_reaches_whom_it_is_for() {
-    let mut scene = Scene::of(["ann", "bob", "cid"]);
+    let mut scene = Scene::settled(["ann", "bob", "cid"]);
     let (ann, cid) = (scene.player("ann"), scene.player("cid"));
     scene.say("bob", &Destination::Others, Channel::Ordered, "others");
     scene.say("bob", &Destination::Host, Channel::Ordered, "host");
@@ -101,7 +101,7 @@ fn who_comes_while_others_talk_hears_what_is_said_from_then_on() {
     scene.say("bob", &Destination::All, Channel::Ordered, "before");
     scene.run(300);
     scene.join("cid", Join::default());
-    scene.run(300);
+    scene.run(2_000);
     scene.say("bob", &Destination::All, Channel::Ordered, "after");
     scene.run(300);
     assert_eq!(scene.texts("cid", Channel::Ordered), ["after"]);

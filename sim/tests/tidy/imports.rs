@@ -29,6 +29,9 @@ struct Module {
 /// What everything else stands on. These know each other and nobody above them.
 const BASE: &[&str] = &["config", "error", "id", "outbox", "rng", "time", "timer", "wire"];
 
+/// The settings of a player speak of what they set.
+const SETTINGS: &[&str] = &["path::PathKind", "session::MAX_PATHS", "star::StarConfig"];
+
 const MODULES: &[Module] = &[
     Module { name: "session", knows: &[] },
     Module { name: "path", knows: &["session::pipe"] },
@@ -117,6 +120,9 @@ fn modules(file: &File, named: &[Named], findings: &mut Vec<Finding>) {
 
 /// What a module may know beside the base; none if it has no row.
 fn knows(module: &str) -> Option<&'static [&'static str]> {
+    if module == "config" {
+        return Some(SETTINGS);
+    }
     if BASE.contains(&module) {
         return Some(&[]);
     }

@@ -48,7 +48,7 @@ pub struct View {
     pub base: Epoch,
     /// The first view of its line.
     pub since: Epoch,
-    /// Why there is another host; nothing if there is none other.
+    /// Why the host of this term is another than before; nothing for the first host of a lobby.
     pub cause: Option<HostCause>,
     /// Who puts messages in order.
     pub host: PlayerId,

@@ -1,5 +1,5 @@
-//! What every line of views has committed, and what every player has sent and heard: the memory of the checkers. A place
-//! of a line that is committed twice, differently, is a breach by itself.
+//! What every line of views has committed, and what every player has sent and heard: the memory of the checkers. A
+//! place of a line that is committed twice, differently, is a breach by itself.
 
 use super::{Fact, Game, Id, Item, Life};
 use std::collections::BTreeMap;

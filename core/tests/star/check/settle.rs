@@ -1,5 +1,5 @@
-//! Liveness: once faults are over everybody is active with one host, and everything that was sent is acknowledged. A light
-//! round may be under way at that moment.
+//! Liveness: once faults are over everybody is active with one host, and everything that was sent is acknowledged. A
+//! light round may be under way at that moment.
 
 use super::{Check, Fact, Lines};
 use webstar_core::star::Role;

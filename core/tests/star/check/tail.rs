@@ -1,5 +1,5 @@
-//! S8: after a snapshot at `p` comes everything that is meant for the player from `p + 1` on, and the snapshot holds what
-//! was said up to `p`.
+//! S8: after a snapshot at `p` comes everything that is meant for the player from `p + 1` on, and the snapshot holds
+//! what was said up to `p`.
 
 use super::{Check, Fact, Item, Life, Lines, Why};
 use std::collections::BTreeSet;

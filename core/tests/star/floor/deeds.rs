@@ -304,6 +304,11 @@ impl Floor {
         self.life(player).and_then(|life| self.seats[&life].star.view())
     }
 
+    /// The newest view that it has promised and that is not in force, as far as it knows.
+    pub(crate) fn promised(&self, player: u32) -> Option<View> {
+        self.life(player).and_then(|life| self.seats[&life].star.promised().pop())
+    }
+
     /// What an application was told, in short.
     pub(crate) fn heard(&self, player: u32) -> &[String] {
         self.life(player).map_or(&[], |life| &self.seats[&life].heard)

@@ -116,8 +116,8 @@ impl Links {
         Some((at, Flight { number: newest.0, ..flight }))
     }
 
-    /// Whether a frame that has come counts: of latest-only ones those that were overtaken do not, and some of those that
-    /// have a successor.
+    /// Whether a frame that has come counts: of latest-only ones those that were overtaken do not, and some of those
+    /// that have a successor.
     pub(crate) fn arrives(&mut self, flight: &Flight, dice: &mut Dice) -> bool {
         if !flight.lane.is_latest() {
             return true;

@@ -1,5 +1,6 @@
 //! The floor: virtual time, an agenda of what happens when, players and the server. What players do is told to the
-//! checkers in `witness`; what goes wrong is done by `deeds`; how frames travel is `links`, what the server does `room`.
+//! checkers in `witness`; what goes wrong is done by `deeds`; how frames travel is `links`, what the server does
+//! `room`.
 
 mod deeds;
 mod dice;

@@ -125,9 +125,7 @@ fn the_half_with_the_backup_and_the_server_goes_on() {
     is_well(&floor);
     assert_eq!(floor.view(new[1]).map(|view| view.host.0), Some(new[0]));
     comes_to_rest(&mut floor);
-    for player in floor.players() {
-        assert_eq!(times(&floor, player, "lost"), 0, "{player}: {:?}", floor.heard(player));
-    }
+    nobody_lost_acknowledged(&floor);
 }
 
 #[test]
@@ -141,9 +139,7 @@ fn the_half_with_the_host_and_the_server_goes_on() {
     assert_eq!(floor.glance(1).map(|glance| glance.role), Some(Role::Hosting));
     comes_to_rest(&mut floor);
     assert_eq!(floor.host(), Some(1));
-    for player in floor.players() {
-        assert_eq!(times(&floor, player, "lost"), 0, "{player}: {:?}", floor.heard(player));
-    }
+    nobody_lost_acknowledged(&floor);
 }
 
 #[test]
@@ -157,9 +153,7 @@ fn two_halves_without_server_wait_for_one_another() {
     is_well(&floor);
     assert_eq!(floor.view(new[1]).map(|view| view.host.0), Some(1));
     comes_to_rest(&mut floor);
-    for player in floor.players() {
-        assert_eq!(times(&floor, player, "lost"), 0, "{player}: {:?}", floor.heard(player));
-    }
+    nobody_lost_acknowledged(&floor);
 }
 
 #[test]
@@ -170,9 +164,7 @@ fn members_that_do_not_hear_the_host_outvote_it() {
     is_well(&floor);
     assert_ne!(floor.view(2).map(|view| view.host.0), Some(1));
     comes_to_rest(&mut floor);
-    for player in floor.players() {
-        assert_eq!(times(&floor, player, "lost"), 0, "{player}: {:?}", floor.heard(player));
-    }
+    nobody_lost_acknowledged(&floor);
 }
 
 #[test]
@@ -188,4 +180,40 @@ fn the_server_goes_and_comes_while_the_game_goes_on() {
     assert_eq!(floor.host(), Some(1));
     comes_to_rest(&mut floor);
     nobody_lost_anything(&floor);
+}
+
+#[test]
+fn a_view_that_was_promised_is_not_forgotten_by_the_next() {
+    let mut floor = lobby(5);
+    floor.server_down();
+    floor.run_ms(2000);
+    let heir = floor.backup().expect("there is a backup");
+    let voters: Vec<u32> = (2..=5).filter(|player| *player != heir).collect();
+    floor.sleep(1, 6000);
+    while !voters.iter().all(|player| floor.promised(*player).is_some()) {
+        floor.run_ms(1);
+        is_well(&floor);
+    }
+    // The heir gets all promises; that its view is in force only its backup hears.
+    let backups = floor.promised(voters[0]).expect("it has promised").backups;
+    let (near, far): (Vec<u32>, Vec<u32>) =
+        voters.iter().partition(|player| backups.iter().any(|backup| backup.0 == **player));
+    for player in far.iter().chain(&[1]) {
+        floor.part(&[heir], &[*player]);
+        floor.part(&near, &[*player]);
+    }
+    floor.run_ms(15_000);
+    is_well(&floor);
+    assert_eq!(floor.glance(heir).map(|glance| glance.role), Some(Role::Hosting));
+    assert!(floor.view(far[0]).is_some_and(|view| view.epoch.term == 1), "the others know of no newer view");
+    comes_to_rest(&mut floor);
+    nobody_lost_acknowledged(&floor);
+}
+
+/// Nobody was told that another line began.
+#[track_caller]
+fn nobody_lost_acknowledged(floor: &crate::floor::Floor) {
+    for player in floor.players() {
+        assert_eq!(times(floor, player, "lost"), 0, "{player}: {:?}", floor.heard(player));
+    }
 }

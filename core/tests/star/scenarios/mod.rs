@@ -1,4 +1,5 @@
-//! Situations, each in a few lines: a lobby, something that happens, what must come of it. The checkers watch all of them.
+//! Situations, each in a few lines: a lobby, something that happens, what must come of it. The checkers watch all
+//! of them.
 
 mod crash;
 mod cut;

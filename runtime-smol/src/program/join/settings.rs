@@ -49,7 +49,7 @@ pub(super) fn of(join: &Join) -> Result<Settings, String> {
         options.config.safe_reliable = delivery == Delivery::Safe;
     }
     options.config.allow_fork = join.allow_fork;
-    options.config.snapshots = true;
+    options.config.snapshots = join.history;
     if let Some(net) = join.net {
         options.config.simulate_packet_loss = net.loss;
         options.config.simulate_latency = net.latency;
