@@ -17,7 +17,7 @@
 //! have: so a host that is cut off cannot tell its members much that a crash takes back.
 //!
 //! # Views
-//! A [`View`](crate::wire::view::View) names host, backups and voters. It is in force when enough voters of the view it
+//! A [`View`] names host, backups and voters. It is in force when enough voters of the view it
 //! follows, and of its own, have promised it (the server weighs half a voter), its host holds a log that has everything
 //! that was ever committed, and its backups have copied that.
 //!
