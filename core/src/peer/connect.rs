@@ -2,7 +2,7 @@
 
 use super::event::{Ended, PeerEvent, Refusal};
 use super::outbox::Act;
-use super::{Peer, Target, Wish};
+use super::{Peer, Target, Ticket, Wish};
 use crate::id::StreamId;
 use crate::time::{Duration, Instant};
 use crate::wire::signal::{
@@ -65,7 +65,8 @@ pub(super) struct Connection {
     /// The server was asked whether it is there.
     is_asked: bool,
     heard_at: Instant,
-    place: Option<(LobbyName, Secret)>,
+    /// What we come back with.
+    pub(super) place: Option<Ticket>,
     pub(super) version: Version,
     /// Bytes given to the stream that have not left.
     pub(super) buffered: usize,
@@ -94,7 +95,7 @@ impl Connection {
         self.phase = Phase::In;
         self.joined_at = now;
         self.redirects = 0;
-        self.place = token.map(|token| (lobby, token));
+        self.place = token.map(|token| Ticket { lobby, token });
         self.on_heard(now);
     }
 
@@ -284,15 +285,9 @@ impl Peer {
             (Over | Pausing | Opening, _) => {}
             (Greeting, ServerMessage::Welcome(welcome)) => {
                 self.connection.version = welcome.version;
-                match self.request.peer_id.clone().filter(|_| self.lobby.is_none()) {
-                    Some(peer_id) => {
-                        self.connection.phase = Claiming;
-                        self.say(&ClientMessage::PeerId(PeerName { peer_id }));
-                    }
-                    None => self.ask_in(),
-                }
+                self.ask_in();
             }
-            (Claiming, ServerMessage::PeerId(_)) => self.ask_in(),
+            (Claiming, ServerMessage::PeerId(_)) => self.ask_to_join(),
             (Joining, ServerMessage::LobbyJoined(joined)) => self.on_lobby_joined(*joined),
             (Greeting | Claiming | Joining, ServerMessage::Redirect(redirect)) => self.on_redirect(redirect.url),
             (Greeting | Claiming | Joining, ServerMessage::Error(error)) => {
@@ -313,14 +308,27 @@ impl Peer {
         }
     }
 
+    /// Back to our place, or that of an earlier life; otherwise anew, under our name.
     fn ask_in(&mut self) {
-        self.connection.phase = Phase::Joining;
-        let message = match self.connection.place.clone().filter(|_| self.lobby.is_some()) {
-            Some((lobby_id, token)) => {
-                ClientMessage::Resume(Resume { lobby_id, token, fresh: false, restore: self.restore() })
+        let fresh = self.lobby.is_none();
+        let ticket = if fresh { &self.request.ticket } else { &self.connection.place };
+        if let Some(Ticket { lobby: lobby_id, token }) = ticket.clone() {
+            self.connection.phase = Phase::Joining;
+            let restore = if fresh { None } else { self.restore() };
+            return self.say(&ClientMessage::Resume(Resume { lobby_id, token, fresh, restore }));
+        }
+        match self.request.peer_id.clone().filter(|_| fresh) {
+            Some(peer_id) => {
+                self.connection.phase = Phase::Claiming;
+                self.say(&ClientMessage::PeerId(PeerName { peer_id }));
             }
-            None => self.join_message(),
-        };
+            None => self.ask_to_join(),
+        }
+    }
+
+    fn ask_to_join(&mut self) {
+        self.connection.phase = Phase::Joining;
+        let message = self.join_message();
         self.say(&message);
     }
 
@@ -380,6 +388,9 @@ impl Peer {
             }
             ErrorCode::BadToken | ErrorCode::NoSuchLobbyOrPassword | ErrorCode::NotInLobby if is_resuming => {
                 self.end(Ended::PutOut(CloseReason::TimedOut));
+            }
+            ErrorCode::BadToken | ErrorCode::NoSuchLobbyOrPassword if self.request.ticket.take().is_some() => {
+                self.ask_in();
             }
             _ => self.end(Ended::Refused(refusal)),
         }

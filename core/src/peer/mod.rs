@@ -39,7 +39,7 @@ pub use event::{
     Snapshot,
 };
 pub use outbox::PeerDropped;
-pub use request::{Command, JoinRequest, Wish};
+pub use request::{Command, JoinRequest, Ticket, Wish};
 pub use seam::{Input, InputError, Output, Payload, PeerTimer, Target};
 
 use crate::config::{ConfigError, PlayerConfig};
@@ -289,6 +289,11 @@ impl Peer {
     /// What had no effect so far, by reason.
     pub fn dropped(&self) -> PeerDropped {
         self.out.dropped
+    }
+
+    /// What brings us back under our number if we lose our memory; a new one comes with each [`PeerEvent::Joined`].
+    pub fn ticket(&self) -> Option<Ticket> {
+        self.connection.place.clone()
     }
 
     /// The star as this player sees it.

@@ -20,13 +20,26 @@ pub struct JoinRequest {
     pub peer_id: Option<PeerId>,
     /// What the operator's admission asks for.
     pub admission: Option<Secret>,
+    /// The place that an earlier life of this player had, if it is still there; otherwise it joins as wished.
+    pub ticket: Option<Ticket>,
 }
 
 impl JoinRequest {
     /// A plain join; what else there is to say can be set afterwards.
     pub fn new(username: Username, wish: Wish) -> Self {
-        JoinRequest { username, wish, password: None, create: None, spectator: false, peer_id: None, admission: None }
+        let (password, peer_id, admission) = (None, None, None);
+        JoinRequest { username, wish, password, create: None, spectator: false, peer_id, admission, ticket: None }
     }
+}
+
+/// What brings a player that has lost its memory back under its number: kept where the program finds it after a crash or
+/// a reload. It is good for one return; each [`super::PeerEvent::Joined`] brings another.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Ticket {
+    /// The lobby.
+    pub lobby: LobbyName,
+    /// Proves whose place it is: not to be shown to anybody else.
+    pub token: Secret,
 }
 
 /// Which lobby.

@@ -102,6 +102,7 @@ pub(crate) fn request(name: &str) -> JoinRequest {
         spectator: false,
         peer_id: None,
         admission: None,
+        ticket: None,
     }
 }
 

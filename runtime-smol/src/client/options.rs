@@ -73,6 +73,7 @@ impl Options {
             spectator: false,
             peer_id: None,
             admission: None,
+            ticket: None,
         };
         Ok(Options { config, request, certificates: None, event_queue: 4096 })
     }

@@ -42,6 +42,7 @@ pub fn peer_inputs(data: &[u8]) {
         spectator: script.byte() > 200,
         peer_id: None,
         admission: None,
+        ticket: None,
     };
     let peer = Peer::new(config, request, [5; 32], Instant::ZERO).expect("the settings are good");
     let mut world = World { peer, streams: BTreeSet::new(), is_over: false, latest: Instant::ZERO };

@@ -114,6 +114,7 @@ impl Scene {
             spectator: false,
             peer_id: None,
             admission: None,
+            ticket: None,
         };
         let config = PlayerConfig {
             signaling_server: "ws://server.example/ws".into(),

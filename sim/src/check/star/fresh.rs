@@ -1,9 +1,9 @@
 //! S3 for what is not kept: an unreliable message arrives at most once, and of latest-only messages none arrives after a
 //! newer one of the same sender, kind and destination.
 
-use super::{Cast, Check, Life, Seen};
+use super::{Cast, Check, Life, Seen, Submission};
 use std::collections::{BTreeMap, BTreeSet};
-use webstar_core::id::PlayerId;
+use webstar_core::id::{Incarnation, PlayerId};
 use webstar_core::peer::{Channel, Destination};
 
 /// Watches unreliable messages, and those through the server.
@@ -36,10 +36,13 @@ impl Check for Unreliable {
 /// The destination of a message, in words.
 type To = String;
 
+/// Which of a sender's values is newer: each life of its memory counts from 1.
+type Age = (Incarnation, u64);
+
 /// Watches latest-only messages.
 #[derive(Debug, Default)]
 pub struct Latest {
-    heard: BTreeMap<(Life, PlayerId, &'static str, To), u64>,
+    heard: BTreeMap<(Life, PlayerId, &'static str, To), Age>,
 }
 
 impl Check for Latest {
@@ -53,11 +56,11 @@ impl Check for Latest {
             return Ok(());
         }
         let to = key(&origin.to);
-        let before = self.heard.insert((life, origin.player, origin.kind, to), origin.seq).unwrap_or(0);
-        if origin.seq > before {
-            return Ok(());
+        let before = self.heard.insert((life, origin.player, origin.kind, to), age(origin));
+        match before.filter(|before| *before >= age(origin)) {
+            Some((_, seq)) => Err(format!("{life:?} was given {} after the newer {seq}", origin.name())),
+            None => Ok(()),
         }
-        Err(format!("{life:?} was given {} after the newer {before}", origin.name()))
     }
 
     fn end(&mut self, cast: &Cast) -> Result<(), String> {
@@ -66,13 +69,16 @@ impl Check for Latest {
             newest.insert((life, origin.player, origin.kind, key(&origin.to)), origin);
         }
         for (place, origin) in newest {
-            let heard = self.heard.get(&place).copied().unwrap_or(0);
-            if heard < origin.seq {
+            if self.heard.get(&place).is_none_or(|heard| *heard < age(origin)) {
                 return Err(format!("{:?} was never given the newest value, {}", place.0, origin.name()));
             }
         }
         Ok(())
     }
+}
+
+fn age(origin: &Submission) -> Age {
+    (origin.incarnation, origin.seq)
 }
 
 fn key(to: &Destination) -> To {

@@ -45,7 +45,11 @@ impl<L: Lens> Run<'_, L> {
             self.world.enter_plain(id, Encoding::Json, vec![greeting]);
         } else {
             let config = self.config(seat);
-            let request = self.request(seat);
+            let ticket = self.tickets.remove(&id);
+            if ticket.is_some() {
+                self.eye.book_mut().tally.mark("back_without_memory");
+            }
+            let request = JoinRequest { ticket, ..self.request(seat) };
             self.world.enter(id, config, request, &mut self.eye).expect("settings are drawn within their bounds");
         }
     }
@@ -117,6 +121,7 @@ impl<L: Lens> Run<'_, L> {
             spectator: plan.part == Part::Spectator,
             peer_id: None,
             admission: None,
+            ticket: None,
         }
     }
 

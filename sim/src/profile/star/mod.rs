@@ -41,6 +41,7 @@ use core::time::Duration;
 use eye::Eye;
 use std::collections::{BTreeMap, BTreeSet};
 use strikes::Undo;
+use webstar_core::peer::Ticket;
 use webstar_core::server::ServerConfig;
 use webstar_core::time::Instant;
 
@@ -103,6 +104,8 @@ struct Run<'a, L> {
     returns: Vec<u32>,
     /// When somebody comes again.
     comebacks: BTreeSet<(Instant, u16)>,
+    /// By seat: what a crash left it.
+    tickets: BTreeMap<SeatId, Ticket>,
     /// By the number of a fault: who suffers from it, and what is to be undone.
     undo: BTreeMap<usize, (Vec<SeatId>, Undo)>,
     /// Who looks at another tab.
@@ -129,6 +132,7 @@ impl<'a, L: Lens> Run<'a, L> {
             wants_in: vec![false; plan.seats.len()],
             returns: vec![0; plan.seats.len()],
             comebacks: BTreeSet::new(),
+            tickets: BTreeMap::new(),
             undo: BTreeMap::new(),
             hidden: BTreeSet::new(),
             behind: BTreeMap::new(),

@@ -118,6 +118,8 @@ pub struct SeatPlan {
     pub withholds: bool,
     /// It speaks the version before the present one only.
     pub is_old: bool,
+    /// Its ticket outlives its memory: after a crash it comes back to its place.
+    pub keeps_ticket: bool,
 }
 
 /// What somebody is.
@@ -172,8 +174,10 @@ impl Plan {
         let count = if is_large { network.between(17, 64) } else { octaves(&mut network, 2, 16) };
         let mut seats: Vec<SeatPlan> =
             (0..count).map(|number| seat(&mut network, number, lobbies.len() as u64, until)).collect();
+        let mut keepers = seed.stream("tickets");
         for seat in &mut seats {
             kinds.befall(&mut harm, seat);
+            seat.keeps_ticket = keepers.chance(0.4) && seat.part != Part::Guest;
         }
         let mut lobbies = lobbies;
         for (number, lobby) in (0u8..).zip(&mut lobbies) {
@@ -324,6 +328,7 @@ impl SeatPlan {
             ahead_s: 0,
             withholds: false,
             is_old: false,
+            keeps_ticket: false,
         }
     }
 }

@@ -7,6 +7,7 @@ use crate::net::Side;
 use crate::trace::Step;
 use crate::world::SeatId;
 use core::time::Duration;
+use webstar_core::peer::Peer;
 
 /// What has begun and is to be undone.
 #[derive(Clone, Debug)]
@@ -152,6 +153,10 @@ impl<L: Lens> Run<'_, L> {
 
     /// A process dies, or its computer.
     fn crash(&mut self, seat: SeatId, is_closed: bool, again: Option<Duration>) {
+        let kept = self.world.peer(seat).and_then(Peer::ticket);
+        if let Some(ticket) = kept.filter(|_| self.plan.seats[usize::from(seat.0)].keeps_ticket) {
+            self.tickets.insert(seat, ticket);
+        }
         self.eye.on_crash(self.world.now(), seat);
         if is_closed {
             self.world.vanish(seat);

@@ -97,6 +97,7 @@ fn someone(seat: &SeatPlan) -> String {
         (!seat.is_direct && seat.part != Part::Guest, "; no direct ways"),
         (seat.is_old, "; the old version"),
         (seat.withholds, "; stores nothing"),
+        (seat.keeps_ticket, "; comes back to its place after a crash"),
     ];
     traits.into_iter().filter(|(is_so, _)| *is_so).for_each(|(_, word)| words.push_str(word));
     words
