@@ -46,6 +46,8 @@ pub struct Person {
     pub is_over: bool,
     /// Since when nothing that is meant for it may be missing.
     pub since: Instant,
+    /// When it was told last that what was acknowledged may be lost.
+    pub lost_at: Option<Instant>,
     /// The players that it knows of: a bit each, for numbers below 128.
     pub knows: u128,
 }
@@ -81,8 +83,8 @@ pub struct Submission {
     pub knows: u128,
     /// When.
     pub at: Instant,
-    /// Its sender was told that it is safe.
-    pub is_acked: bool,
+    /// When its sender was told that it is safe.
+    pub acked_at: Option<Instant>,
 }
 
 impl Submission {
@@ -154,6 +156,7 @@ impl Cast {
             is_away: false,
             is_over: false,
             since: now,
+            lost_at: None,
             knows: 0,
         });
         Life(self.people.len() as u32 - 1)
@@ -207,7 +210,7 @@ impl Cast {
             epoch,
             knows,
             at,
-            is_acked: false,
+            acked_at: None,
         });
         self.submissions.last()
     }
@@ -269,7 +272,7 @@ impl Cast {
 
     /// Its sender was told that it is safe.
     pub fn acknowledge(&mut self, number: u32) {
-        self.submissions[number as usize].is_acked = true;
+        self.submissions[number as usize].acked_at = Some(self.now);
     }
 }
 

@@ -357,7 +357,7 @@ impl Checks {
 
 /// The pairs of a submission on this channel and a life that must have received it by now: both are in one lobby, the
 /// receiver was there before and was known to the sender, and has not begun anew since. What is for the host, or not kept,
-/// is owed within one host's life only.
+/// is owed within one host's life only, and what was acknowledged until its sender is told that this may be lost.
 fn due<'a>(cast: &'a Cast, channel: Channel) -> impl Iterator<Item = (&'a Submission, Life, &'a Person)> {
     let is_kept = |submission: &Submission| {
         matches!(submission.channel, Some(Channel::Ordered | Channel::Reliable)) && submission.to != Destination::Host
@@ -380,7 +380,11 @@ fn due<'a>(cast: &'a Cast, channel: Channel) -> impl Iterator<Item = (&'a Submis
             let sender = cast.person(submission.life);
             let same_host = sender.epoch.term == submission.epoch.term || is_kept(submission);
             let is_trusted = !cast.distrusted.contains(&(submission.room, submission.player));
-            submission.channel == Some(channel) && is_trusted && (submission.is_acked || is_here(sender) && same_host)
+            let is_owed = match submission.acked_at {
+                Some(acked_at) => sender.lost_at.is_none_or(|lost_at| lost_at <= acked_at),
+                None => is_here(sender) && same_host,
+            };
+            submission.channel == Some(channel) && is_trusted && is_owed
         })
         .flat_map(move |submission| receivers(submission).map(move |(life, person)| (submission, life, person)))
 }

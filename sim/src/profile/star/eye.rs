@@ -260,7 +260,8 @@ impl Book<'_> {
             }
             PeerEvent::ContinuityLost => {
                 self.tally.mark("continuity_lost");
-                self.cast.person_mut(life).since = now;
+                let person = self.cast.person_mut(life);
+                (person.since, person.lost_at) = (now, Some(now));
                 self.note(now, StarStep::ContinuityLost { life });
                 self.see(life, &Seen::ContinuityLost);
             }
