@@ -49,6 +49,8 @@ pub struct Bounds {
     window: usize,
     /// By life and channel: the bytes of what is not acknowledged.
     unacknowledged: BTreeMap<(Life, Channel), usize>,
+    /// By life: what it took last although there was no room, unless it is acknowledged by when the machine rests.
+    overfull: BTreeMap<Life, String>,
 }
 
 impl Bounds {
@@ -60,26 +62,34 @@ impl Bounds {
             links: BTreeMap::new(),
             window: PlayerConfig::default().star().window,
             unacknowledged: BTreeMap::new(),
+            overfull: BTreeMap::new(),
         }
     }
 
     /// A message was taken, although there may have been no room for it.
-    fn say(&mut self, said: &Submission) -> Result<(), String> {
+    fn say(&mut self, said: &Submission) {
         let Some(channel) = said.channel.filter(|channel| matches!(channel, Channel::Ordered | Channel::Reliable))
         else {
-            return Ok(());
+            return;
         };
         let bytes = self.unacknowledged.entry((said.life, channel)).or_default();
         let before = core::mem::replace(bytes, *bytes + said.payload.len());
-        if before == 0 || *bytes <= self.window {
-            return Ok(());
+        if before > 0 && *bytes > self.window {
+            let (life, name) = (said.life, said.name());
+            let why = format!("{life:?} took {name} and holds {bytes} bytes of {channel:?}, more than {}", self.window);
+            self.overfull.insert(life, why);
         }
-        Err(format!(
-            "{:?} took {} and holds {bytes} bytes of {channel:?}, more than {}",
-            said.life,
-            said.name(),
-            self.window
-        ))
+    }
+
+    /// A message is safe, and holds no room any more.
+    fn release(&mut self, said: &Submission) {
+        let place = said.channel.map(|channel| (said.life, channel));
+        if let Some(bytes) = place.and_then(|place| self.unacknowledged.get_mut(&place)) {
+            *bytes = bytes.saturating_sub(said.payload.len());
+            if *bytes <= self.window {
+                self.overfull.remove(&said.life);
+            }
+        }
     }
 
     fn weigh(&mut self, life: Option<Life>, holding: Holding) -> Result<(), String> {
@@ -115,17 +125,18 @@ impl Check for Bounds {
     fn see(&mut self, life: Option<Life>, seen: &Seen<'_>, _cast: &Cast) -> Result<(), String> {
         match *seen {
             Seen::Holding(holding) => self.weigh(life, holding),
-            Seen::Submitted(said) => self.say(said),
+            Seen::Submitted(said) => {
+                self.say(said);
+                Ok(())
+            }
             Seen::Acked(_, Some(said)) => {
-                let place = said.channel.map(|channel| (said.life, channel));
-                if let Some(bytes) = place.and_then(|place| self.unacknowledged.get_mut(&place)) {
-                    *bytes = bytes.saturating_sub(said.payload.len());
-                }
+                self.release(said);
                 Ok(())
             }
             Seen::Rested { outputs, .. } if outputs > MOST_OUTPUTS => {
                 Err(format!("{life:?} had {outputs} outputs for one input"))
             }
+            Seen::Rested { .. } => life.and_then(|life| self.overfull.remove(&life)).map_or(Ok(()), Err),
             _ => Ok(()),
         }
     }

@@ -249,8 +249,10 @@ impl<L: Lens> Run<'_, L> {
         let voice = Voice { channel: load.channel, to: Ears::All, kind: "chat", share: 1.0, longest: load.bytes };
         // The server's limit is for a frame, and players send in parts; a guest has one frame.
         let is_guest = self.plan.seats[usize::from(load.seat)].part == Part::Guest;
-        let length = if is_guest { load.bytes.min(30_000) } else { load.bytes } as usize;
-        self.speak(load.seat, &voice, length);
+        let (length, times) = if is_guest { (load.bytes.min(30_000), 1) } else { (load.bytes, load.times) };
+        for _ in 0..times {
+            self.speak(load.seat, &voice, length as usize);
+        }
         self.world.flush(SeatId(load.seat), &mut self.eye);
     }
 

@@ -62,7 +62,7 @@ pub enum Ears {
     AllBut,
 }
 
-/// One large message.
+/// A large message, or several in one breath: more than there is room for.
 #[derive(Clone, Copy, Debug, Serialize)]
 pub struct Load {
     /// When.
@@ -74,6 +74,8 @@ pub struct Load {
     pub channel: Channel,
     /// Its length.
     pub bytes: u64,
+    /// How often.
+    pub times: u64,
 }
 
 fn channel_name<S: serde::Serializer>(channel: &Channel, serializer: S) -> Result<S::Ok, S::Error> {
@@ -138,6 +140,7 @@ fn load(draw: &mut Draw, seats: &[SeatPlan], until: Duration) -> Load {
         seat: draw.below(seats.len() as u64) as u16,
         channel: if draw.chance(0.5) { Channel::Ordered } else { Channel::Reliable },
         bytes: octaves(draw, 16 * 1024, 200 * 1024),
+        times: draw.between(1, 4),
     }
 }
 

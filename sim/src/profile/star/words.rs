@@ -40,8 +40,9 @@ impl Plan {
         }
         for load in &self.talking.loads {
             settings.push(format!(
-                "load: seat {} says {} bytes, {:?}, {}",
+                "load: seat {} says {} times {} bytes, {:?}, {}",
                 load.seat,
+                load.times,
                 load.bytes,
                 load.channel,
                 seconds(load.at)
