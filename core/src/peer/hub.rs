@@ -357,7 +357,8 @@ impl Hub {
         match event {
             LinkEvent::Message(received) => self.on_received(now, player, &received, out),
             LinkEvent::Acked(id) => {
-                if let Some((epoch, position)) = spoke.on_acked(id) {
+                spoke.on_acked(id);
+                while let Some((epoch, position)) = self.spokes.get_mut(&player).and_then(Spoke::next_arrived) {
                     self.star.on_taken(now, player, epoch, position, &mut self.said);
                 }
             }

@@ -10,6 +10,7 @@
 //! broken connection a player hears what it missed; what changed in the lobby meanwhile is told before the second
 //! `Joined`.
 
+mod arrivals;
 mod carrier;
 mod casting;
 mod command;

@@ -1,6 +1,7 @@
 //! One spoke of the star: the link to another player with all that is kept beside it: its pipes, how the player is heard,
 //! which frames wait, and which entries are under way. What is said to whom is not decided here.
 
+use super::arrivals::Arrivals;
 use super::event::{Channel, Kind};
 use super::keys::Keys;
 use super::kinds::{Learned, Numbering, Taught};
@@ -14,7 +15,7 @@ use crate::wire::frame::{Delivery, Priority};
 use crate::wire::signal::Epoch;
 use crate::wire::star::{self, Destination};
 use bytes::Bytes;
-use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::collections::VecDeque;
 
 /// The first path of every spoke: the relay.
 pub(super) const RELAY: PathSetup = PathSetup { id: PathId(0), kind: PathKind::Relay, relayed_only: false };
@@ -63,10 +64,7 @@ pub(super) struct Spoke {
     waiting: VecDeque<Frame>,
     /// A piece of a snapshot that waits for the word that announces it.
     piece: Option<Frame>,
-    /// Words that entries must not overtake, not acknowledged yet.
-    ahead: BTreeSet<MessageId>,
-    /// Entries that are not acknowledged.
-    entries: BTreeMap<MessageId, (Epoch, Position)>,
+    arrivals: Arrivals,
     heard_at: Instant,
     expected: Duration,
     /// Since when its silence is suspicious.
@@ -129,8 +127,7 @@ impl Spoke {
             bond: None,
             waiting: VecDeque::new(),
             piece: None,
-            ahead: BTreeSet::new(),
-            entries: BTreeMap::new(),
+            arrivals: Arrivals::default(),
             heard_at: now,
             expected: Duration::ZERO,
             suspect_since: None,
@@ -302,7 +299,12 @@ impl Spoke {
     /// Gives anything to the link.
     pub(super) fn give(&mut self, now: Instant, message: Outbound) -> Result<MessageId, SendError> {
         self.is_dirty = true;
-        self.link.send(now, message)
+        let keeps_turn = message.delivery == Delivery::Ordered && message.priority == Priority::Normal;
+        let id = self.link.send(now, message)?;
+        if keeps_turn {
+            self.arrivals.on_sent_in_turn(id);
+        }
+        Ok(id)
     }
 
     /// The number by which the other side knows a kind of ours. It is told what the number stands for, if it has not
@@ -369,23 +371,29 @@ impl Spoke {
 
     /// Everything that entries must not overtake has arrived.
     pub(super) fn is_settled(&self) -> bool {
-        self.ahead.is_empty()
+        self.arrivals.is_settled()
     }
 
     /// Entries must not overtake this.
     pub(super) fn put_ahead(&mut self, id: MessageId) {
-        self.ahead.insert(id);
+        self.arrivals.put_ahead(id);
     }
 
     /// An entry has left.
     pub(super) fn on_entry_sent(&mut self, id: MessageId, epoch: Epoch, position: Position) {
-        self.entries.insert(id, (epoch, position));
+        self.arrivals.on_entry_sent(id, epoch, position);
     }
 
-    /// The other side has taken a message; tells which entry it was.
-    pub(super) fn on_acked(&mut self, id: MessageId) -> Option<(Epoch, Position)> {
-        let is_word = self.taught.on_acked(id) || self.ahead.remove(&id);
-        if is_word { None } else { self.entries.remove(&id) }
+    /// The other side has got a message.
+    pub(super) fn on_acked(&mut self, id: MessageId) {
+        if !self.taught.on_acked(id) {
+            self.arrivals.on_acked(id);
+        }
+    }
+
+    /// The next entry that has arrived at the other side.
+    pub(super) fn next_arrived(&mut self) -> Option<(Epoch, Position)> {
+        self.arrivals.next_arrived()
     }
 
     /// Bytes of kept messages, and of words about them, that have not reached the other side.
