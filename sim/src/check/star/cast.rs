@@ -123,6 +123,8 @@ pub struct Cast {
     pub now: Instant,
     /// Players whose owner may say anything in their name, and whose stars are not looked at.
     pub distrusted: BTreeSet<(Room, PlayerId)>,
+    /// Lobbies, by number, in which ordered messages are delivered before they are safe.
+    pub hasty: BTreeSet<u8>,
     people: Vec<Person>,
     submissions: Vec<Submission>,
     /// The submissions of each series, in order.
@@ -134,6 +136,7 @@ impl Default for Cast {
         Cast {
             now: Instant::ZERO,
             distrusted: BTreeSet::new(),
+            hasty: BTreeSet::new(),
             people: Vec::new(),
             submissions: Vec::new(),
             lines: BTreeMap::new(),
@@ -142,6 +145,11 @@ impl Default for Cast {
 }
 
 impl Cast {
+    /// Nobody yet.
+    pub fn new(hasty: BTreeSet<u8>) -> Self {
+        Cast { hasty, ..Cast::default() }
+    }
+
     /// Somebody sits down.
     pub fn enter(&mut self, seat: SeatId, room: Room, is_guest: bool, now: Instant) -> Life {
         self.people.push(Person {

@@ -1,8 +1,10 @@
 //! S6: whoever goes from one view to the next has heard what the others heard, or is told otherwise first. Ordered
 //! messages come by rising places, none that is committed and meant for the hearer is passed over, and what was delivered
 //! is what is committed there, unless `Resynced`, or `ContinuityLost` where a view was forced, comes before anything else.
+//! Where messages are delivered before they are safe, who follows a host that others have left may hear what never counts,
+//! and is told so when it learns of the newer host.
 
-use super::chronicle::{Chronicle, Line, News, What};
+use super::chronicle::{Chronicle, Line, News, What, host_life};
 use super::{Cast, Check, Life, Seen};
 use std::collections::BTreeMap;
 use webstar_core::id::PlayerId;
@@ -23,6 +25,8 @@ struct Hearing {
     since: Option<Epoch>,
     /// It was told that continuity is lost, and has not come to its new line yet.
     is_lost: bool,
+    /// In which life of its host it was given something that a newer host had taken back already.
+    misled: Option<Epoch>,
     /// What was told in the present step, whose view is known only at its end.
     told: Vec<Told>,
 }
@@ -77,13 +81,14 @@ impl Continuity {
         let Some(hearing) = self.lives.get_mut(&life).filter(|hearing| !hearing.told.is_empty()) else { return Ok(()) };
         let (Some(now), Some(player)) = (chronicle.line(life, cast), cast.person(life).player) else { return Ok(()) };
         let is_trusted = |from| !cast.distrusted.contains(&(now.0, from));
+        let hasty = chronicle.known(life).filter(|_| cast.hasty.contains(&now.0.lobby)).map(|known| known.epoch);
         // What came before a word about the new line came in the old one.
         let mut line = before;
         for told in core::mem::take(&mut hearing.told) {
             if !matches!(told, Told::Message(..)) {
                 line = now;
             }
-            let heard = hearing.hear(told, line, player, chronicle, is_trusted);
+            let heard = hearing.hear(told, line, player, chronicle, is_trusted, hasty);
             heard.map_err(|why| format!("{life:?}, player {}, {why}", player.0))?;
         }
         Ok(())
@@ -98,14 +103,15 @@ impl Hearing {
         player: PlayerId,
         chronicle: &Chronicle,
         is_trusted: impl Fn(PlayerId) -> bool,
+        hasty: Option<Epoch>,
     ) -> Result<(), String> {
         let (position, from, seq) = match told {
             Told::Begins(position) => {
-                self.last = Some(position);
+                (self.last, self.misled) = (Some(position), None);
                 return Ok(());
             }
             Told::Lost => {
-                (self.last, self.is_lost) = (None, true);
+                (self.last, self.misled, self.is_lost) = (None, None, true);
                 return Ok(());
             }
             Told::Message(position, from, seq) => (position, from, seq),
@@ -118,19 +124,31 @@ impl Hearing {
             return Err(format!("is given place {} after place {}", position.0, last.unwrap_or_default().0));
         }
         let Some(last) = last else { return Ok(()) };
+        let hasty = hasty.map(host_life);
+        if let Some(misled) = self.misled {
+            let is_same = hasty == Some(misled);
+            return if is_same {
+                Ok(())
+            } else {
+                Err(format!("is given place {} after what never counted", position.0))
+            };
+        }
         for (place, written) in chronicle.committed(line, last.next()).take_while(|(place, _)| *place <= position) {
             let What::Message { from: by, channel: Channel::Ordered, seq: number, .. } = written.what else { continue };
-            if place < position && written.is_for(player) && is_trusted(by) {
-                return Err(format!("is given place {} without {} at place {}", position.0, written.name(), place.0));
+            let is_passed = place < position && written.is_for(player) && is_trusted(by);
+            if !is_passed && (place < position || (by, number) == (from, seq)) {
+                continue;
             }
-            if place == position && (by, number) != (from, seq) {
-                return Err(format!(
-                    "is given Ordered {seq} of player {} at place {}, where {} is committed",
-                    from.0,
-                    place.0,
-                    written.name()
-                ));
+            if hasty.is_some_and(|present| present < host_life(written.epoch)) {
+                self.misled = hasty;
+                return Ok(());
             }
+            return Err(if is_passed {
+                format!("is given place {} without {} at place {}", position.0, written.name(), place.0)
+            } else {
+                let given = format!("is given Ordered {seq} of player {} at place {}", from.0, place.0);
+                format!("{given}, where {} is committed", written.name())
+            });
         }
         Ok(())
     }

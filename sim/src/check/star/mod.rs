@@ -260,8 +260,9 @@ impl Checks {
                 self.each(|check, chronicle| check.step(&news, chronicle, cast));
             }
             None => {
-                let Checks { barred, continuity, incarnations, chronicle, .. } = self;
+                let Checks { ordered, barred, continuity, incarnations, chronicle, .. } = self;
                 let told = [
+                    ("ordered", ordered.unchanged(life)),
                     ("barred", barred.unchanged(life)),
                     ("continuity", continuity.unchanged(life, chronicle, cast)),
                     ("incarnations", incarnations.judge(life, chronicle, cast)),

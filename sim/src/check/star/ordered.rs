@@ -1,17 +1,23 @@
 //! S3 for `Ordered`: of what is meant for a receiver, the messages of each sender are contiguous, in order, and once
 //! each, over changes of host too. Where continuity is lost, or a player begins anew from a snapshot, some may be missing
-//! and some may come again; but for that none comes twice or late.
+//! and some may come again; but for that none comes twice or late. Who becomes host gets what was for the host with the
+//! tail of the log.
 
+use super::chronicle::{Chronicle, News};
 use super::{Cast, Check, Life, Person, Seen, Submission, due};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use webstar_core::id::{Incarnation, PlayerId};
-use webstar_core::peer::Channel;
+use webstar_core::peer::{Channel, Destination, PeerMessage};
 
 /// Watches ordered messages.
 #[derive(Debug, Default)]
 pub struct Ordered {
     /// By hearer, and by the life of the sender's memory.
     heard: BTreeMap<(Life, PlayerId, Incarnation), Heard>,
+    /// Messages for the host that somebody got who became host, by their numbers.
+    promoted: BTreeSet<(Life, u32)>,
+    /// What was left out in the present step, by its number, and what is wrong unless it comes with a tail.
+    left_out: BTreeMap<Life, (u32, String)>,
 }
 
 #[derive(Clone, Copy, Debug, Default)]
@@ -51,16 +57,23 @@ impl Check for Ordered {
                 let missed = cast
                     .line_from((origin.room, origin.player, origin.incarnation, Channel::Ordered), before.seq + 1)
                     .take_while(|between| between.seq < origin.seq)
-                    .find(|between| is_missed(between, person));
-                match missed {
-                    Some(missed) if !before.may_miss => {
-                        Err(format!("{life:?} was given {} without {}", origin.name(), missed.name()))
-                    }
-                    _ => Ok(()),
+                    .find(|between| is_missed(between, person) && !self.promoted.contains(&(life, between.number)));
+                if let Some(missed) = missed.filter(|_| !before.may_miss) {
+                    let why = format!("{life:?} was given {} without {}", origin.name(), missed.name());
+                    self.left_out.entry(life).or_insert((missed.number, why));
                 }
+                Ok(())
+            }
+            Seen::Promoted(_, tail) => {
+                self.promoted.extend(for_hosts(cast, life, tail));
+                Ok(())
             }
             _ => Ok(()),
         }
+    }
+
+    fn step(&mut self, news: &News, _chronicle: &Chronicle, _cast: &Cast) -> Result<(), String> {
+        self.unchanged(news.life)
     }
 
     fn end(&mut self, cast: &Cast) -> Result<(), String> {
@@ -74,17 +87,32 @@ impl Check for Ordered {
 }
 
 impl Ordered {
+    /// A step is over: what was left out in it, and did not come with a tail, is missing.
+    pub(super) fn unchanged(&mut self, life: Life) -> Result<(), String> {
+        let left_out = self.left_out.remove(&life);
+        let missing = left_out.filter(|(number, _)| !self.promoted.contains(&(life, *number)));
+        missing.map_or(Ok(()), |(_, why)| Err(why))
+    }
+
     /// What had to arrive by now and has not.
     pub(super) fn missing<'a>(&'a self, cast: &'a Cast) -> impl Iterator<Item = (&'a Submission, Life)> {
         due(cast, Channel::Ordered).filter_map(|(origin, life, _)| {
             let heard = self.heard.get(&(life, origin.player, origin.incarnation)).copied().unwrap_or_default();
-            (heard.seq < origin.seq).then_some((origin, life))
+            let is_heard = heard.seq >= origin.seq || self.promoted.contains(&(life, origin.number));
+            (!is_heard).then_some((origin, life))
         })
     }
 }
 
+/// What of a tail is for the host, by the numbers of the messages.
+pub(super) fn for_hosts(cast: &Cast, life: Life, tail: &[PeerMessage]) -> impl Iterator<Item = (Life, u32)> {
+    let room = cast.person(life).room;
+    let origins = tail.iter().filter_map(move |message| cast.origin(room, message));
+    origins.filter(|origin| origin.to == Destination::Host).map(move |origin| (life, origin.number))
+}
+
 fn is_missed(submission: &Submission, person: &Person) -> bool {
-    let is_for_host = matches!(submission.to, webstar_core::peer::Destination::Host);
+    let is_for_host = submission.to == Destination::Host;
     (!is_for_host || submission.epoch == person.epoch)
         && person.since <= submission.at
         && person.player.is_some_and(|player| submission.is_for(player, person.host))

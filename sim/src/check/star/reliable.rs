@@ -1,5 +1,6 @@
 //! S3 for `Reliable`: whoever a message is meant for is given it once, but for who begins anew.
 
+use super::ordered::for_hosts;
 use super::{Cast, Check, Life, Seen, Submission, due};
 use std::collections::BTreeSet;
 use webstar_core::peer::Channel;
@@ -8,6 +9,8 @@ use webstar_core::peer::Channel;
 #[derive(Debug, Default)]
 pub struct Reliable {
     heard: BTreeSet<(Life, u32)>,
+    /// Messages for the host that somebody got who became host.
+    promoted: BTreeSet<(Life, u32)>,
 }
 
 impl Check for Reliable {
@@ -15,13 +18,17 @@ impl Check for Reliable {
         "reliable"
     }
 
-    fn see(&mut self, life: Option<Life>, seen: &Seen<'_>, _cast: &Cast) -> Result<(), String> {
+    fn see(&mut self, life: Option<Life>, seen: &Seen<'_>, cast: &Cast) -> Result<(), String> {
         let Some(life) = life else { return Ok(()) };
         let origin = match *seen {
             Seen::Delivered { origin: Some(origin), .. } => origin,
             // A game that begins anew from a snapshot may hear again what it had heard beyond it.
             Seen::ContinuityLost | Seen::Started(_) | Seen::Resynced(_) => {
                 self.heard.retain(|(hearer, _)| *hearer != life);
+                return Ok(());
+            }
+            Seen::Promoted(_, tail) => {
+                self.promoted.extend(for_hosts(cast, life, tail));
                 return Ok(());
             }
             _ => return Ok(()),
@@ -46,7 +53,7 @@ impl Reliable {
     /// What had to arrive by now and has not.
     pub(super) fn missing<'a>(&'a self, cast: &'a Cast) -> impl Iterator<Item = (&'a Submission, Life)> {
         let due = due(cast, Channel::Reliable);
-        due.filter(|(origin, life, _)| !self.heard.contains(&(*life, origin.number)))
-            .map(|(origin, life, _)| (origin, life))
+        let is_heard = |key| self.heard.contains(&key) || self.promoted.contains(&key);
+        due.filter(move |(origin, life, _)| !is_heard((*life, origin.number))).map(|(origin, life, _)| (origin, life))
     }
 }

@@ -82,8 +82,9 @@ impl<'a, L: Lens> Eye<'a, L> {
     pub(super) fn new(seed: Seed, plan: &Plan, trace: &'a mut Trace, lens: L) -> Self {
         let bounds = Bounds::of(&PlayerConfig::default().session(), &ServerConfig::default());
         let seats = plan.seats.len();
+        let hasty = (0..).zip(&plan.lobbies).filter(|(_, lobby)| !lobby.is_safe[0]).map(|(lobby, _)| lobby);
         let book = Book {
-            cast: Cast::default(),
+            cast: Cast::new(hasty.collect()),
             checks: Checks::new(bounds),
             tally: Tally::default(),
             trace,
