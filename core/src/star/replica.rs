@@ -210,7 +210,7 @@ impl Star {
 
     /// What comes before its turn has come all the same, as far as its link is concerned: it is not given again. However
     /// short the log is kept, there is room for what a link holds.
-    fn early_room(&self) -> usize {
+    pub(super) fn early_room(&self) -> usize {
         self.config.resume_log.max(EARLY_BYTES)
     }
 

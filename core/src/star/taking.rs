@@ -85,7 +85,7 @@ impl Star {
         }
         let is_early = epoch.term == present.term && self.role() == Role::Waiting;
         if epoch.term > present.term || is_early {
-            let room = self.config.resume_log;
+            let room = self.early_room();
             self.aside.keep(from, epoch, frame, room);
             return;
         }
