@@ -383,9 +383,9 @@ fn who_is_kicked_by_the_next_host_at_once_is_out_and_nobody_loses_anything() {
             let gone = scene.player(out);
             chatter(&mut scene, &["bob", "cid", "dan", "eve"], "before", 200);
             if is_closed {
-                scene.kill("ann")
+                scene.kill("ann");
             } else {
-                scene.perish("ann")
+                scene.perish("ann");
             }
             for tick in 0..60 {
                 scene.command("bob", Command::Kick(gone));
