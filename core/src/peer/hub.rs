@@ -125,7 +125,13 @@ impl Hub {
 
     /// The server says something about the star.
     pub(super) fn on_server(&mut self, now: Instant, says: ServerSays) {
+        let asks = matches!(says, ServerSays::Asked(_));
         self.star.on_server(now, says, &mut self.said);
+        let host = self.star.view().map(|view| view.host);
+        if let Some(spoke) = host.filter(|_| asks).and_then(|host| self.spokes.get_mut(&host)) {
+            // One that lives answers within a round trip, although it may have had nothing to say.
+            spoke.ask(now);
+        }
     }
 
     /// The server can be spoken to, or no more.

@@ -348,6 +348,13 @@ impl Link {
         Ok(())
     }
 
+    /// The other side is to show on every path that it is there.
+    pub(super) fn ask(&mut self, now: Instant) {
+        self.now = self.now.max(now);
+        self.paths.iter_mut().for_each(|path| path.watch.ask(self.now));
+        self.settle();
+    }
+
     fn close(&mut self) {
         self.is_closed = true;
         for path in &mut self.paths {

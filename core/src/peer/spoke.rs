@@ -217,6 +217,12 @@ impl Spoke {
         }
     }
 
+    /// The other side is to show that it is there.
+    pub(super) fn ask(&mut self, now: Instant) {
+        self.link.ask(now);
+        self.is_dirty = true;
+    }
+
     pub(super) fn on_buffered(&mut self, now: Instant, bytes: usize) {
         if let (Some(attempt), true) = (self.attempt, self.is_relayed) {
             let _ = self.tell(now, RELAY.id, attempt, Fact::Buffered(bytes));

@@ -150,7 +150,8 @@ impl Star {
         }
         match host.and_then(|host| self.ears.of(host)).filter(|ear| ear.is_open) {
             Some(ear) => {
-                let wait = SHORTEST_QUESTION.max(2 * ear.rtt.unwrap_or_default());
+                let rtt = ear.rtt.unwrap_or_default();
+                let wait = SHORTEST_QUESTION.max(rtt + rtt / 4);
                 self.suspicion.question = Some(Question { epoch, asked_at: now, until: now + wait });
             }
             None => out.words.push_back(Word::Heard { epoch, heard: false }),
