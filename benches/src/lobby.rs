@@ -156,7 +156,8 @@ impl Lobby {
     fn hear_all(&mut self) {
         let players: Vec<PlayerId> = self.members.iter().map(|member| member.player).collect();
         let patience = Duration::from_millis(500);
-        let ear = Ear { is_open: true, heard_at: self.now, patience, rtt: Some(Duration::from_millis(20)) };
+        let ear =
+            Ear { is_open: true, heard_at: self.now, patience, rhythm: patience, rtt: Some(Duration::from_millis(20)) };
         for seat in &mut self.seats {
             for player in players.iter().filter(|player| **player != seat.player) {
                 seat.star.on_ear(self.now, *player, ear);

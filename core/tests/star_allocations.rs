@@ -87,7 +87,8 @@ impl Lobby {
 
     fn pass(&mut self, server: &SigningKey) {
         self.now += TICK;
-        let ear = Ear { is_open: true, heard_at: self.now, patience: Duration::from_secs(1), rtt: None };
+        let second = Duration::from_secs(1);
+        let ear = Ear { is_open: true, heard_at: self.now, patience: second, rhythm: second, rtt: None };
         for index in 0..self.stars.len() {
             for other in (0..self.stars.len()).filter(|other| *other != index) {
                 self.touch(index, |star, _, now| star.on_ear(now, player(other), ear));

@@ -275,15 +275,18 @@ impl Spoke {
         let mut direct = self.link.paths().filter(|path| path.is_up && path.setup.kind != PathKind::Relay).peekable();
         let is_stream_only = direct.peek().is_none() && self.is_relayed;
         let deviation = direct.filter_map(|path| path.reading).map(|reading| reading.rtt_var).max().unwrap_or_default();
-        let least = timeout.saturating_add(deviation.saturating_mul(DEVIATIONS));
+        let jitter = deviation.saturating_mul(DEVIATIONS);
+        let rhythm = self.expected.saturating_mul(INTERVALS);
+        let least = timeout.saturating_add(jitter);
         let least = if is_stream_only { least.max(STREAM_PATIENCE) } else { least };
-        let least = least.max(self.expected.saturating_mul(INTERVALS));
+        let least = least.max(rhythm);
         let is_answered = self.suspect_since.is_none_or(|since| carrier_heard_at > since);
         let using = self.link.using().and_then(|path| self.link.reading(path));
         let ear = Ear {
             is_open: self.was_direct || self.is_relayed,
             heard_at: self.heard_at,
             patience: if is_stream_only && !is_answered { UNTIL_ANSWERED } else { least },
+            rhythm: if is_stream_only || rhythm.is_zero() { least } else { least.min(rhythm.saturating_add(jitter)) },
             rtt: using.and_then(|reading| reading.rtt),
         };
         let is_new = self.told.replace(ear) != Some(ear);

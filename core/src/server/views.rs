@@ -192,7 +192,9 @@ impl Server {
         let Some(player) = lobby.player(id).filter(|player| player.is_eligible()) else { return };
         let (Some(connection), Some(view)) = (player.connection, lobby.star.view()) else { return };
         let (epoch, is_host) = (view.epoch, view.host == id);
-        lobby.star.watch.on_return(now);
+        if view.voter(id).is_some_and(|voter| voter.incarnation == player.incarnation) {
+            lobby.star.watch.on_return(now);
+        }
         let proposal = lobby.star.watch.lost().and_then(|lost| lost.proposal.clone());
         if let Some(proposal) = proposal.filter(|proposal| proposal.voter(id).is_some()) {
             let message = self.proposal(key, proposal);

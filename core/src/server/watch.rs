@@ -3,7 +3,7 @@
 //!
 //! | what is known | the host is lost |
 //! |---|---|
-//! | its connection is closed | when a member asked since does not hear it and none does: as soon as all have answered, or most voters, or they have had the time for it |
+//! | its connection is closed | when a member asked since does not hear it and none does: as soon as all have answered, or half of the voters, or they have had the time for it |
 //! | a member does not hear it, its connection is open | in the same way, if nothing comes on the connection for [`SILENT`] |
 //! | most voters, two at least, do not hear it | at once |
 //! | the other of two voters does not hear it | when it has said so for [`ALONE`] |
@@ -23,7 +23,7 @@ const GIVE_UP: Duration = Duration::from_secs(2);
 /// Who has said something so short ago is there.
 const AWAKE: Duration = Duration::from_millis(500);
 /// A connection on which nothing comes for so long after the question is silent.
-const SILENT: Duration = Duration::from_millis(500);
+const SILENT: Duration = Duration::from_millis(300);
 /// What a member says about the host counts for so long.
 const FRESH: Duration = Duration::from_secs(3);
 /// Where there is only one who can tell, it must do so for so long.
@@ -190,8 +190,9 @@ impl Watch {
         let answers = || question.answers.values();
         let is_heard = answers().any(|answer| *answer == Some(true));
         let denials = answers().filter(|answer| **answer == Some(false)).count();
+        // Half of the voters are enough: with the server, which does not hear the host either, they can agree.
         let is_settled =
-            answers().all(Option::is_some) || question.ends_at() <= now || denials >= 2 && 2 * denials > voters;
+            answers().all(Option::is_some) || question.ends_at() <= now || denials >= 2 && 2 * denials >= voters;
         let is_unheard = is_settled && denials > 0;
         let is_silent = !wire.is_open || asked_at + SILENT <= now;
         let is_alive = wire.is_open && wire.heard > asked_at;

@@ -30,7 +30,8 @@ impl Ears {
             members.get(player).is_some_and(|member| member.incarnation == *incarnation)
         });
         for member in members.values() {
-            let unheard = Ear { is_open: false, heard_at: now, patience: FIRST_PATIENCE, rtt: None };
+            let unheard =
+                Ear { is_open: false, heard_at: now, patience: FIRST_PATIENCE, rhythm: FIRST_PATIENCE, rtt: None };
             self.players.entry(member.player).or_insert((member.incarnation, unheard));
         }
     }
@@ -52,6 +53,13 @@ impl Ears {
 
     pub(super) fn is_heard(&self, player: PlayerId, now: Instant) -> bool {
         self.silent_at(player).is_some_and(|at| now < at)
+    }
+
+    /// It could be heard if it were there, and is not: whatever the server says of its connection, it is dead, asleep or
+    /// cut off.
+    pub(super) fn is_silent(&self, player: PlayerId, now: Instant, least: Duration) -> bool {
+        let ear = self.of(player).filter(|ear| ear.is_open && ear.rtt.is_some());
+        ear.is_some_and(|ear| ear.heard_at + ear.patience.max(least) <= now)
     }
 
     /// It was heard at all, lately enough.

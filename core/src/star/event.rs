@@ -32,6 +32,9 @@ pub struct Ear {
     pub heard_at: Instant,
     /// Silence shorter than this means nothing: its own rhythm, the jitter of its paths, and what they are made of.
     pub patience: Duration,
+    /// After a silence of this length several signs of life are missing that it has announced: if others do not hear it
+    /// either, nobody need wait for an answer.
+    pub rhythm: Duration,
     /// Smoothed round trip, if measured.
     pub rtt: Option<Duration>,
 }

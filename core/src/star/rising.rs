@@ -192,7 +192,8 @@ impl Star {
         let may_come = |player: PlayerId| {
             let is_old_host = player == base.host && own.view.host != base.host;
             let is_there = self.members.get(&player).is_some_and(|member| member.is_connected);
-            !is_old_host && (is_there || self.ears.is_heard(player, now))
+            let is_silent = self.ears.is_silent(player, now, Duration::ZERO);
+            !is_old_host && !is_silent && (is_there || self.ears.is_heard(player, now))
         };
         base.voters.iter().all(|voter| own.voices.contains_key(&voter.player) || !may_come(voter.player))
     }

@@ -17,6 +17,9 @@ const PATIENCE: Duration = Duration::from_secs(3);
 const LOOK_PAUSE: Duration = Duration::from_millis(100);
 /// Who is not connected and unheard for so long votes no more.
 const ABSENCE: Duration = Duration::from_secs(2);
+/// Who is connected to the server and unheard on open paths for so long votes no more either: a computer that died without
+/// a word stays connected for long.
+const SILENCE: Duration = Duration::from_secs(5);
 /// A backup that is so far behind is replaced by another, but not over and over.
 const LAG: Duration = Duration::from_secs(1);
 const LAG_BYTES: usize = 1024 * 1024;
@@ -214,10 +217,12 @@ impl Star {
             let heard = self.ears.of(voter.player).is_some_and(|ear| now < ear.heard_at + ABSENCE);
             Self::is_same_life(voter, member)
                 && member.is_some_and(|member| member.is_eligible && (member.is_connected || heard))
+                && !self.ears.is_silent(voter.player, now, SILENCE)
         };
         let comes = |member: &&Member| {
             let is_known = present.voter(member.player).is_some_and(|voter| Self::is_same_life(voter, Some(member)));
-            member.is_eligible && member.is_connected && self.rounds.has(member.player) && !is_known
+            let is_there = member.is_connected && !self.ears.is_silent(member.player, now, Duration::ZERO);
+            member.is_eligible && is_there && self.rounds.has(member.player) && !is_known
         };
         let voter = |member: &Member| Voter { player: member.player, incarnation: member.incarnation, key: member.key };
         let staying = present.voters.iter().filter(|voter| voter.player != me && stays(voter)).copied();
@@ -409,7 +414,8 @@ impl Star {
         let own = [greeting, asking, giving_up, next].into_iter().map(|at| self.due(at));
         let voters = self.ballot.view().into_iter().flat_map(|view| &view.voters);
         let ears = voters.filter_map(|voter| self.ears.of(voter.player));
-        let silences = ears.flat_map(|ear| [ear.heard_at + ear.patience, ear.heard_at + ABSENCE]);
+        let silences =
+            ears.flat_map(|ear| [ear.patience, ABSENCE, ear.patience.max(SILENCE)].map(|of| ear.heard_at + of));
         let silence = silences.map(|at| self.due(unseen(at, planned_at)));
         silence.chain(own).fold(None, earlier)
     }

@@ -151,8 +151,9 @@ impl Star {
         match host.and_then(|host| self.ears.of(host)).filter(|ear| ear.is_open) {
             Some(ear) => {
                 let rtt = ear.rtt.unwrap_or_default();
-                let wait = SHORTEST_QUESTION.max(rtt + rtt / 4);
-                self.suspicion.question = Some(Question { epoch, asked_at: now, until: now + wait });
+                let answered = now + SHORTEST_QUESTION.max(rtt + rtt / 4);
+                let missed = ear.heard_at + SHORTEST_QUESTION.max(ear.rhythm);
+                self.suspicion.question = Some(Question { epoch, asked_at: now, until: answered.min(missed) });
             }
             None => out.words.push_back(Word::Heard { epoch, heard: false }),
         }

@@ -90,7 +90,13 @@ impl Floor {
         let weather = self.setup.weather;
         let late = if weather.late_one_in < 1000 { Duration::from_secs(1) } else { Duration::ZERO };
         let patience = (Duration::from_millis(500) + 2 * weather.jitter + late).max(4 * rhythm);
-        let ear = Ear { is_open: true, heard_at: self.now, patience, rtt: Some(2 * weather.delay + weather.jitter) };
+        let ear = Ear {
+            is_open: true,
+            heard_at: self.now,
+            patience,
+            rhythm: patience,
+            rtt: Some(2 * weather.delay + weather.jitter),
+        };
         self.touch(at, |seat, now| {
             seat.ears.insert(from, Hearing { ear, is_open: true });
             if seat.knows(from) {
