@@ -12,6 +12,9 @@ use webstar_core::wire::signal::{Epoch, HostCause};
 /// A lobby is active if somebody says something kept so soon after the fault.
 const ACTIVE: Duration = Duration::from_millis(300);
 
+/// Within so long a wish to hand over is fulfilled, or refused.
+const WISH: Duration = Duration::from_secs(5);
+
 /// What is measured.
 #[derive(Debug, Default)]
 pub struct Meter {
@@ -33,6 +36,8 @@ struct Change {
     of: Life,
     /// In which term that was.
     term: u32,
+    /// It is alive and wants to be host no more.
+    is_wish: bool,
     cause: Option<HostCause>,
     is_active: bool,
 }
@@ -46,9 +51,16 @@ impl Meter {
                 let Some(known) = chronicle.known(life).filter(|known| known.hosts()) else { return };
                 self.host_crashes += u64::from(matches!(seen, Seen::Crashed));
                 let (term, since) = (known.epoch.term, cast.now);
-                let change = Change { since, of: life, term, cause: None, is_active: false };
-                // One that dies while it takes over makes the change longer, not another one.
-                self.changing.entry(room).or_insert(change);
+                let is_wish = matches!(seen, Seen::HandsOver);
+                let change = Change { since, of: life, term, is_wish, cause: None, is_active: false };
+                // One that dies while it takes over makes the change longer, not another one. A wish of which nothing has
+                // come, because it was refused or its host died, is no fault.
+                let is_void = |known: &Change| {
+                    known.is_wish && known.cause.is_none() && (!is_wish || since.since(known.since) > WISH)
+                };
+                if self.changing.get(&room).is_none_or(is_void) {
+                    self.changing.insert(room, change);
+                }
             }
             Seen::Submitted(said) => {
                 if let Some(change) = self.changing.get_mut(&room).filter(|change| change.of != life) {
@@ -67,7 +79,8 @@ impl Meter {
                     self.forced.insert((room, epoch));
                 }
                 if let Some(change) = self.changing.get_mut(&room).filter(|change| epoch.term > change.term) {
-                    change.cause = cause;
+                    // Who has just come in is told of a host without a cause.
+                    change.cause = cause.or(change.cause);
                 }
             }
             Seen::Acked(_, Some(said)) => {
