@@ -285,13 +285,13 @@ impl Star {
         }
     }
 
-    /// Whether those voters of the view in force who are there could agree to anything, with the server.
-    pub(super) fn has_quorum(&self, seats: &[Seat]) -> bool {
+    /// Whether those voters of the view in force who are there could agree to anything, with the server if it counts.
+    pub(super) fn has_quorum(&self, seats: &[Seat], has_weight: bool) -> bool {
         let is_there = |voter: &Voter| {
             let seat = seats.iter().find(|seat| seat.player == voter.player);
             seat.is_some_and(|seat| seat.is_connected && seat.is_awake && seat.incarnation == voter.incarnation)
         };
-        self.view().is_some_and(|view| has_quorum(&view.voters, is_there, true))
+        self.view().is_some_and(|view| has_quorum(&view.voters, is_there, has_weight))
     }
 
     /// Nobody is there who votes in the view in force, not even away: nothing of it can come back.

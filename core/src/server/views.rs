@@ -274,7 +274,7 @@ impl Server {
         let now = self.exchange.now;
         let Some(lobby) = self.lobbies.get(key).filter(|lobby| lobby.star.watch.is_helpless(now)) else { return };
         let seats = seats(&self.exchange, lobby);
-        if !lobby.star.has_quorum(&seats) && lobby.star.may_force(now) {
+        if !lobby.star.has_quorum(&seats, lobby.star.has_weight(now)) && lobby.star.may_force(now) {
             self.force(key, &seats);
         }
     }

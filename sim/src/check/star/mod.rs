@@ -156,8 +156,26 @@ pub enum Seen<'a> {
     },
     /// What is held in memory at this moment.
     Holding(Holding),
-    /// Somebody came with a token that was used before: whether it was let in.
+    /// The server has let somebody into its place. Of no life.
+    LetIn {
+        /// Where.
+        room: Room,
+        /// Who.
+        player: PlayerId,
+    },
+    /// A token has brought its player back, and the server has heard that it knows. Of no life.
+    Used {
+        /// Which token, by number.
+        token: usize,
+        /// Into which lobby.
+        room: Room,
+        /// Whose place it is.
+        player: PlayerId,
+    },
+    /// A stranger came with a token that was used before: whether it was let in. Of no life.
     Replayed {
+        /// Which.
+        token: usize,
         /// Whether it worked.
         worked: bool,
     },
@@ -223,7 +241,7 @@ impl Checks {
             unreliable: Unreliable::default(),
             acknowledged: Acknowledged::default(),
             drained: Drained::default(),
-            tokens: Tokens,
+            tokens: Tokens::default(),
             incarnations: Incarnations::default(),
             ended: Ended::default(),
             bounds,
@@ -295,6 +313,7 @@ impl Checks {
     pub fn finish(self, tally: &mut Tally) -> Option<Red> {
         self.meter.finish(tally);
         self.marks.finish(tally);
+        self.tokens.finish(tally);
         self.red
     }
 

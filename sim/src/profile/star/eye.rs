@@ -54,8 +54,8 @@ pub(super) struct Book<'a> {
     pub(super) stars: Vec<StarId>,
     /// Who sits where now.
     sitting: Vec<Option<Life>>,
-    /// Seats whose occupants are strangers with old tokens.
-    pub(super) strangers: BTreeSet<SeatId>,
+    /// Seats whose occupants are strangers, and which of the used tokens they have.
+    pub(super) strangers: BTreeMap<SeatId, usize>,
     pub(super) tickets: Tickets,
     closings: Closings,
     /// Who is not to be trusted.
@@ -92,7 +92,7 @@ impl<'a, L: Lens> Eye<'a, L> {
             rooms: BTreeMap::new(),
             stars: vec![StarId::default(); seats],
             sitting: vec![None; seats],
-            strangers: BTreeSet::new(),
+            strangers: BTreeMap::new(),
             tickets: Tickets::new(seats),
             closings: Closings::default(),
             hostile: plan.hostile.map(SeatId),
@@ -392,11 +392,11 @@ impl<L: Lens> Watch for Eye<'_, L> {
         if book.hostile == Some(seat) {
             return book.on_forger_heard(now, seat, &message);
         }
-        if book.strangers.contains(&seat) {
+        if let Some(token) = book.strangers.get(&seat).copied() {
             let worked = matches!(message, ServerMessage::LobbyJoined(_));
             if worked || matches!(message, ServerMessage::Error(_)) {
                 book.replays += 1;
-                let seen = Seen::Replayed { worked: lens.replay(worked) };
+                let seen = Seen::Replayed { token, worked: lens.replay(worked) };
                 book.checks.see(None, &seen, &book.cast);
             }
             return;
@@ -415,7 +415,7 @@ impl<L: Lens> Watch for Eye<'_, L> {
     fn on_hung_up(&mut self, now: Instant, seat: SeatId, reason: &str) {
         self.book.set_now(now);
         let book = &mut self.book;
-        if let (Some(life), false) = (book.sitting(seat), book.strangers.contains(&seat)) {
+        if let (Some(life), false) = (book.sitting(seat), book.strangers.contains_key(&seat)) {
             book.told(now, Some(life), "hung_up", &reason);
             if !book.cast.person(life).is_over {
                 book.on_ended(now, life, None);
@@ -438,9 +438,7 @@ impl<L: Lens> Watch for Eye<'_, L> {
         if self.book.hostile == Some(seat) && at == Side::A {
             self.book.hoard.heard(frame);
         }
-        if let Some(joined) = self.book.tickets.follow(seat, connection, at, frame) {
-            self.book.stars[usize::from(seat.0)] = joined.star;
-        }
+        self.book.on_ticket(now, seat, connection, at, frame);
     }
 
     fn on_server_event(&mut self, now: Instant, event: ServerEvent) {

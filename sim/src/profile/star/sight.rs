@@ -3,14 +3,16 @@
 
 use super::eye::{Book, Eye};
 use super::lens::Lens;
-use crate::check::star::{Life, News, Person, Seen, bit};
+use super::tickets::Ticket;
+use crate::check::star::{Life, News, Person, Room, Seen, bit};
+use crate::net::Side;
 use crate::trace::{StarStep, Step};
 use crate::world::{SeatId, World};
 use bytes::Bytes;
 use webstar_core::peer::{PeerEvent, Position, Snapshot};
 use webstar_core::star::Role;
 use webstar_core::time::Instant;
-use webstar_core::wire::signal::ServerMessage;
+use webstar_core::wire::signal::{Frame, ServerMessage};
 
 impl<L: Lens> Eye<'_, L> {
     /// Something goes wrong with somebody, or with the server, or is over.
@@ -60,6 +62,30 @@ impl<L: Lens> Eye<'_, L> {
 }
 
 impl Book<'_> {
+    /// A frame arrives that may bring somebody into its lobby, or prove that it was used.
+    pub(super) fn on_ticket(&mut self, now: Instant, seat: SeatId, connection: usize, at: Side, frame: &Frame) {
+        let known = self.tickets.used.len();
+        let joined = self.tickets.follow(seat, connection, at, frame);
+        for token in known..self.tickets.used.len() {
+            let Ticket { player, seat, .. } = self.tickets.used[token];
+            let Some(room) = self.room_of(seat) else { continue };
+            self.set_now(now);
+            self.checks.see(None, &Seen::Used { token, room, player }, &self.cast);
+        }
+        let Some(joined) = joined else { return };
+        self.stars[usize::from(seat.0)] = joined.star;
+        if let Some(room) = self.room_of(seat) {
+            self.set_now(now);
+            self.checks.see(None, &Seen::LetIn { room, player: joined.player_id }, &self.cast);
+        }
+    }
+
+    /// The life of the lobby that whoever sits there was told to be in last.
+    fn room_of(&mut self, seat: SeatId) -> Option<Room> {
+        let lobby = self.cast.person(self.sitting(seat)?).room.lobby;
+        Some(self.room(seat, lobby))
+    }
+
     /// What the hostile member hears is of no account; only what others must know of it is.
     pub(super) fn on_hostile(&mut self, now: Instant, life: Life, event: &PeerEvent) {
         match event {

@@ -3,9 +3,20 @@
 
 use crate::net::Side;
 use crate::world::SeatId;
+use webstar_core::id::PlayerId;
 use webstar_core::wire::signal::{
     ClientMessage, Encoding, Frame, LobbyJoined, Resume, SIGNAL_TAG, ServerMessage, decode_client, decode_server,
 };
+
+/// A token that has worked.
+#[derive(Clone, Debug)]
+pub(super) struct Ticket {
+    pub(super) resume: Resume,
+    /// Whose place it is.
+    pub(super) player: PlayerId,
+    /// Where that one sits.
+    pub(super) seat: SeatId,
+}
 
 /// The tokens of all seats.
 #[derive(Debug)]
@@ -14,9 +25,9 @@ pub(super) struct Tickets {
     asked: Vec<Option<Resume>>,
     /// By seat: the token that worked and on which connection, until the server has heard something there that was said
     /// after the answer. So long it is good.
-    answered: Vec<Option<(Resume, usize)>>,
+    answered: Vec<Option<(Ticket, usize)>>,
     /// Tokens that have worked.
-    pub(super) used: Vec<Resume>,
+    pub(super) used: Vec<Ticket>,
 }
 
 impl Tickets {
@@ -53,15 +64,16 @@ impl Tickets {
                 return None;
             };
             if joined.resumed {
-                used.extend(answered.take().map(|(resume, _)| resume));
-                *answered = self.asked[index].take().map(|resume| (resume, connection));
+                used.extend(answered.take().map(|(ticket, _)| ticket));
+                let player = joined.player_id;
+                *answered = self.asked[index].take().map(|resume| (Ticket { resume, player, seat }, connection));
             }
             return Some(joined);
         }
         match is_signal.then(|| decode_client(Encoding::Postcard, frame)) {
             Some(Ok(ClientMessage::Resume(resume))) => self.asked[index] = Some(resume),
             Some(Ok(ClientMessage::Hello(_))) => {}
-            _ => used.extend(answered.take_if(|(_, on)| *on == connection).map(|(resume, _)| resume)),
+            _ => used.extend(answered.take_if(|(_, on)| *on == connection).map(|(ticket, _)| ticket)),
         }
         None
     }
