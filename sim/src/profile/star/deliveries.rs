@@ -3,7 +3,8 @@
 use super::eye::Book;
 use crate::check::star::{Life, Person, Seen};
 use crate::trace::{self, StarStep, Step};
-use webstar_core::peer::{PeerMessage, Sent};
+use webstar_core::id::PlayerId;
+use webstar_core::peer::{Channel, PeerMessage, Sent};
 use webstar_core::time::Instant;
 
 impl Book<'_> {
@@ -13,6 +14,12 @@ impl Book<'_> {
         if self.forger.as_ref().is_some_and(|forger| forger.is(star, message.from)) {
             let (room, content) = (self.cast.person(life).room, trace::content(&message.payload));
             self.cast.distrusted.insert((room, message.from));
+            return self.note(now, StarStep::Heard { life, number: None, content });
+        }
+        // Of what is not kept a hostile member may say old words again; what is kept has its number.
+        let is_kept = message.seq > 0 && matches!(message.channel, Channel::Ordered | Channel::Reliable);
+        if !is_kept && self.is_distrusted(life, message.from) {
+            let content = trace::content(&message.payload);
             return self.note(now, StarStep::Heard { life, number: None, content });
         }
         let Book { cast, checks, trace, tally, is_direct, .. } = self;
@@ -34,6 +41,11 @@ impl Book<'_> {
         let number = origin.map(|origin| origin.number);
         trace.note(now, Step::Star(StarStep::Heard { life, number, content }));
         checks.see(Some(life), &Seen::Delivered { message, origin, stamped }, cast);
+    }
+
+    /// Whether somebody in the lobby of that life may say anything in its own name.
+    pub(super) fn is_distrusted(&self, life: Life, from: PlayerId) -> bool {
+        self.cast.distrusted.contains(&(self.cast.person(life).room, from))
     }
 
     pub(super) fn on_acked(&mut self, now: Instant, life: Life, sent: Sent) {

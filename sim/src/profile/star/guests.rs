@@ -48,6 +48,9 @@ impl Book<'_> {
         let number = origin.map(|origin| origin.number);
         let content = trace::content(payload);
         self.trace.note(now, Step::Star(StarStep::Heard { life, number, content }));
+        if self.is_distrusted(life, from) {
+            return;
+        }
         let seen = Seen::Overheard { from, payload, origin, stamped };
         self.checks.see(Some(life), &seen, &self.cast);
     }
