@@ -181,7 +181,9 @@ impl Server {
         let now = self.exchange.now;
         let Some(lobby) = self.lobbies.get_mut(key) else { return };
         let Some(epoch) = lobby.star.view().map(|view| view.epoch) else { return };
-        lobby.star.watch.poll(now);
+        if !lobby.star.watch.poll(now) {
+            return;
+        }
         self.tell_players(key, &ServerMessage::AskHeard(AskHeard { epoch }), None);
     }
 
@@ -252,7 +254,7 @@ impl Server {
         }
         let Some(lobby) = self.lobbies.get_mut(key) else { return };
         let last = lost.proposal.map(|view| view.host);
-        if last.is_some_and(|last| !able.contains(&last)) {
+        if last.is_some_and(|last| !able.contains(&last)) && !able.is_empty() {
             lobby.star.watch.hurry(now);
         }
         // Who was silent so far and answers now need not wait.

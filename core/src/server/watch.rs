@@ -22,6 +22,8 @@ const ANSWER_AFTER: Duration = Duration::from_millis(150);
 const GIVE_UP: Duration = Duration::from_secs(2);
 /// Who has said something so short ago is there.
 const AWAKE: Duration = Duration::from_millis(500);
+/// A sign of life is asked of everybody this often at most: each answer may bring us here again.
+const POLL_PAUSE: Duration = Duration::from_millis(500);
 /// A connection on which nothing comes for so long after the question is silent.
 const SILENT: Duration = Duration::from_millis(300);
 /// What a member says about the host counts for so long.
@@ -55,6 +57,8 @@ pub(super) struct Watch {
     question: Option<Question>,
     /// When members were asked last.
     asked_at: Option<Instant>,
+    /// When all were asked for a sign of life last.
+    polled_at: Option<Instant>,
     /// When members are asked again.
     again: Option<Instant>,
     /// Who has said that it does not hear the host, first and last.
@@ -102,7 +106,7 @@ pub(super) struct Lost {
 impl Watch {
     /// What was said was about another host.
     pub(super) fn reset(&mut self) {
-        *self = Watch { returned: self.returned, ..Watch::default() };
+        *self = Watch { returned: self.returned, polled_at: self.polled_at, ..Watch::default() };
     }
 
     /// A member says that it does not hear the host.
@@ -139,9 +143,13 @@ impl Watch {
         self.asked_at = Some(now);
     }
 
-    /// All are asked for a sign of life.
-    pub(super) fn poll(&mut self, now: Instant) {
-        self.asked_at = Some(now);
+    /// All are asked for a sign of life, unless they were just now.
+    pub(super) fn poll(&mut self, now: Instant) -> bool {
+        let is_due = self.polled_at.is_none_or(|at| at + POLL_PAUSE <= now);
+        if is_due {
+            (self.asked_at, self.polled_at) = (Some(now), Some(now));
+        }
+        is_due
     }
 
     /// Whether one of whom something came last at that time is there, as far as can be told.

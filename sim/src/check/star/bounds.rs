@@ -122,10 +122,11 @@ impl Check for Bounds {
         "bounds"
     }
 
-    fn see(&mut self, life: Option<Life>, seen: &Seen<'_>, _cast: &Cast) -> Result<(), String> {
+    fn see(&mut self, life: Option<Life>, seen: &Seen<'_>, cast: &Cast) -> Result<(), String> {
         match *seen {
             Seen::Holding(holding) => self.weigh(life, holding),
-            Seen::Submitted(said) => {
+            // Of what a hostile member is told nothing is seen.
+            Seen::Submitted(said) if !cast.distrusted.contains(&(said.room, said.player)) => {
                 self.say(said);
                 Ok(())
             }
