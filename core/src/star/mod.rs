@@ -301,7 +301,8 @@ impl Star {
         let is_back = is_reachable && !self.ears.has_server();
         self.ears.on_server(now, is_reachable);
         if is_back {
-            self.tell_server(out);
+            self.suspicion.told = None;
+            self.tell_server(now, out);
         }
         self.work(now, out);
     }

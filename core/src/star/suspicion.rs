@@ -49,6 +49,8 @@ pub(super) struct Suspicion {
     /// We are host, and somebody told us so.
     bound_at: Option<Instant>,
     word_at: Instant,
+    /// Which view the server was told last to be in force, and when.
+    pub(super) told: Option<(Epoch, Instant)>,
     question: Option<Question>,
     /// How often we have proposed ourselves in vain.
     pub(super) attempts: u32,
@@ -66,6 +68,7 @@ impl Suspicion {
             highest: Epoch::default(),
             bound_at: None,
             word_at: now,
+            told: None,
             question: None,
             attempts: 0,
             stuck_at: None,
@@ -140,7 +143,7 @@ impl Star {
     /// The server asks whether we hear a view's host.
     pub(super) fn on_asked(&mut self, now: Instant, epoch: Epoch, out: &mut Out) {
         if epoch < self.ballot.epoch() {
-            self.tell_server(out);
+            self.tell_server(now, out);
             return;
         }
         let host = self.ballot.view().filter(|view| view.epoch == epoch).map(|view| view.host);
@@ -196,7 +199,7 @@ impl Star {
         if is_gone && self.ears.has_server() && self.suspicion.word_at <= now {
             self.suspicion.word_at = now + WORD_PAUSE;
             if self.ballot.certified().is_some_and(|known| !matches!(known.proof, Proof::Server(_))) {
-                self.tell_server(out);
+                self.tell_server(now, out);
             }
             out.words.push_back(Word::Unheard { epoch: self.ballot.epoch() });
         }

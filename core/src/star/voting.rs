@@ -4,9 +4,12 @@ use super::ballot::Verdict;
 use super::collecting::Origin;
 use super::{Entry, Frame, Out, Promise, Star, To, Word};
 use crate::id::PlayerId;
-use crate::time::Instant;
+use crate::time::{Duration, Instant};
 use crate::wire::signal::Epoch;
 use crate::wire::view::{PublicKey, Signature, Statement, View, Voter};
+
+/// What the server was told is not told again sooner than this: what says that it does not know may have been on its way.
+const TELL_PAUSE: Duration = Duration::from_secs(3);
 
 impl Star {
     /// Our number. Everything below happens only once we are somebody.
@@ -70,7 +73,7 @@ impl Star {
                     }
                 }
             }
-            Verdict::Outdated => self.tell_server(out),
+            Verdict::Outdated => self.tell_server(now, out),
             Verdict::Bound if self.is_my_view(&view) => self.propose_myself(now, out),
             Verdict::Bound => self.say_bound(now, view.host, out),
             Verdict::Refuse => {}
@@ -236,10 +239,15 @@ impl Star {
         }
     }
 
-    /// The server should know what is in force.
-    pub(super) fn tell_server(&self, out: &mut Out) {
-        for certified in self.ballot.chain(Epoch::default()) {
-            out.words.push_back(Word::InForce(Box::new(certified)));
+    /// The server should know what is in force. What it was told just now is on its way to it.
+    pub(super) fn tell_server(&mut self, now: Instant, out: &mut Out) {
+        let epoch = self.ballot.epoch();
+        let told = self.suspicion.told.filter(|(_, at)| now < *at + TELL_PAUSE).map(|(told, _)| told);
+        if told != Some(epoch) {
+            self.suspicion.told = Some((epoch, now));
+            for certified in self.ballot.chain(told.unwrap_or_default()) {
+                out.words.push_back(Word::InForce(Box::new(certified)));
+            }
         }
     }
 }

@@ -451,10 +451,12 @@ impl<L: Lens> Watch for Eye<'_, L> {
     fn on_server_closes(&mut self, now: Instant, connection: usize, reason: CloseReason) {
         let book = &mut self.book;
         book.tally.mark(closings::mark(reason));
+        if !book.mood.is_gentle() {
+            return;
+        }
         match book.closings.judge(now, connection, reason) {
             Closing::Fine => {}
             Closing::Excused(why) => *book.tally.excused.entry(why).or_default() += 1,
-            Closing::Fault if !book.mood.is_gentle() => {}
             // That is what strangers with copied tokens must come to.
             Closing::Fault if reason == CloseReason::TokenReused && !book.strangers.is_empty() => {}
             Closing::Fault => {
