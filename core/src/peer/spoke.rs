@@ -22,6 +22,8 @@ pub(super) const RELAY: PathSetup = PathSetup { id: PathId(0), kind: PathKind::R
 
 /// So many of the other side's own intervals may pass before its silence means anything.
 const INTERVALS: u32 = 4;
+/// Nobody with whom a close link is wanted speaks more seldom, unless its time-out is longer.
+const SLOWEST: Duration = Duration::from_secs(2);
 /// So many deviations of the round trip are no silence yet.
 const DEVIATIONS: u32 = 4;
 /// A byte stream that sends lost bytes again and again, ever more slowly, can make a player who speaks silent for some
@@ -262,7 +264,16 @@ impl Spoke {
     /// When the silence of the other side means something; never while it cannot be heard.
     pub(super) fn suspect_at(&self, timeout: Duration) -> Option<Instant> {
         let is_watched = self.bond.is_some() && self.suspect_since.is_none() && (self.is_open() || self.was_direct);
-        is_watched.then(|| self.heard_at + timeout.max(self.expected.saturating_mul(INTERVALS)))
+        is_watched.then(|| self.heard_at + timeout.max(self.promised(timeout).saturating_mul(INTERVALS)))
+    }
+
+    /// The longest gap that the other side is believed to have promised. Where a direct way ends, all that is left may be
+    /// what the relay was promised while it was not in use: no member of a star that we need is so slow.
+    fn promised(&self, timeout: Duration) -> Duration {
+        match self.bond {
+            Some(Bond::Close) => self.expected.min(timeout.max(SLOWEST)),
+            _ => self.expected,
+        }
     }
 
     /// How the other side is heard now. A stream that carries others too must have answered since the silence became
@@ -276,7 +287,7 @@ impl Spoke {
         let is_stream_only = direct.peek().is_none() && self.is_relayed;
         let deviation = direct.filter_map(|path| path.reading).map(|reading| reading.rtt_var).max().unwrap_or_default();
         let jitter = deviation.saturating_mul(DEVIATIONS);
-        let rhythm = self.expected.saturating_mul(INTERVALS);
+        let rhythm = self.promised(timeout).saturating_mul(INTERVALS);
         let least = timeout.saturating_add(jitter);
         let least = if is_stream_only { least.max(STREAM_PATIENCE) } else { least };
         let least = least.max(rhythm);
