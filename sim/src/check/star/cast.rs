@@ -48,6 +48,8 @@ pub struct Person {
     pub since: Instant,
     /// When it was told last that what was acknowledged may be lost.
     pub lost_at: Option<Instant>,
+    /// When it became host last, perhaps after nobody was: what was for the host before is left to nobody.
+    pub hosts_since: Instant,
     /// The players that it knows of: a bit each, for numbers below 128.
     pub knows: u128,
 }
@@ -165,6 +167,7 @@ impl Cast {
             is_over: false,
             since: now,
             lost_at: None,
+            hosts_since: now,
             knows: 0,
         });
         Life(self.people.len() as u32 - 1)

@@ -382,13 +382,16 @@ fn due<'a>(cast: &'a Cast, channel: Channel) -> impl Iterator<Item = (&'a Submis
     let is_kept = |submission: &Submission| {
         matches!(submission.channel, Some(Channel::Ordered | Channel::Reliable)) && submission.to != Destination::Host
     };
+    let is_of_host_life = |host: &Person, submission: &Submission| {
+        host.epoch.term == submission.epoch.term && host.hosts_since <= submission.at
+    };
     let is_here = |person: &Person| person.is_joined && !person.is_over && !person.is_guest;
     let receivers = move |submission: &'a Submission| {
         cast.people().filter(move |(_, person)| {
             let Some(player) = person.player else { return false };
             is_here(person)
                 && person.room == submission.room
-                && (person.epoch.term == submission.epoch.term || is_kept(submission))
+                && (is_kept(submission) || is_of_host_life(person, submission))
                 && person.since <= submission.at
                 && (submission.knows & bit(player) != 0 || player == submission.player)
                 && submission.is_for(player, person.host)

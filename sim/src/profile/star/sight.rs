@@ -123,7 +123,6 @@ impl Book<'_> {
                 self.tally.mark("started");
                 // What was said before has its place before its own coming.
                 self.cast.person_mut(life).since = now;
-                self.cast.person_mut(life).since = now;
                 self.note(now, StarStep::Started { life, position: place(snapshot) });
                 self.see(life, &Seen::Started(snapshot));
             }
@@ -134,6 +133,7 @@ impl Book<'_> {
             }
             PeerEvent::Promoted { snapshot, tail } => {
                 self.tally.mark("promoted");
+                self.cast.person_mut(life).hosts_since = now;
                 self.note(now, StarStep::Promoted { life, position: place(snapshot), tail: tail.len() as u32 });
                 self.see(life, &Seen::Promoted(snapshot, tail));
             }
