@@ -51,7 +51,11 @@ impl Marks {
             }
             Seen::Resynced(_) => {
                 let is_late = !self.lost.remove(&life);
-                self.seen.insert(if is_late { "resynced" } else { "resynced_after_loss" });
+                self.seen.insert(match is_late {
+                    true if is_cut_off(life, chronicle, cast) => "resynced_by_cut",
+                    true => "resynced",
+                    false => "resynced_after_loss",
+                });
             }
             Seen::Started(snapshot) if snapshot.state.is_some() => {
                 self.seen.insert("snapshot_joiner");
@@ -91,7 +95,10 @@ impl Marks {
     }
 
     pub(super) fn step(&mut self, news: &News, cast: &Cast) {
-        let News { life, line, before, now, fresh, .. } = news;
+        let News { life, line, before, now, fresh, is_anew, .. } = news;
+        if now.role == Role::Collecting && *is_anew && before.as_ref().is_some_and(|before| before.log != now.log) {
+            self.seen.insert("copied_while_collecting");
+        }
         if now.is_barred() {
             self.changing.insert(*life, line.0);
         } else {
@@ -122,12 +129,31 @@ impl Marks {
         if before.since != now.since && self.forked.contains(&(line.0, before.since)) {
             self.seen.insert("fork_healed");
         }
-        if before.role == Role::Frozen && !now.hosts() {
-            self.seen.insert("frozen_and_replaced");
+        if before.since != now.since && before.host.is_some() && now.proof == Some(ProofKind::Server) {
+            self.seen.insert("forced_line_joined");
+        }
+        let is_new_term = before.epoch.term < now.epoch.term;
+        match (before.role, now.role) {
+            (Role::Frozen, Role::Hosting) if is_new_term => _ = self.seen.insert("hand_over_failed"),
+            (Role::Hosting, Role::Hosting) if is_new_term => _ = self.seen.insert("host_renewed"),
+            (Role::Hosting, _) if !now.hosts() && is_new_term => _ = self.seen.insert("host_deposed"),
+            (Role::Frozen, _) if !now.hosts() => _ = self.seen.insert("frozen_and_replaced"),
+            _ => {}
         }
     }
 
     pub(super) fn finish(self, tally: &mut Tally) {
         self.seen.into_iter().for_each(|name| tally.mark(name));
     }
+}
+
+/// The log of its host does not go back to what it knows to be committed.
+fn is_cut_off(life: Life, chronicle: &Chronicle, cast: &Cast) -> bool {
+    let Some(own) = chronicle.known(life) else { return false };
+    let room = cast.person(life).room;
+    let mut others = cast.people().filter(|(other, person)| *other != life && person.room == room && !person.is_over);
+    others.any(|(other, _)| {
+        let known = chronicle.known(other).filter(|known| known.hosts() && known.since == own.since);
+        known.and_then(|known| known.log).is_some_and(|(cut, ..)| cut > own.committed)
+    })
 }
