@@ -285,3 +285,22 @@ impl Watch {
         moments.into_iter().filter(|at| at.is_some_and(|at| at > now)).fold(None, earlier)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn at(ms: u64) -> Instant {
+        Instant::ZERO + Duration::from_millis(ms)
+    }
+
+    /// Each answer made the server ask all again: a hundred players closed each other's connections within a second.
+    #[test]
+    fn signs_of_life_are_not_asked_for_at_every_answer() {
+        let mut watch = Watch::default();
+        assert_eq!([0, 1, 499, 500, 501].map(|ms| watch.poll(at(ms))), [true, false, false, true, false]);
+        watch.reset();
+        assert!(!watch.poll(at(999)), "another host changes nothing about that");
+        assert!(watch.poll(at(1_000)));
+    }
+}

@@ -57,3 +57,29 @@ impl Check for Tokens {
         Ok(())
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const ROOM: Room = Room { lobby: 0, made: 1 };
+    const OWNER: PlayerId = PlayerId(2);
+
+    fn after(seen: &[Seen<'_>]) -> (bool, u64) {
+        let (mut tokens, cast) = (Tokens::default(), Cast::default());
+        let used = Seen::Used { token: 0, room: ROOM, player: OWNER };
+        let replayed = Seen::Replayed { token: 0, worked: true };
+        let told = core::iter::once(&used).chain(seen).chain(core::iter::once(&replayed));
+        let is_fine = told.fold(true, |is_fine, seen| is_fine & tokens.see(None, seen, &cast).is_ok());
+        (is_fine, tokens.excused)
+    }
+
+    #[test]
+    fn only_what_nobody_has_told_a_server_without_memory_is_excused() {
+        let let_in = |player| Seen::LetIn { room: ROOM, player };
+        assert_eq!(after(&[]), (false, 0), "it knows");
+        assert_eq!(after(&[Seen::ServerRestarted]), (true, 1));
+        assert_eq!(after(&[let_in(OWNER), Seen::ServerRestarted, let_in(PlayerId(1))]), (true, 1));
+        assert_eq!(after(&[Seen::ServerRestarted, let_in(OWNER)]), (false, 0), "its owner has come back");
+    }
+}
