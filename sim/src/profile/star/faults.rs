@@ -56,6 +56,8 @@ pub enum Harm {
     Mute,
     /// Nothing that is sent to it on direct ways arrives.
     Unheard,
+    /// Neither the server nor anybody else reaches it, nor does it reach them.
+    Alone,
     /// These seats and all others do not reach each other on direct ways; if it says so, the server and they neither.
     Island(Vec<u16>, bool),
     /// Its process dies, and the system closes its connections; or the whole computer does, and nobody hears of it. It
@@ -95,6 +97,7 @@ impl Harm {
             Harm::Unheard => "unheard",
             Harm::Island(_, true) => "island_without_server",
             Harm::Island(_, false) => "island_with_server",
+            Harm::Alone => "alone",
             Harm::Crash { .. } => "crash",
             Harm::Jump(_) => "clock_jump",
         }

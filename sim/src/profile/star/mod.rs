@@ -22,6 +22,7 @@ mod sight;
 mod strikes;
 mod talk;
 mod tickets;
+mod torn;
 mod words;
 
 pub use deeds::{Deed, What};

@@ -5,7 +5,7 @@ use super::deeds::{self, Deed};
 use super::faults::{Fault, Ways};
 use super::mischief::{self, Mischief};
 use super::talk::{Talking, Voice};
-use super::{crashes, kinds};
+use super::{crashes, kinds, torn};
 use crate::net::LinkConfig as Conditions;
 use crate::seed::{Draw, Seed};
 use crate::world::AskPlan;
@@ -186,7 +186,11 @@ impl Plan {
             let most = if is_tight { members.saturating_sub(1).max(2) } else { members.max(2) + 2 };
             lobby.max_players = u16::try_from(most.min(64)).unwrap_or(64);
         }
-        let faults = kinds.events(&mut harm, &seats, until);
+        let mut faults = kinds.events(&mut harm, &seats, until);
+        if matches!(mood, Mood::Swarm | Mood::Hostile) {
+            faults.extend(torn::draw(&mut seed.stream("torn"), &seats, until));
+            faults.sort_by_key(|fault| fault.at);
+        }
         let slow_asks = kinds.slow_asks(&mut harm);
         let talking = Talking::draw(&mut seed.stream("workload"), &seats, until);
         let deeds = deeds::draw(&mut seed.stream("deeds"), &seats, mood, until);

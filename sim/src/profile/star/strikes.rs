@@ -114,6 +114,7 @@ impl<L: Lens> Run<'_, L> {
             Harm::Unheard => {
                 return Some(self.cut_ways(self.others(&[seat]).map(|other| (other, seat)).collect(), Vec::new()));
             }
+            Harm::Alone => return self.harm(seat, &Harm::Island(vec![seat.0], true)),
             Harm::Island(ref group, is_without_server) => {
                 let group: Vec<SeatId> = group.iter().copied().map(SeatId).collect();
                 let others: Vec<SeatId> = self.others(&group).collect();

@@ -116,6 +116,7 @@ fn harm(harm: &Harm) -> String {
         Harm::Conditions(now) => ways(now),
         Harm::Mute => "nobody hears it directly".into(),
         Harm::Unheard => "it hears nobody directly".into(),
+        Harm::Alone => "it reaches nobody, and nobody reaches it".into(),
         Harm::Island(group, is_without_server) => {
             let server = if *is_without_server { ", without the server" } else { "" };
             format!("seats {group:?} are cut off from all others{server}")
