@@ -347,7 +347,6 @@ impl Following {
         self.begun_at = self.awaited.take().unwrap_or(position);
         self.settled = position;
         self.ordered = position;
-        self.committed = self.committed.max(position);
         let is_first = !core::mem::replace(&mut self.has_begun, true);
         events.push_back(if is_first { Event::Started(snapshot) } else { Event::Resynced(snapshot) });
         self.deliver(events);
