@@ -116,7 +116,11 @@ impl Ballot {
     /// Somebody says that a view is in force.
     pub(super) fn judge(&mut self, star: StarId, server: &PublicKey, certified: &Certified) -> Judged {
         let view = &certified.view;
-        if self.in_force.as_ref() == Some(certified) {
+        let is_of_server = |known: &Certified| matches!(known.proof, Proof::Server(_));
+        // One proof is enough: another may rest on a view that we have never heard of.
+        if let Some(known) = self.in_force.as_ref().filter(|known| known.view == *view)
+            && (is_of_server(known) || !is_of_server(certified))
+        {
             return Judged::Known;
         }
         let base = self.known(view.base);
@@ -296,6 +300,16 @@ mod tests {
         assert_eq!(ballot.weigh(&light(&birth())), Verdict::Bound);
         assert_eq!(ballot.weigh(&voted(&birth(), 6)), Verdict::Promise);
         assert_eq!((ballot.newest(), ballot.bar()), (epoch(5, 0), Some(&view)));
+    }
+
+    #[test]
+    fn who_came_by_the_word_of_the_server_knows_a_view_whose_base_it_has_never_seen() {
+        let mut late = Ballot::default();
+        let round = light(&birth());
+        assert_eq!(judge(&mut late, &by_quorum(&round)), Judged::Unlinked);
+        assert_eq!(judge(&mut late, &by_server(&round)), Judged::Adopted);
+        assert_eq!(judge(&mut late, &by_quorum(&round)), Judged::Known);
+        assert_eq!(late.certified(), Some(&by_server(&round)));
     }
 
     #[test]
