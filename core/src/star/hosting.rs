@@ -126,7 +126,9 @@ impl Hosting {
         self.promote(ours);
         ours.publishing.rewind();
         if !was_there {
-            self.append(Content::Joined { player: self.me, incarnation: self.incarnation, taken }, ours);
+            let joined = self.append(Content::Joined { player: self.me, incarnation: self.incarnation, taken }, ours);
+            // Our history begins there: whoever is host after us, be it at once, need not begin it anew.
+            ours.following.on_settled(joined);
         }
         self.leave_if_gone(ours);
         self.arm();

@@ -470,3 +470,49 @@ fn guests_and_players_go_on_together_when_the_host_is_killed() {
     scene.run(500);
     assert_eq!(scene.texts("bob", Channel::Ordered), ["alone with guests"]);
 }
+
+#[test]
+fn who_comes_just_after_a_round_hears_the_talk_at_once() {
+    for later in [40, 80, 120, 160, 200, 300] {
+        let mut scene = Scene::of(["ann"]);
+        scene.join("bob", Join::default());
+        scene.run(later);
+        scene.join("cid", Join::default());
+        scene.run(250);
+        talk(&mut scene, &["ann", "bob", "cid"], "soon", 150);
+        for name in ["ann", "bob", "cid"] {
+            assert_eq!(scene.hosts(name), [], "{name} is told of no change: there was none");
+        }
+    }
+}
+
+#[test]
+fn who_has_just_come_can_be_chosen() {
+    let mut scene = Scene::of(["ann", "bob", "cid"]);
+    let cid = scene.player("cid");
+    scene.command("ann", Command::HandOver(Some(cid)));
+    scene.run(1_000);
+    for name in ["ann", "bob", "cid"] {
+        assert_eq!(scene.hosts(name), [(cid, Some(HostCause::Chosen))], "{name}");
+    }
+    talk(&mut scene, &["ann", "bob", "cid"], "after", 300);
+}
+
+#[test]
+fn a_host_that_hands_over_as_soon_as_it_is_one_hears_nothing_twice() {
+    let mut scene = Scene::near();
+    for name in ["ann", "bob", "cid"] {
+        scene.join(name, Join::default());
+        scene.run(10);
+    }
+    talk(&mut scene, &["ann", "bob", "cid"], "before", 10);
+    let bob = scene.player("bob");
+    scene.command("ann", Command::HandOver(Some(bob)));
+    scene.run(1_000);
+    for name in ["ann", "bob", "cid"] {
+        assert_eq!(scene.hosts(name), [(bob, Some(HostCause::Chosen))], "{name}");
+        assert_eq!(scene.count(name, |event| matches!(event, PeerEvent::Resynced { .. })), 0, "{name}");
+    }
+    talk(&mut scene, &["ann", "bob", "cid"], "after", 100);
+    all_is_well(&scene, &["ann", "bob", "cid"]);
+}

@@ -60,13 +60,20 @@ pub(crate) struct Scene {
     pub(crate) world: World,
     pub(crate) heard: Heard,
     names: BTreeMap<&'static str, SeatId>,
+    /// From everybody to the server.
+    delay: Duration,
 }
 
 impl Scene {
     /// A server that nobody has come to.
     pub(crate) fn new() -> Self {
         let world = World::new(Seed::new(1), &ServerSetup::default());
-        Scene { world, heard: Heard::default(), names: BTreeMap::new() }
+        Scene { world, heard: Heard::default(), names: BTreeMap::new(), delay: Duration::from_millis(20) }
+    }
+
+    /// The same, in one house with the server.
+    pub(crate) fn near() -> Self {
+        Scene { delay: Duration::from_micros(100), ..Scene::new() }
     }
 
     /// These players in one lobby; the first is host.
@@ -92,7 +99,7 @@ impl Scene {
     }
 
     fn sit(&mut self, name: &'static str) -> SeatId {
-        let conditions = LinkConfig::with_delay(Duration::from_millis(20));
+        let conditions = LinkConfig::with_delay(self.delay);
         let seat = self.world.seat(Line::new([conditions; 2]), Clock::default());
         self.names.insert(name, seat);
         seat
