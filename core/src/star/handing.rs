@@ -52,7 +52,7 @@ impl Star {
         if !self.is_hosting() || self.handing.is_some() {
             return false;
         }
-        let chosen = to.map_or_else(|| self.best_successor(now), |to| self.may_succeed(to).then_some(to));
+        let chosen = to.map_or_else(|| self.best_successor(now), |to| self.may_be_chosen(to).then_some(to));
         let Some(chosen) = chosen else { return false };
         let cause = if to.is_some() { HostCause::Chosen } else { HostCause::Graceful };
         self.handing = Some(Handing { to: chosen, cause, view: None, is_ready: false, since: now, frozen_at: None });
@@ -60,15 +60,18 @@ impl Star {
         true
     }
 
-    fn may_succeed(&self, player: PlayerId) -> bool {
+    /// It can be host, at the latest when it follows us and has a vote.
+    fn may_be_chosen(&self, player: PlayerId) -> bool {
         let member = self.members.get(&player).filter(|member| member.is_eligible && member.is_connected);
-        member.is_some() && player != self.my_id() && self.rounds.has(player)
+        member.is_some() && player != self.my_id()
     }
 
     fn best_successor(&self, now: Instant) -> Option<PlayerId> {
         let backups = self.ballot.view().map(|view| view.backups.clone()).unwrap_or_default();
         let others = self.members.keys().copied();
-        let is_good = |player: &PlayerId| self.may_succeed(*player) && self.ears.is_heard(*player, now);
+        let is_good = |player: &PlayerId| {
+            self.may_be_chosen(*player) && self.rounds.has(*player) && self.ears.is_heard(*player, now)
+        };
         backups.into_iter().chain(others).find(is_good)
     }
 
@@ -86,7 +89,7 @@ impl Star {
             return;
         }
         let (to, is_late) = (handing.to, handing.since + PATIENCE <= now);
-        if is_late || !self.may_succeed(to) {
+        if is_late || !self.may_be_chosen(to) {
             self.give_up_handing(now);
         } else if handing.view.is_none() {
             self.propose_successor(now, to, out);

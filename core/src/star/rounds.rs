@@ -275,6 +275,7 @@ impl Star {
         }
         let is_gone = |voter: &Voter| !Self::is_same_life(voter, self.members.get(&voter.player));
         let lacks_backup = present.backups.is_empty() && !backups.is_empty();
+        // It may have come just now: then it is taken in at once.
         let hands_over = self.handing.as_ref().is_some_and(|handing| backups.first() == Some(&handing.to));
         let is_urgent = lacks_backup || hands_over || present.voters.iter().any(is_gone);
         if !is_urgent && now < self.rounds.last + PAUSE {
