@@ -101,10 +101,22 @@ pub enum PeerEvent {
         epoch: Epoch,
         /// Who.
         host: PlayerId,
-        /// Why.
+        /// Why; none if it is the first that we hear of.
         cause: Option<HostCause>,
         /// From the last sign of the old host to the first of the new.
         gap: Duration,
+    },
+    /// Another view is in force: who hosts, who would take over, and who is asked.
+    ViewChanged {
+        /// Which life of the star.
+        epoch: Epoch,
+        /// Who hosts.
+        host: PlayerId,
+        /// Who keeps copies of all that is acknowledged, and would take over. While there is nobody, what is acknowledged
+        /// is with the host alone.
+        backups: Vec<PlayerId>,
+        /// Whose votes count.
+        voters: Vec<PlayerId>,
     },
     /// The lobby goes on without what may have been lost: messages that were acknowledged, or heard by some, may be gone.
     /// What was not acknowledged is sent again.

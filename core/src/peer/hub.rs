@@ -83,6 +83,8 @@ pub(super) struct Hub {
     rhythm: StarRhythm,
     /// The newest view that the application knows of, and its host.
     pub(super) told: Option<(Epoch, PlayerId)>,
+    /// The view that the application was told of last.
+    pub(super) told_view: Option<Epoch>,
 }
 
 impl Hub {
@@ -113,6 +115,7 @@ impl Hub {
             full: [false; Channel::ALL.len()],
             full_for_guests: [false; Channel::ALL.len()],
             told: None,
+            told_view: None,
         }
     }
 
@@ -396,6 +399,7 @@ impl Hub {
     /// Everything that the star has said goes its way, and links get what they have room for.
     pub(super) fn settle(&mut self, now: Instant, out: &mut Outbox) {
         self.tell_events(now, out);
+        self.tell_view(out);
         let glance = self.star.glance();
         self.follow_bonds(now, &glance, out);
         while let Some((to, frame)) = self.said.frames.pop_front() {

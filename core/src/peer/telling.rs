@@ -50,16 +50,42 @@ impl Hub {
         gap: Duration,
         out: &mut Outbox,
     ) {
-        if self.told.is_none_or(|(told, _)| told < epoch) {
-            self.told = Some((epoch, host));
-            out.event(PeerEvent::HostChanged { epoch, host, cause, gap });
+        let told = self.told;
+        if told.is_some_and(|(told, _)| told >= epoch) {
+            return;
+        }
+        self.told = Some((epoch, host));
+        // Without a cause it is the first host that the star has heard from.
+        let cause = match told {
+            Some((_, known)) if cause.is_none() && known == host => return,
+            Some(_) => cause.or_else(|| self.star.view().filter(|view| view.epoch == epoch)?.cause),
+            None => None,
+        };
+        out.event(PeerEvent::HostChanged { epoch, host, cause, gap });
+    }
+
+    /// Tells the view in force, once its host is known to the application.
+    pub(super) fn tell_view(&mut self, out: &mut Outbox) {
+        let Some(view) = self.star.view() else { return };
+        let is_host_told = self.told.is_some_and(|(_, host)| host == view.host);
+        if is_host_told && self.told_view != Some(view.epoch) {
+            self.told_view = Some(view.epoch);
+            let voters = view.voters.iter().map(|voter| voter.player).collect();
+            let (epoch, host, backups) = (view.epoch, view.host, view.backups.clone());
+            out.event(PeerEvent::ViewChanged { epoch, host, backups, voters });
         }
     }
 
     /// We are in, or back: tells the host and its epoch. Who is back hears first that the host is another one.
-    pub(super) fn name_host(&mut self, now: Instant, out: &mut Outbox) -> Option<(PlayerId, Epoch)> {
-        let view = self.star.view()?;
-        let (host, epoch, cause) = (view.host, view.epoch, view.cause);
+    /// What the server says of it counts while the star knows no view.
+    pub(super) fn name_host(
+        &mut self,
+        now: Instant,
+        said: Option<(PlayerId, Epoch)>,
+        out: &mut Outbox,
+    ) -> Option<(PlayerId, Epoch)> {
+        let known = self.star.view().map(|view| (view.host, view.epoch, view.cause));
+        let (host, epoch, cause) = known.or(said.map(|(host, epoch)| (host, epoch, None)))?;
         match self.told {
             Some((_, old)) if old != host => {
                 let gap = self.spokes.get(&old).map_or(Duration::ZERO, |spoke| now.since(spoke.heard_at()));

@@ -105,12 +105,13 @@ impl Peer {
 
     /// We are in, or back: what the application is told of it.
     pub(super) fn tell_joined(&mut self, joined: LobbyJoined, resumed: bool) {
-        let known = self.hub.name_host(self.now, &mut self.out);
+        let said = joined.host_id.map(|host| (host, joined.epoch));
+        let known = self.hub.name_host(self.now, said, &mut self.out);
         self.out.event(PeerEvent::Joined {
             player: joined.player_id,
             lobby: joined.lobby,
             members: joined.player_list,
-            host: known.map_or(joined.host_id, |(host, _)| Some(host)),
+            host: known.map(|(host, _)| host),
             epoch: known.map_or(joined.epoch, |(_, epoch)| epoch),
             resumed,
         });

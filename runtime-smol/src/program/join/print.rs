@@ -14,7 +14,7 @@ use webstar_core::path::PathKind;
 use webstar_core::peer::{Channel, Ended, PeerEvent, PeerMessage, PlayerStats, Position, Sent};
 use webstar_core::session::pipe::PathState;
 use webstar_core::time::{Duration, Instant};
-use webstar_core::wire::signal::{LobbyInfo, PlayerEntry};
+use webstar_core::wire::signal::{HostCause, LobbyInfo, PlayerEntry};
 use webstar_smol::client::now;
 
 /// Standard output, and what has to be remembered to tell things well.
@@ -23,6 +23,7 @@ pub(super) struct Printer {
     json: bool,
     is_broken: bool,
     names: BTreeMap<PlayerId, String>,
+    me: Option<PlayerId>,
     /// What the numbers were when they were told last.
     told: Option<Told>,
 }
@@ -36,7 +37,7 @@ struct Told {
 impl Printer {
     pub(super) fn new(json: bool) -> Self {
         let out = BufWriter::new(io::stdout());
-        Printer { out, json, is_broken: false, names: BTreeMap::new(), told: None }
+        Printer { out, json, is_broken: false, names: BTreeMap::new(), me: None, told: None }
     }
 
     /// Nobody reads any more.
@@ -61,6 +62,7 @@ impl Printer {
     pub(super) fn event(&mut self, event: &PeerEvent) {
         match event {
             PeerEvent::Joined { player, lobby, members, host, epoch, resumed } => {
+                self.me = Some(*player);
                 self.names = members.iter().map(|entry| (entry.player_id, entry.username.to_string())).collect();
                 let listed: Vec<Value> = members.iter().map(member).collect();
                 let event = json!({
@@ -128,12 +130,20 @@ impl Printer {
                 self.tell(json!({"event": "suspect", "player": player}), Some(text));
             }
             PeerEvent::HostChanged { epoch, host, cause, gap } => {
-                let text = format!("{} is host now", self.name(*host));
+                let is_me = self.me == Some(*host);
+                let who = if is_me { "you are".into() } else { format!("{} is", self.name(*host)) };
+                let text = format!("{who} host now{}", cause.map_or("", why_another));
                 let event = json!({
                     "event": "host_changed", "epoch": epoch.to_string(), "host": host, "cause": cause,
                     "gap_ms": millis(*gap),
                 });
                 self.tell(event, Some(text));
+            }
+            PeerEvent::ViewChanged { epoch, host, backups, voters } => {
+                let event = json!({
+                    "event": "view", "epoch": epoch.to_string(), "host": host, "backups": backups, "voters": voters,
+                });
+                self.tell(event, None);
             }
             PeerEvent::ContinuityLost => {
                 let text = "messages may be missing here, among them such as were acknowledged";
@@ -308,6 +318,17 @@ fn member(entry: &PlayerEntry) -> Value {
 
 fn numbered(event: &str, sent: Sent) -> Value {
     json!({"event": event, "channel": channel_name(sent.channel), "seq": sent.seq})
+}
+
+/// What has become of the host before.
+fn why_another(cause: HostCause) -> &'static str {
+    match cause {
+        HostCause::CrashSilent => ": nothing is heard of the one before",
+        HostCause::CrashClosed => ": the one before is gone",
+        HostCause::Graceful | HostCause::Chosen => ": the one before has handed over",
+        HostCause::Voted => ": the players have agreed on it without the server",
+        HostCause::Forced => ": too few were left to agree on one",
+    }
 }
 
 /// A code in snake case, as it travels in JSON.
