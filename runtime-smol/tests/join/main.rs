@@ -1,11 +1,15 @@
 //! The real program, as people and scripts see it: processes that meet over real sockets. Every wait is for an event.
 
 #[cfg(test)]
+mod hosts;
+#[cfg(test)]
 mod proxy;
 #[cfg(test)]
 mod refusals;
 #[cfg(test)]
 mod resume;
+#[cfg(test)]
+mod room;
 #[cfg(test)]
 mod rules;
 #[cfg(test)]

@@ -137,6 +137,23 @@ impl Program {
         })
     }
 
+    /// An event of this name that is wanted, be it long ago or to come.
+    pub(crate) fn ever(&mut self, event: &str, wanted: impl Fn(&Value) -> bool) -> Value {
+        let is_it = |value: &Value| value["event"] == event && wanted(value);
+        let said = self.said.iter().filter_map(|line| serde_json::from_str(line).ok()).find(is_it);
+        said.unwrap_or_else(|| self.wait_until(event, wanted))
+    }
+
+    /// The newest event of this name, once it is wanted.
+    pub(crate) fn newest(&mut self, event: &str, wanted: impl Fn(&Value) -> bool) -> Value {
+        let is_it = |value: &Value| value["event"] == event;
+        while let Ok(line) = self.output.try_recv() {
+            self.said.push(line);
+        }
+        let newest = self.said.iter().rev().filter_map(|line| serde_json::from_str(line).ok()).find(is_it);
+        newest.filter(&wanted).unwrap_or_else(|| self.wait_until(event, wanted))
+    }
+
     /// The message with this text.
     pub(crate) fn hear(&mut self, data: &str) -> Value {
         self.wait_until("message", |message| message["data"] == data)
