@@ -8,7 +8,9 @@ use webstar_core::peer::{Channel, PeerEvent, PeerMessage, Sent};
 use webstar_core::wire::signal::Epoch;
 use webstar_sim::check::star::{Holding, Life, STAMP};
 use webstar_sim::profile::star::{self, Clear, Lens, Mood};
+use webstar_sim::profile::{Mask, Numbers, Profile};
 use webstar_sim::seed::Seed;
+use webstar_sim::shrink::{Parts, shrink};
 use webstar_sim::trace::Trace;
 
 /// A life and what it hears.
@@ -295,7 +297,7 @@ fn a_timer_after_the_end_turns_ended_red() {
 
 #[test]
 fn an_epoch_told_twice_turns_roster_red() {
-    turns_red("roster", Mood::Calm, 1, || {
+    turns_red("roster", Mood::Crashy, 1, || {
         |life, event: &PeerEvent| {
             matches!(event, PeerEvent::HostChanged { .. }).then(|| vec![(life, event.clone()), (life, event.clone())])
         }
@@ -325,7 +327,7 @@ fn an_incarnation_that_falls_turns_roster_red() {
 
 #[test]
 fn an_older_epoch_turns_roster_red() {
-    turns_red("roster", Mood::Calm, 1, || {
+    turns_red("roster", Mood::Crashy, 1, || {
         |life, event: &PeerEvent| {
             let PeerEvent::HostChanged { host, cause, gap, .. } = event else { return None };
             let epoch = Epoch { term: 0, round: 0 };
@@ -386,4 +388,36 @@ fn a_token_that_works_twice_turns_tokens_red() {
         }
     }
     panic!("in no seed did anybody come back");
+}
+
+/// Everybody hears the third ordered message of everybody twice.
+struct Stutter;
+
+impl Lens for Stutter {
+    fn pass(&mut self, life: Life, event: PeerEvent, tell: &mut dyn FnMut(Life, PeerEvent)) {
+        if message(&event, Channel::Ordered).is_some_and(|message| message.seq == 3) {
+            tell(life, event.clone());
+        }
+        tell(life, event);
+    }
+}
+
+#[test]
+fn what_fails_is_cut_down_to_what_it_needs_and_fails_again_in_the_same_way() {
+    let seed = Seed::new(2);
+    let run = |mask: &Mask| star::run_without(seed, Mood::Lossy, mask, &mut Trace::new(false), Stutter).red;
+    let red = run(&Mask::default()).expect("it stutters");
+    assert_eq!(red.check, "ordered");
+    let parts = Parts::of(&Profile::Lossy.tell(seed));
+    let shrunk = shrink(&parts, 2_000, |mask| run(mask).is_some_and(|now| now.check == red.check));
+    let [first, again] = [run(&shrunk.mask), run(&shrunk.mask)].map(|red| red.map(|red| (red.check, red.why)));
+    assert_eq!(first.as_ref().map(|(check, _)| *check), Some("ordered"));
+    assert_eq!(first, again);
+    let kept = |parts: &[Vec<u32>], out: &Numbers| {
+        parts.iter().filter(|part| !part.iter().all(|number| out.0.contains(number))).count()
+    };
+    let Mask { seats, faults, messages } = &shrunk.mask;
+    assert!(shrunk.is_smallest, "{shrunk:?}");
+    assert_eq!((kept(&parts.seats, seats), kept(&parts.faults, faults)), (1, 0), "{}", shrunk.mask);
+    assert!(!parts.faults.is_empty() && (1..=3).contains(&kept(&parts.messages, messages)), "{}", shrunk.mask);
 }
