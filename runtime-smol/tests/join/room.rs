@@ -169,8 +169,8 @@ pub(crate) fn all_have_heard_one_sequence(lives: &Lives) {
 /// Who has heard of somebody, and was there to the end, has heard all that was acknowledged to it.
 pub(crate) fn nothing_acknowledged_is_lost(lives: &Lives) {
     for witness in &lives.survivors {
-        let mut last: BTreeMap<u64, u64> = BTreeMap::new();
-        heard(&lives.all[witness]).into_iter().for_each(|(from, seq, _)| drop(last.insert(from, seq)));
+        let last: BTreeMap<u64, u64> =
+            heard(&lives.all[witness]).into_iter().map(|(from, seq, _)| (from, seq)).collect();
         for (sender, heard) in last {
             let acked = acked(&lives.all[&sender]).last().copied();
             assert!(Some(heard) >= acked, "player {witness} has heard {heard} of {sender}, acknowledged was {acked:?}");
