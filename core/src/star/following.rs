@@ -95,6 +95,11 @@ impl Following {
         self.committed
     }
 
+    /// We count places beyond this one as past.
+    pub(super) fn reaches_beyond(&self, end: Position) -> bool {
+        self.settled.max(self.committed) > end
+    }
+
     /// What is held.
     pub(super) fn bytes(&self) -> usize {
         self.bytes

@@ -139,6 +139,11 @@ impl Hosting {
         let Ours { log, following, snapshots, out, .. } = ours;
         let (cut, end) = (log.cut(), log.end());
         following.on_activate(self.epoch, log.spans(), &log.voids());
+        if following.reaches_beyond(end) {
+            // Those places are given out again: the log is a copy that was not kept up, or lacks where we began.
+            following.forget();
+        }
+        snapshots.forget_beyond(end);
         let newest = snapshots.newest().filter(|kept| cut <= kept.position && kept.position <= end);
         let snapshot = match newest {
             Some(kept) => Snapshot { position: kept.position, state: Some(kept.state.clone()) },

@@ -169,6 +169,13 @@ impl Snapshots {
         self.stop_asking();
     }
 
+    /// The log ends here: a state of a later place is one of another history.
+    pub(super) fn forget_beyond(&mut self, end: Position) {
+        if self.newest.as_ref().is_some_and(|kept| kept.position > end) {
+            self.forget();
+        }
+    }
+
     /// We are not host any more: what our game would tell now is nobody's state.
     pub(super) fn stop_asking(&mut self) {
         self.asking = Asking::No;

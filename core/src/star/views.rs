@@ -420,3 +420,7 @@ impl Star {
         bonds.into_iter().filter(|(player, _)| *player != me.player && self.members.contains_key(player)).collect()
     }
 }
+
+#[cfg(test)]
+#[path = "views_tests.rs"]
+mod tests;

@@ -52,6 +52,11 @@ impl Kept {
                 let stored = self.stored.entry((news.line.0, term, player)).or_default();
                 *stored = end.max(*stored);
             }
+            // Who stores the last entry of a host and follows it as host in one step has stored it all the same.
+            for (place, written) in &news.fresh {
+                let stored = self.stored.entry((news.line.0, written.epoch.term, player)).or_default();
+                *stored = (*stored).max(*place);
+            }
         }
     }
 

@@ -1,0 +1,78 @@
+//! What becomes of a player that is named as host.
+
+use super::super::{
+    Channel, Copy, Delivered, Destination, Event, Frame, Kind, Mark, Me, Member, Out, Position, ServerSays, Star,
+    StarConfig,
+};
+use crate::id::{Incarnation, PlayerId};
+use crate::time::Instant;
+use crate::wire::signal::Epoch;
+use crate::wire::view::{Certified, Proof, SigningKey, StarId, Statement, View, Voter};
+use bytes::Bytes;
+
+const STAR: StarId = StarId(7);
+const NOW: Instant = Instant::ZERO;
+
+fn key(player: u32) -> SigningKey {
+    SigningKey::from_seed(&[player as u8; 32])
+}
+
+fn server() -> SigningKey {
+    key(200)
+}
+
+/// The first view of a line, by the server.
+fn first(epoch: Epoch, host: u32, backups: &[u32]) -> Certified {
+    let voter = |player| Voter { player: PlayerId(player), incarnation: Incarnation(1), key: key(player).public() };
+    let view = View {
+        epoch,
+        base: Epoch::default(),
+        since: epoch,
+        cause: None,
+        host: PlayerId(host),
+        backups: backups.iter().copied().map(PlayerId).collect(),
+        voters: [1, 2].map(voter).into(),
+    };
+    Certified { proof: Proof::Server(Statement::InForce.sign(&server(), STAR, &view)), view }
+}
+
+/// Player 2, who knows of player 1.
+fn second(out: &mut Out) -> Star {
+    let mut star = Star::new(StarConfig::default(), [3; 32], NOW);
+    let (player, incarnation) = (PlayerId(2), Incarnation(1));
+    star.enter(NOW, Me { player, incarnation, key: key(2), star: STAR, server: server().public() }, out);
+    let member = |player| Member {
+        player: PlayerId(player),
+        incarnation: Incarnation(1),
+        key: key(player).public(),
+        is_eligible: true,
+        is_connected: true,
+    };
+    star.on_members(NOW, &[1, 2].map(member), out);
+    star
+}
+
+#[test]
+fn who_is_forced_with_a_log_that_was_not_kept_up_hears_what_is_said_at_its_places_again() {
+    let (old, forced) = (Epoch { term: 1, round: 0 }, Epoch { term: 2, round: 70_000 });
+    let mut out = Out::default();
+    let mut star = second(&mut out);
+    let say = |star: &mut Star, out: &mut Out, frame| star.on_frame(NOW, PlayerId(1), frame, out);
+    let certified = Box::new(first(old, 1, &[2]));
+    say(&mut star, &mut out, Frame::Activate { certified, spans: Vec::new(), voids: Vec::new() });
+    let copy = Copy { cut: Position(0), end: Position(0), same: Position(0), table: Vec::new(), spans: Vec::new() };
+    say(&mut star, &mut out, Frame::Copy { epoch: old, copy });
+    say(&mut star, &mut out, Frame::Start { epoch: old, position: Position(0), is_joiner: true, snapshot_bytes: 0 });
+    // It has heard all that was for it up to place 9; its copy ends before.
+    let mark = Mark { committed: Position(9), settled: Position(9), cut: Position(0), acked: [0, 0] };
+    say(&mut star, &mut out, Frame::Mark { epoch: old, mark });
+    assert_eq!(star.glance().log.map(|(_, end)| end.end), Some(Position(0)));
+
+    star.on_server(NOW, ServerSays::InForce(Box::new(first(forced, 2, &[]))), &mut out);
+    let kind = Kind::new("k").expect("a name");
+    star.send(NOW, &Destination::All, Channel::Ordered, kind.clone(), Bytes::from("here"), &mut out).expect("room");
+    let heard: Vec<Event> = out.events.into_iter().filter(|event| matches!(event, Event::Message(_))).collect();
+    let (position, payload) = (Position(2), Bytes::from("here"));
+    let wanted = Delivered { position, from: PlayerId(2), channel: Channel::Ordered, seq: 1, kind, payload };
+    assert_eq!(heard, [Event::Message(wanted)], "places begin behind the copy");
+}
