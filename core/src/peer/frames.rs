@@ -5,11 +5,12 @@
 use super::casting::Cast;
 use super::event::{Channel, Kind};
 use super::hub::Hub;
+use super::kinds::Numbering;
 use super::outbox::Outbox;
 use super::spoke::{Spoke, channel_of};
 use crate::id::PlayerId;
 use crate::session::{Outbound, Received, SendError};
-use crate::star::{Content, Entry, Frame, Position};
+use crate::star::{Content, Entry, Frame, Position, Star};
 use crate::time::Instant;
 use crate::wire::WireError;
 use crate::wire::frame::{Delivery, Priority};
@@ -70,7 +71,7 @@ impl Forms {
 
 impl Hub {
     /// Gives a frame to the link. What finds no room waits, unless it is only of the moment.
-    pub(super) fn say(&mut self, now: Instant, to: PlayerId, frame: Frame, bytes: Option<&Bytes>, out: &mut Outbox) {
+    pub(super) fn say(&mut self, now: Instant, to: PlayerId, frame: Frame, bytes: Option<Bytes>, out: &mut Outbox) {
         let Some(spoke) = self.spokes.get_mut(&to) else {
             out.dropped.strangers += 1;
             return;
@@ -94,37 +95,22 @@ impl Hub {
     }
 
     /// Takes entries, if there can be any, and our own messages from the star for as long as links have room.
-    pub(super) fn pump(&mut self, now: Instant, has_entries: bool, out: &mut Outbox) {
+    pub(super) fn pump(&mut self, now: Instant, out: &mut Outbox) {
         let mut forms = Forms::default();
-        let players = if has_entries { self.players() } else { Vec::new() };
-        for player in players {
-            while let Some(frame) = self.next_entry(player) {
-                self.give_entry(now, player, frame, &mut forms, out);
+        let (has_entries, has_log) = (self.star.has_entries(), self.star.keeps_log());
+        for (player, spoke) in &mut self.spokes {
+            if has_entries || has_log && spoke.holds_piece() {
+                while let Some(frame) = next_entry(&mut self.star, *player, spoke) {
+                    give_entry(spoke, now, frame, &mut forms, &mut self.numbering, out);
+                }
             }
         }
-        let host = self.star.view().map(|view| view.host);
-        while host.and_then(|host| self.spokes.get(&host)).is_some_and(Spoke::has_room)
-            && let Some((host, frame)) = self.star.poll_publish()
+        let Some(host) = self.star.view().map(|view| view.host) else { return };
+        let Some(spoke) = self.spokes.get_mut(&host) else { return };
+        while spoke.has_room()
+            && let Some((_, frame)) = self.star.poll_publish()
         {
-            self.give_entry(now, host, frame, &mut forms, out);
-        }
-    }
-
-    fn next_entry(&mut self, player: PlayerId) -> Option<Frame> {
-        let spoke = self.spokes.get_mut(&player).filter(|spoke| spoke.has_room())?;
-        if spoke.holds_piece() { spoke.take_piece() } else { self.star.poll_entry(player) }
-    }
-
-    fn give_entry(&mut self, now: Instant, player: PlayerId, frame: Frame, forms: &mut Forms, out: &mut Outbox) {
-        let Some(spoke) = self.spokes.get_mut(&player) else { return };
-        if matches!(frame, Frame::Snapshot { .. }) && !spoke.is_settled() {
-            return spoke.hold_piece(frame);
-        }
-        let number = kind_of(&frame).and_then(|kind| spoke.teach(now, &mut self.numbering, kind));
-        let bytes = forms.get(&frame, number);
-        if give(spoke, now, frame, Some(&bytes), out).is_some() {
-            // A link has room for the longest entry beyond what `has_room` allows.
-            out.dropped.malformed += 1;
+            give_entry(spoke, now, frame, &mut forms, &mut self.numbering, out);
         }
     }
 
@@ -133,7 +119,7 @@ impl Hub {
         let bytes = star::encode(frame, &mut |_| None);
         for player in players {
             self.ensure_spoke(now, *player, out);
-            self.say(now, *player, frame.clone(), Some(&bytes), out);
+            self.say(now, *player, frame.clone(), Some(bytes.clone()), out);
         }
     }
 
@@ -171,14 +157,44 @@ impl Hub {
     }
 }
 
+/// The next that a player is to be given now.
+fn next_entry(star: &mut Star, player: PlayerId, spoke: &mut Spoke) -> Option<Frame> {
+    if !spoke.has_room() {
+        None
+    } else if spoke.holds_piece() {
+        spoke.take_piece()
+    } else {
+        star.poll_entry(player)
+    }
+}
+
+fn give_entry(
+    spoke: &mut Spoke,
+    now: Instant,
+    frame: Frame,
+    forms: &mut Forms,
+    numbering: &mut Numbering,
+    out: &mut Outbox,
+) {
+    if matches!(frame, Frame::Snapshot { .. }) && !spoke.is_settled() {
+        return spoke.hold_piece(frame);
+    }
+    let number = kind_of(&frame).and_then(|kind| spoke.teach(now, numbering, kind));
+    let bytes = forms.get(&frame, number);
+    if give(spoke, now, frame, Some(bytes), out).is_some() {
+        // A link has room for the longest entry beyond what `has_room` allows.
+        out.dropped.malformed += 1;
+    }
+}
+
 /// Writes a frame into the link; gives it back if there is no room.
-fn give(spoke: &mut Spoke, now: Instant, frame: Frame, bytes: Option<&Bytes>, out: &mut Outbox) -> Option<Frame> {
+fn give(spoke: &mut Spoke, now: Instant, frame: Frame, bytes: Option<Bytes>, out: &mut Outbox) -> Option<Frame> {
     let (mut delivery, priority, key) = lane(&frame);
     let is_entry = matches!(frame, Frame::Entry { .. });
     if is_entry && !spoke.is_settled() {
         delivery = Delivery::Ordered;
     }
-    let payload = bytes.cloned().unwrap_or_else(|| star::encode(&frame, &mut |_| None));
+    let payload = bytes.unwrap_or_else(|| star::encode(&frame, &mut |_| None));
     match spoke.give(now, Outbound { priority, delivery, key, payload }) {
         Ok(id) => {
             match &frame {

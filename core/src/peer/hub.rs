@@ -16,7 +16,7 @@ use crate::config::PlayerConfig;
 use crate::id::{PathId, PlayerId, SessionId};
 use crate::path::{Attempt, Fact, PathKind, WatchConfig};
 use crate::session::SessionIds;
-use crate::star::{self, Bond, Glance, Me, Member, Position, Role, ServerSays, Star, To};
+use crate::star::{self, Bond, Me, Member, Position, Role, ServerSays, Star, To};
 use crate::time::{Duration, Instant, earlier};
 use crate::wire::frame::Priority;
 use crate::wire::relay;
@@ -291,10 +291,8 @@ impl Hub {
             self.set_heartbeats();
         }
         let timeout = self.config.heartbeat_timeout;
-        let is_due = |spoke: &Spoke| {
-            spoke.deadline.is_some_and(|(at, _)| at <= now) || spoke.suspect_at(timeout).is_some_and(|at| at <= now)
-        };
-        let due: Vec<_> = self.spokes.iter().filter(|(_, spoke)| is_due(spoke)).map(|(player, _)| *player).collect();
+        let due = self.spokes.iter().filter(|(_, spoke)| spoke.is_due(now, timeout));
+        let due: Vec<_> = due.map(|(player, _)| *player).collect();
         for player in due {
             if let Some(spoke) = self.spokes.get_mut(&player) {
                 spoke.on_timeout(now);
@@ -400,8 +398,7 @@ impl Hub {
     pub(super) fn settle(&mut self, now: Instant, out: &mut Outbox) {
         self.tell_events(now, out);
         self.tell_view(out);
-        let glance = self.star.glance();
-        self.follow_bonds(now, &glance, out);
+        self.follow_bonds(now, out);
         while let Some((to, frame)) = self.said.frames.pop_front() {
             match to {
                 To::One(player) => {
@@ -411,9 +408,7 @@ impl Hub {
                 To::Many(players) => self.say_to_many(now, &players, &frame, out),
             }
         }
-        let has_entries =
-            glance.log.is_some() || matches!(glance.role, Role::Hosting | Role::Collecting | Role::Frozen);
-        self.pump(now, has_entries, out);
+        self.pump(now, out);
         self.tell_events(now, out);
         let dropped = core::mem::take(&mut self.said.dropped);
         out.dropped.stale += dropped.stale;
@@ -422,8 +417,8 @@ impl Hub {
     }
 
     /// There is a link with everybody whom the star wants one with, in its rhythm.
-    fn follow_bonds(&mut self, now: Instant, glance: &Glance, out: &mut Outbox) {
-        let standing = Some((glance.role, glance.epoch, glance.promised));
+    fn follow_bonds(&mut self, now: Instant, out: &mut Outbox) {
+        let standing = Some(self.star.standing());
         if core::mem::replace(&mut self.standing, standing) == standing {
             return;
         }
@@ -464,8 +459,7 @@ impl Hub {
             if let Some(path) = spoke.link.write_packet() {
                 return Some((*player, path));
             }
-            spoke.is_dirty = false;
-            spoke.deadline = spoke.link.deadline();
+            spoke.rest(self.config.heartbeat_timeout);
         }
         None
     }
@@ -484,13 +478,20 @@ impl Hub {
     }
 
     pub(super) fn deadline(&self) -> Option<(Instant, PeerTimer)> {
-        let timeout = self.config.heartbeat_timeout;
-        let links =
-            self.spokes.iter().filter_map(|(player, spoke)| Some((spoke.deadline?.0, PeerTimer::Link(*player))));
-        let suspicion = self.spokes.values().filter_map(|spoke| spoke.suspect_at(timeout)).min();
+        let (mut link, mut suspicion): (Option<(Instant, PlayerId)>, _) = (None, None);
+        for (player, spoke) in &self.spokes {
+            let (deadline, suspect_at) = spoke.deadlines();
+            if let Some(at) = deadline.filter(|at| link.is_none_or(|(soonest, _)| *at < soonest)) {
+                link = Some((at, *player));
+            }
+            suspicion = earlier(suspicion, suspect_at);
+        }
         let rhythm = if self.spokes.is_empty() { None } else { self.rhythm.deadline() };
-        let star = earlier(earlier(suspicion, rhythm), self.star.deadline()).map(|at| (at, PeerTimer::Star));
-        links.chain(star).min_by_key(|(at, _)| *at)
+        let star = earlier(earlier(suspicion, rhythm), self.star.deadline());
+        match (link, star) {
+            (Some((at, player)), star) if star.is_none_or(|star| at <= star) => Some((at, PeerTimer::Link(player))),
+            (_, star) => star.map(|at| (at, PeerTimer::Star)),
+        }
     }
 }
 

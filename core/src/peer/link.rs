@@ -126,7 +126,22 @@ struct LinkPath {
     watch: Watch,
     /// When the watch has something to do, as of the last input.
     watch_at: Option<Instant>,
+    /// What that was reckoned from; nothing once the watch has heard of anything since.
+    judged: Option<PathReading>,
     keeper: Keeper,
+}
+
+impl LinkPath {
+    /// The watch has something to do at another time only if what is measured has changed. That time passes without a word
+    /// changes nothing.
+    fn look_ahead(&mut self, reading: Option<PathReading>) {
+        let timeless = |reading: PathReading| PathReading { unheard: Duration::ZERO, ..reading };
+        let judged = reading.map(timeless);
+        if self.judged.is_none() || self.judged != judged {
+            self.watch_at = reading.and_then(|reading| self.watch.deadline(&reading));
+            self.judged = judged;
+        }
+    }
 }
 
 /// Round trips drift without any change of state: how often the choice is judged anew all the same.
@@ -174,7 +189,7 @@ impl Link {
             let draws = ChaCha8Rng::from_rng(&mut random);
             let mut keeper = Keeper::new(setup.kind, setup.relayed_only, config.ladder.clone(), draws, now);
             keeper.open(now);
-            LinkPath { setup: *setup, watch: Watch::new(watch.clone(), now), watch_at: None, keeper }
+            LinkPath { setup: *setup, watch: Watch::new(watch.clone(), now), watch_at: None, judged: None, keeper }
         };
         let mut link = Link {
             other,
@@ -325,6 +340,7 @@ impl Link {
 
     fn on_pipe(&mut self, path: PathId, attempt: Attempt, fact: Fact) -> Result<(), InputError> {
         let index = self.find(path)?;
+        self.paths[index].judged = None;
         match self.paths[index].keeper.on_fact(self.now, attempt, fact) {
             Some(PipeNews::Opened(facts)) => {
                 if !self.session.open_path(self.now, path, facts) {
@@ -382,16 +398,18 @@ impl Link {
             if let Some(reading) = &reading
                 && self.paths[index].watch_at.is_none_or(|at| at <= self.now)
             {
+                self.paths[index].judged = None;
                 let change = self.paths[index].watch.on_timeout(self.now, reading);
                 self.on_change(index, change);
             }
             if let Some(Token(token)) = self.paths[index].watch.wants_probe(self.now) {
+                self.paths[index].judged = None;
                 self.session.probe(id, token);
             }
             while let Some(order) = self.paths[index].keeper.poll(self.now) {
                 self.orders.push_back((id, order));
             }
-            self.paths[index].watch_at = reading.and_then(|reading| self.paths[index].watch.deadline(&reading));
+            self.paths[index].look_ahead(reading);
         }
         if self.choose_at <= self.now {
             self.choose();
@@ -406,18 +424,21 @@ impl Link {
             SessionEvent::Drained(priority) => self.events.push_back(LinkEvent::Drained(priority)),
             SessionEvent::Heard(path) => {
                 if let Ok(index) = self.find(path) {
+                    self.paths[index].judged = None;
                     self.paths[index].watch.on_heard(self.now);
                 }
             }
             SessionEvent::ProbeAnswered { path, token, .. } => {
                 self.choose_at = self.now;
                 if let Ok(index) = self.find(path) {
+                    self.paths[index].judged = None;
                     let change = self.paths[index].watch.on_probe_answered(self.now, Token(token));
                     self.on_change(index, change);
                 }
             }
             SessionEvent::Unheard(path) => {
                 if let Ok(index) = self.find(path) {
+                    self.paths[index].judged = None;
                     let change = self.paths[index].watch.on_peer_report(self.now);
                     self.on_change(index, change);
                 }
@@ -482,10 +503,16 @@ impl Link {
         if self.is_closed {
             return None;
         }
-        let session = self.session.deadline(self.now).map(|(at, timer)| (at, LinkTimer::Session(timer)));
-        let watches = self.paths.iter().filter_map(|path| Some((path.watch_at?, LinkTimer::Watch(path.setup.id))));
-        let ladders =
-            self.paths.iter().filter_map(|path| Some((path.keeper.deadline()?, LinkTimer::Ladder(path.setup.id))));
-        session.into_iter().chain(watches).chain(ladders).min_by_key(|&(at, _)| at)
+        let mut next = self.session.deadline(self.now).map(|(at, timer)| (at, LinkTimer::Session(timer)));
+        let mut offer = |at: Option<Instant>, timer| {
+            if let Some(at) = at.filter(|at| next.is_none_or(|(soonest, _)| *at < soonest)) {
+                next = Some((at, timer));
+            }
+        };
+        for path in &self.paths {
+            offer(path.watch_at, LinkTimer::Watch(path.setup.id));
+            offer(path.keeper.deadline(), LinkTimer::Ladder(path.setup.id));
+        }
+        next
     }
 }

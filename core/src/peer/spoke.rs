@@ -5,12 +5,12 @@ use super::arrivals::Arrivals;
 use super::event::{Channel, Kind};
 use super::keys::Keys;
 use super::kinds::{Learned, Numbering, Taught};
-use super::link::{Input, InputError, Link, LinkConfig, LinkTimer, PathSetup};
+use super::link::{Input, InputError, Link, LinkConfig, PathSetup};
 use crate::id::{MessageId, PathId, PlayerId};
 use crate::path::{self, Attempt, Command, Fact, Order, PathKind};
 use crate::session::{Outbound, SendError, SessionIds};
 use crate::star::{Bond, Ear, Frame, Position};
-use crate::time::{Duration, Instant};
+use crate::time::{Duration, Instant, earlier};
 use crate::wire::frame::{Delivery, Priority};
 use crate::wire::signal::Epoch;
 use crate::wire::star::{self, Destination};
@@ -56,7 +56,10 @@ pub(super) struct Spoke {
     pub(super) is_connected: bool,
     /// Something was told to the link since its packets were last written.
     pub(super) is_dirty: bool,
-    pub(super) deadline: Option<(Instant, LinkTimer)>,
+    /// When the link wants to be called, as of then.
+    deadline: Option<Instant>,
+    /// When its silence becomes suspicious, as of then.
+    suspect_at: Option<Instant>,
     taught: Taught,
     pub(super) learned: Learned,
     pub(super) keys: Keys<LatestKey>,
@@ -123,6 +126,7 @@ impl Spoke {
             is_connected: false,
             is_dirty: true,
             deadline: None,
+            suspect_at: None,
             taught: Taught::default(),
             learned: Learned::default(),
             keys: Keys::new(max_keys),
@@ -251,6 +255,7 @@ impl Spoke {
     pub(super) fn on_slept(&mut self, now: Instant) {
         self.heard_at = now;
         self.suspect_since = None;
+        self.is_dirty = true;
     }
 
     pub(super) fn heard_at(&self) -> Instant {
@@ -276,12 +281,31 @@ impl Spoke {
         }
     }
 
+    /// Its packets are written: tells when it wants to be called.
+    pub(super) fn rest(&mut self, timeout: Duration) {
+        self.is_dirty = false;
+        self.deadline = self.link.deadline().map(|(at, _)| at);
+        self.suspect_at = self.suspect_at(timeout);
+    }
+
+    /// Whether it wants to be called now.
+    pub(super) fn is_due(&self, now: Instant, timeout: Duration) -> bool {
+        let suspect_at = if self.is_dirty { self.suspect_at(timeout) } else { self.suspect_at };
+        earlier(self.deadline, suspect_at).is_some_and(|at| at <= now)
+    }
+
+    /// When its link wants to be called, and when its silence becomes suspicious. Write its packets before asking.
+    pub(super) fn deadlines(&self) -> (Option<Instant>, Option<Instant>) {
+        (self.deadline, self.suspect_at)
+    }
+
     /// How the other side is heard now. A stream that carries others too must have answered since the silence became
     /// suspicious; else the silence is perhaps its own.
     pub(super) fn listen(&mut self, now: Instant, timeout: Duration, carrier_heard_at: Instant) -> Hearing {
         let is_newly_suspect = self.suspect_at(timeout).is_some_and(|at| at <= now);
         if is_newly_suspect {
             self.suspect_since = Some(now);
+            self.is_dirty = true;
         }
         let mut direct = self.link.paths().filter(|path| path.is_up && path.setup.kind != PathKind::Relay).peekable();
         let is_stream_only = direct.peek().is_none() && self.is_relayed;

@@ -127,7 +127,7 @@ impl Ballot {
         if base.is_none() && !matches!(certified.proof, Proof::Server(_)) {
             return Judged::Unlinked;
         }
-        if !certified.is_proven(&Trust { star, server, base }) {
+        if !self.known.contains(certified) && !certified.is_proven(&Trust { star, server, base }) {
             return Judged::Forged;
         }
         if matches!(certified.proof, Proof::Fork(_)) && !self.forks_here(view) {

@@ -59,7 +59,7 @@ pub(super) struct Hosting {
     next_backups: Vec<(PlayerId, Incarnation)>,
     pub(super) committed: Position,
     /// What is committed of every sender.
-    acked: Table,
+    pub(super) acked: Table,
     pub(super) followers: BTreeMap<PlayerId, Follower>,
     /// When the entries after `committed` were appended.
     uncommitted: VecDeque<Instant>,
@@ -289,7 +289,8 @@ impl Hosting {
         }
     }
 
-    /// An entry that was given out in an epoch has arrived.
+    /// An entry that was given out in an epoch has arrived. True: something follows from it at once; as a rule that it has
+    /// arrived matters at the next bookkeeping only.
     pub(super) fn on_taken(
         &mut self,
         now: Instant,
@@ -297,15 +298,20 @@ impl Hosting {
         epoch: Epoch,
         position: Position,
         ours: &mut Ours<'_>,
-    ) {
+    ) -> bool {
         self.now = self.now.max(now);
-        let Some(follower) = self.followers.get_mut(&player).filter(|_| epoch.term == self.epoch.term) else { return };
+        let follower = self.followers.get_mut(&player).filter(|_| epoch.term == self.epoch.term);
+        let Some(follower) = follower else { return false };
         follower.on_taken(self.now, position);
+        let is_back = follower.was_dropped && self.is_active;
         follower.is_back |= follower.was_dropped;
-        if self.is_active {
+        if is_back {
             self.take_back(ours);
+        }
+        if self.is_active {
             self.arm();
         }
+        is_back
     }
 
     /// The next for a player: an entry, or a piece of a snapshot.
@@ -382,8 +388,7 @@ impl Hosting {
 
     /// What is committed of a sender in this life.
     pub(super) fn acked(&self, player: PlayerId, incarnation: Incarnation) -> [u64; 2] {
-        let row = self.acked.row(player).filter(|row| row.incarnation == incarnation);
-        row.map_or([0; 2], |row| row.taken)
+        self.acked.taken(player, incarnation)
     }
 
     /// In which epoch entries are given out.

@@ -327,10 +327,12 @@ impl Star {
     /// An entry that was given out for a player by [`Star::poll_entry`], in the epoch of its frame, has arrived there.
     pub fn on_taken(&mut self, now: Instant, player: PlayerId, epoch: Epoch, position: Position, out: &mut Out) {
         let now = self.tick(now);
-        if let Some((hosting, mut ours)) = self.hosts(out) {
-            hosting.on_taken(now, player, epoch, position, &mut ours);
+        let hosts = self.hosts(out);
+        let is_news =
+            hosts.is_some_and(|(hosting, mut ours)| hosting.on_taken(now, player, epoch, position, &mut ours));
+        if is_news {
+            self.work(now, out);
         }
-        self.work(now, out);
     }
 
     /// The next entry, or piece of a snapshot, for a player. Asked for while its link has room, after every input; each is
@@ -408,6 +410,21 @@ impl Star {
     /// Views that we have promised and that may come in force.
     pub fn promised(&self) -> Vec<View> {
         self.ballot.promised().cloned().collect()
+    }
+
+    /// What we do, the epoch in force, and the newest that is promised: whom we need links with follows from that.
+    pub fn standing(&self) -> (Role, Epoch, Epoch) {
+        (self.role(), self.ballot.epoch(), self.ballot.newest())
+    }
+
+    /// Whether [`Star::poll_entry`] can have anything for anybody.
+    pub fn has_entries(&self) -> bool {
+        self.hosting.is_some() || self.serving.is_some()
+    }
+
+    /// Whether we hold a log, or are about to.
+    pub fn keeps_log(&self) -> bool {
+        self.hosting.is_some() || self.has_log()
     }
 
     /// What is to be seen from outside.

@@ -149,20 +149,13 @@ impl Hosting {
     /// Tells how far things are: to those who wait for it, or to everybody.
     pub(super) fn tell_marks(&mut self, ours: &mut Ours<'_>, all: bool) {
         let (committed, settled, cut, epoch) = (self.committed, self.settled, ours.log.cut(), self.epoch());
-        let players: Vec<PlayerId> = if all || self.followers.values().any(|follower| follower.is_due) {
-            self.followers.keys().copied().collect()
-        } else {
-            return;
-        };
-        for player in players {
-            let Some(incarnation) = self.followers.get(&player).map(|follower| follower.incarnation) else { continue };
-            let acked = self.acked(player, incarnation);
-            let Some(follower) = self.followers.get_mut(&player) else { continue };
+        for (player, follower) in self.followers.iter_mut().filter(|(_, follower)| all || follower.is_due) {
             let is_told = matches!(follower.stage, Stage::Waiting | Stage::Starting | Stage::Following);
+            let acked = self.acked.taken(*player, follower.incarnation);
             let mark = Mark { committed, settled: settled.min(follower.taken()), cut, acked };
-            if is_told && (all || follower.is_due) && mark != follower.told {
+            if is_told && mark != follower.told {
                 follower.told = mark;
-                ours.out.frames.push_back((To::One(player), Frame::Mark { epoch, mark }));
+                ours.out.frames.push_back((To::One(*player), Frame::Mark { epoch, mark }));
             }
             follower.is_due &= !is_told;
         }

@@ -77,6 +77,12 @@ impl Table {
         self.rows.get(&player)
     }
 
+    /// Up to where everything was taken of a player in this life.
+    pub(super) fn taken(&self, player: PlayerId, incarnation: Incarnation) -> [u64; 2] {
+        let row = self.row(player).filter(|row| row.incarnation == incarnation);
+        row.map_or([0; 2], |row| row.taken)
+    }
+
     /// Who is there, by number.
     pub(super) fn present(&self) -> impl Iterator<Item = (PlayerId, &Row)> {
         self.rows.iter().filter(|(_, row)| row.is_present).map(|(player, row)| (*player, row))

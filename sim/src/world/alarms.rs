@@ -21,64 +21,77 @@ pub(super) enum Who {
     Seat(usize),
 }
 
+/// When somebody is to be called.
+#[derive(Clone, Copy, Default, Debug)]
+struct Alarm {
+    /// Then.
+    at: Option<Instant>,
+    /// The first of its places in the queue. It is no later than that: most alarms are put off again and again, and move
+    /// in the queue only when their old place comes up.
+    queued: Option<Instant>,
+}
+
 /// All alarms that are set.
 #[derive(Debug, Default)]
 pub(super) struct Alarms {
-    /// Every setting, among them those that were replaced since: cheaper than to seek and remove them.
+    /// Every place of every alarm, among them those that count no more: cheaper than to seek and remove them.
     queue: BinaryHeap<Reverse<(Instant, Who)>>,
-    answers: BTreeMap<u64, Instant>,
-    wall_clock: Option<Instant>,
-    shards: Vec<Option<Instant>>,
-    cables: Vec<Option<Instant>>,
-    wires: Vec<Option<Instant>>,
-    seats: Vec<Option<Instant>>,
+    answers: BTreeMap<u64, Alarm>,
+    wall_clock: Alarm,
+    shards: Vec<Alarm>,
+    cables: Vec<Alarm>,
+    wires: Vec<Alarm>,
+    seats: Vec<Alarm>,
 }
 
 impl Alarms {
     /// From now on this is when to call: never, if there is no moment.
     pub(super) fn set(&mut self, who: Who, at: Option<Instant>) {
-        if self.replace(who, at) != at
-            && let Some(at) = at
-        {
+        let alarm = self.alarm(who);
+        alarm.at = at;
+        if let Some(at) = at.filter(|at| alarm.queued.is_none_or(|queued| *at < queued)) {
+            alarm.queued = Some(at);
             self.queue.push(Reverse((at, who)));
         }
     }
 
     /// Takes the first alarm up to this moment.
     pub(super) fn take(&mut self, until: Instant) -> Option<(Instant, Who)> {
-        while let Some(&Reverse((at, who))) = self.queue.peek() {
-            if at > until {
-                return None;
-            }
+        while let Some(&Reverse((place, who))) = self.queue.peek().filter(|Reverse((place, _))| *place <= until) {
             self.queue.pop();
-            let set = self.replace(who, None);
-            if set == Some(at) {
-                return Some((at, who));
+            let alarm = self.alarm(who);
+            if alarm.queued != Some(place) {
+                continue;
             }
-            self.replace(who, set);
+            alarm.queued = alarm.at.filter(|at| *at > place);
+            if let Some(later) = alarm.queued {
+                self.queue.push(Reverse((later, who)));
+                continue;
+            }
+            let is_set = alarm.at.take().is_some();
+            if let Who::Answer(number) = who {
+                self.answers.remove(&number);
+            }
+            if is_set {
+                return Some((place, who));
+            }
         }
         None
     }
 
-    /// Sets one moment and tells what it was before.
-    fn replace(&mut self, who: Who, at: Option<Instant>) -> Option<Instant> {
+    fn alarm(&mut self, who: Who) -> &mut Alarm {
         let (list, index) = match who {
-            Who::Answer(number) => {
-                return match at {
-                    Some(at) => self.answers.insert(number, at),
-                    None => self.answers.remove(&number),
-                };
-            }
-            Who::WallClock => return core::mem::replace(&mut self.wall_clock, at),
+            Who::Answer(number) => return self.answers.entry(number).or_default(),
+            Who::WallClock => return &mut self.wall_clock,
             Who::Shard(index) => (&mut self.shards, index),
             Who::Cable(index) => (&mut self.cables, index),
             Who::Wire(index) => (&mut self.wires, index),
             Who::Seat(index) => (&mut self.seats, index),
         };
         if list.len() <= index {
-            list.resize(index + 1, None);
+            list.resize(index + 1, Alarm::default());
         }
-        core::mem::replace(&mut list[index], at)
+        &mut list[index]
     }
 }
 

@@ -27,6 +27,9 @@ impl Clock {
     /// What it shows at this moment of the world.
     pub fn local(self, world: Instant) -> Instant {
         let nanos = world.as_nanos();
+        if self.drift_ppm == 0 {
+            return Instant::from_nanos(nanos.saturating_add(self.ahead_nanos));
+        }
         let drifted = nanos.saturating_add(scaled(nanos, self.drift_ppm, MILLION));
         Instant::from_nanos(drifted.saturating_add(self.ahead_nanos))
     }
@@ -34,6 +37,9 @@ impl Clock {
     /// The first moment of the world at which it shows at least this.
     pub fn world(self, local: Instant) -> Instant {
         let nanos = local.as_nanos().saturating_sub(self.ahead_nanos);
+        if self.drift_ppm == 0 {
+            return Instant::from_nanos(nanos);
+        }
         let guess = nanos.saturating_sub(scaled(nanos, self.drift_ppm, MILLION + self.drift_ppm)).saturating_sub(2);
         let is_early = |nanos: &i64| self.local(Instant::from_nanos(*nanos)) < local;
         let late = (guess..).take_while(is_early).last();

@@ -6,6 +6,7 @@ use super::seat::SeatId;
 use super::wire::{End, Wire, WireNews};
 use super::{Watch, World};
 use crate::net::{LinkConfig as Conditions, Side};
+use bytes::Bytes;
 use std::collections::BTreeMap;
 use webstar_core::id::{PathId, PlayerId};
 use webstar_core::path::Order;
@@ -179,7 +180,9 @@ impl World {
                 }
                 WireNews::Packet(side, bytes) => {
                     let player = wire.end(side.other()).player;
-                    (side, Input::Packet { player, path, bytes: bytes.into() })
+                    let packet = Input::Packet { player, path, bytes: Bytes::copy_from_slice(&bytes) };
+                    wire.recycle(side, bytes);
+                    (side, packet)
                 }
             };
             let end = *self.direct.wires[index].end(side);

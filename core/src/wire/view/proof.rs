@@ -57,30 +57,62 @@ pub struct Trust<'a> {
 }
 
 impl Statement {
-    fn bytes(self, star: StarId, view: &View) -> Vec<u8> {
+    fn bytes(self, star: StarId, view: &Digested) -> Vec<u8> {
         let (tag, player) = match self {
             Statement::Promised(player) => (0, player.0),
             Statement::Granted => (1, 0),
             Statement::InForce => (2, 0),
             Statement::Forked(player) => (3, player.0),
         };
-        let view = postcard::to_stdvec(view).expect("a view has lengths that postcard knows");
-        let mut bytes = b"webstar view".to_vec();
+        let mut bytes = Vec::with_capacity(64);
+        bytes.extend_from_slice(b"webstar view");
         bytes.push(tag);
         bytes.extend_from_slice(&star.0.to_le_bytes());
         bytes.extend_from_slice(&player.to_le_bytes());
-        bytes.extend_from_slice(&Sha256::digest(view));
+        bytes.extend_from_slice(&view.0);
         bytes
     }
 
     /// Signs it.
     pub fn sign(self, key: &SigningKey, star: StarId, view: &View) -> Signature {
-        key.sign(&self.bytes(star, view))
+        key.sign(&self.bytes(star, &Digested::new(view)))
     }
 
     /// Whether the signature says it.
     pub fn is_signed(self, key: &PublicKey, star: StarId, view: &View, signature: &Signature) -> bool {
-        key.verify(&self.bytes(star, view), signature)
+        key.verify(&self.bytes(star, &Digested::new(view)), signature)
+    }
+}
+
+/// What is signed of a view, made once for all who sign it.
+struct Digested([u8; 32]);
+
+impl Digested {
+    fn new(view: &View) -> Self {
+        let view = postcard::to_stdvec(view).expect("a view has lengths that postcard knows");
+        Digested(Sha256::digest(view).into())
+    }
+}
+
+/// Voters' promises of one view. To check one is dear, so each is checked at most once, and only if it counts.
+struct Promises<'a> {
+    said: &'a [(PlayerId, Signature)],
+    star: StarId,
+    view: Digested,
+    judged: Vec<(PlayerId, PublicKey, bool)>,
+}
+
+impl Promises<'_> {
+    fn has(&mut self, voter: &Voter) -> bool {
+        let Voter { player, key, .. } = *voter;
+        if let Some((.., is_good)) = self.judged.iter().find(|(by, with, _)| (*by, *with) == (player, key)) {
+            return *is_good;
+        }
+        let mut own = self.said.iter().filter(|(by, _)| *by == player).peekable();
+        let bytes = own.peek().map(|_| Statement::Promised(player).bytes(self.star, &self.view));
+        let is_good = bytes.is_some_and(|bytes| own.any(|(_, signature)| key.verify(&bytes, signature)));
+        self.judged.push((player, key, is_good));
+        is_good
     }
 }
 
@@ -95,18 +127,18 @@ impl Certified {
         match proof {
             Proof::Server(signature) => Statement::InForce.is_signed(trust.server, trust.star, view, signature),
             Proof::Quorum { server, promises } => trust.base.is_some_and(|base| {
-                let promised = |voter: &Voter| {
-                    promises.iter().any(|(by, signature)| {
-                        let said = Statement::Promised(voter.player);
-                        *by == voter.player && said.is_signed(&voter.key, trust.star, view, signature)
-                    })
-                };
-                let granted = server
-                    .as_ref()
-                    .is_some_and(|signature| Statement::Granted.is_signed(trust.server, trust.star, view, signature));
                 let continues = !view.begins_line() && base.since == view.since;
                 let keeps_host = !view.is_light() || base.host == view.host;
-                continues && keeps_host && is_agreed(base, view, promised, granted)
+                if !continues || !keeps_host {
+                    return false;
+                }
+                let (star, judged) = (trust.star, Vec::with_capacity(promises.len()));
+                let mut promises = Promises { said: promises, star, view: Digested::new(view), judged };
+                let is_granted =
+                    |signature: &Signature| Statement::Granted.is_signed(trust.server, star, view, signature);
+                is_agreed(base, view, |voter| promises.has(voter), false)
+                    || server.as_ref().is_some_and(is_granted)
+                        && is_agreed(base, view, |voter| promises.has(voter), true)
             }),
             Proof::Fork(signature) => trust.base.is_some_and(|base| {
                 let key = base.voter(view.host).map(|voter| &voter.key).filter(|_| base.voters.len() == 2);

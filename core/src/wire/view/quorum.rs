@@ -3,15 +3,15 @@
 
 use super::{View, Voter};
 
-/// Whether these players, with or without the server, are enough of the voters.
-pub fn has_quorum(voters: &[Voter], agrees: impl Fn(&Voter) -> bool, server: bool) -> bool {
-    let count = voters.iter().filter(|voter| agrees(voter)).count();
-    2 * (2 * count + usize::from(server)) > 2 * voters.len() + 1
+/// Whether these players, with or without the server, are enough of the voters. Nobody is asked beyond what is enough.
+pub fn has_quorum(voters: &[Voter], mut agrees: impl FnMut(&Voter) -> bool, server: bool) -> bool {
+    let needed = (voters.len() + 2 - usize::from(server)) / 2;
+    needed <= voters.len() && voters.iter().filter(|voter| agrees(voter)).take(needed).count() == needed
 }
 
 /// Whether enough agree to `view`, which follows `base`: of the voters of both.
-pub fn is_agreed(base: &View, view: &View, agrees: impl Fn(&Voter) -> bool, server: bool) -> bool {
-    let enough_of = |voters: &[Voter]| has_quorum(voters, &agrees, server);
+pub fn is_agreed(base: &View, view: &View, mut agrees: impl FnMut(&Voter) -> bool, server: bool) -> bool {
+    let mut enough_of = |voters: &[Voter]| has_quorum(voters, &mut agrees, server);
     view.base == base.epoch && enough_of(&base.voters) && (base.voters == view.voters || enough_of(&view.voters))
 }
 

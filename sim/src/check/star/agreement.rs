@@ -58,25 +58,32 @@ impl Check for Agreement {
 /// A message that would have to stand before itself, if there is one: what is left when everything that nothing has to
 /// precede is taken away again and again.
 fn entangled(by_life: &Selections) -> Option<u32> {
-    let mut next: BTreeMap<u32, Vec<u32>> = BTreeMap::new();
-    let mut preceded: BTreeMap<u32, u32> = BTreeMap::new();
+    let end = by_life.values().flatten().max().map_or(0, |last| *last as usize + 1);
+    // By number: how many stand directly before it, if it was heard, and the last of the pairs that it begins.
+    let mut preceded: Vec<Option<u32>> = vec![None; end];
+    let mut last_pair: Vec<Option<usize>> = vec![None; end];
+    // Each with the pair before that begins alike.
+    let mut pairs: Vec<(u32, Option<usize>)> = Vec::with_capacity(by_life.values().map(Vec::len).sum());
     for heard in by_life.values() {
-        heard.iter().for_each(|number| _ = preceded.entry(*number).or_default());
+        heard.iter().for_each(|number| _ = preceded[*number as usize].get_or_insert(0));
         for pair in heard.windows(2) {
-            next.entry(pair[0]).or_default().push(pair[1]);
-            *preceded.entry(pair[1]).or_default() += 1;
+            let before = last_pair[pair[0] as usize].replace(pairs.len());
+            pairs.push((pair[1], before));
+            *preceded[pair[1] as usize].get_or_insert(0) += 1;
         }
     }
-    let mut free: Vec<u32> = preceded.iter().filter(|(_, count)| **count == 0).map(|(number, _)| *number).collect();
+    let mut free: Vec<usize> = (0..end).filter(|number| preceded[*number] == Some(0)).collect();
     while let Some(number) = free.pop() {
-        preceded.remove(&number);
-        for later in next.remove(&number).unwrap_or_default() {
-            let count = preceded.get_mut(&later).expect("it waits for this one");
+        preceded[number] = None;
+        let mut next = last_pair[number];
+        while let Some((later, before)) = next.map(|pair| pairs[pair]) {
+            let count = preceded[later as usize].as_mut().expect("it waits for this one");
             *count -= 1;
             if *count == 0 {
-                free.push(later);
+                free.push(later as usize);
             }
+            next = before;
         }
     }
-    preceded.keys().next().copied()
+    preceded.iter().position(Option::is_some).map(|number| number as u32)
 }

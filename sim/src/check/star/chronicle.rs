@@ -5,7 +5,7 @@ use super::{Cast, Life, Room};
 use std::collections::BTreeMap;
 use webstar_core::id::{Incarnation, PlayerId};
 use webstar_core::peer::{Channel, Destination, Position};
-use webstar_core::star::{Content, Entry, Role, Star};
+use webstar_core::star::{Content, Entry, Glance, Role, Star};
 use webstar_core::wire::signal::Epoch;
 use webstar_core::wire::view::{Proof, View};
 use xxhash_rust::xxh3::Xxh3;
@@ -156,8 +156,14 @@ impl ProofKind {
 }
 
 impl Known {
-    fn of(star: &Star, before: Option<&Known>) -> Known {
-        let glance = star.glance();
+    /// Whether a star is still the same: after nearly every step it is. What else is known of a view goes with its epoch.
+    fn is_still(&self, glance: &Glance) -> bool {
+        let log = glance.log.map(|(cut, end)| (cut, end.whole_in, end.end));
+        let known = (self.role, self.epoch, self.promised, self.log, self.committed);
+        self.host.is_some() && known == (glance.role, glance.epoch, glance.promised, log, glance.committed)
+    }
+
+    fn of(star: &Star, glance: &Glance, before: Option<&Known>) -> Known {
         let log = glance.log.map(|(cut, end)| (cut, end.whole_in, end.end));
         let same_view = before.filter(|before| before.epoch == glance.epoch && before.host.is_some());
         let (since, host, backups, proof) = match (same_view, star.view()) {
@@ -245,8 +251,11 @@ pub struct Chronicle {
 impl Chronicle {
     /// A machine was drained: what has changed, if anything has.
     pub fn step(&mut self, life: Life, star: &Star, cast: &Cast) -> Option<News> {
-        let before = self.lives.get(&life);
-        let now = Known::of(star, before);
+        let (before, glance) = (self.lives.get(&life), star.glance());
+        if before.is_some_and(|before| before.is_still(&glance)) {
+            return None;
+        }
+        let now = Known::of(star, &glance, before);
         if before == Some(&now) {
             return None;
         }

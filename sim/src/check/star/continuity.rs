@@ -84,13 +84,15 @@ impl Continuity {
         let hasty = chronicle.known(life).filter(|_| cast.hasty.contains(&now.0.lobby)).map(|known| known.epoch);
         // What came before a word about the new line came in the old one.
         let mut line = before;
-        for told in core::mem::take(&mut hearing.told) {
+        let mut all_told = core::mem::take(&mut hearing.told);
+        for told in all_told.drain(..) {
             if !matches!(told, Told::Message(..)) {
                 line = now;
             }
             let heard = hearing.hear(told, line, player, chronicle, is_trusted, hasty);
             heard.map_err(|why| format!("{life:?}, player {}, {why}", player.0))?;
         }
+        hearing.told = all_told;
         Ok(())
     }
 }

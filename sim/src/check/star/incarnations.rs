@@ -52,7 +52,8 @@ impl Incarnations {
     /// A step is over.
     pub(super) fn judge(&mut self, life: Life, chronicle: &Chronicle, cast: &Cast) -> Result<(), String> {
         let Some(line) = chronicle.line(life, cast) else { return Ok(()) };
-        for (player, incarnation, position) in self.told.remove(&life).unwrap_or_default() {
+        let Some(told) = self.told.get_mut(&life) else { return Ok(()) };
+        for (player, incarnation, position) in told.drain(..) {
             let Some(begins) = self.begins.get(&(line, player)) else { continue };
             let newer = begins.range((Excluded(incarnation), Unbounded)).find(|(_, begin)| **begin < position);
             if let Some((newer, begin)) = newer {

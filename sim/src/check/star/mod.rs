@@ -262,6 +262,16 @@ impl Checks {
 
     /// Shows all of them something.
     pub fn see(&mut self, life: Option<Life>, seen: &Seen<'_>, cast: &Cast) {
+        if let Seen::Rested { .. } = seen {
+            // After every input: shown to those only whom it concerns.
+            let Checks { ended, bounds, .. } = self;
+            for (check, told) in [("bounds", bounds.see(life, seen, cast)), ("ended", ended.see(life, seen, cast))] {
+                if let Err(why) = told {
+                    self.fail(check, why);
+                }
+            }
+            return;
+        }
         self.meter.see(life, seen, &self.chronicle, cast);
         self.marks.see(life, seen, &self.chronicle, cast);
         self.each(|check, _| check.see(life, seen, cast));

@@ -174,11 +174,11 @@ impl Book<'_> {
             return;
         }
         self.set_now(now);
-        let glance = star.glance();
-        let known = (glance.role, glance.epoch, glance.promised);
-        if self.glances.insert(life, known) != Some(known) {
-            let role = name(glance.role);
-            self.note(now, StarStep::Role { life, role, epoch: glance.epoch, promised: glance.promised });
+        let known = star.standing();
+        if self.glances.get(&life) != Some(&known) {
+            self.glances.insert(life, known);
+            let (role, epoch, promised) = known;
+            self.note(now, StarStep::Role { life, role: name(role), epoch, promised });
         }
         self.checks.step(life, star, &self.cast, falsify);
     }
