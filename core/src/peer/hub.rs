@@ -194,10 +194,10 @@ impl Hub {
 
     /// A link with a member, if there is none.
     pub(super) fn ensure_spoke(&mut self, now: Instant, player: PlayerId, out: &mut Outbox) {
-        let (Some(ids), Some(contact)) = (self.ids(player), self.contacts.get(&player).copied()) else { return };
         if self.spokes.contains_key(&player) {
             return;
         }
+        let (Some(ids), Some(contact)) = (self.ids(player), self.contacts.get(&player).copied()) else { return };
         let config = LinkConfig {
             session: self.config.session(),
             relay_watch: WatchConfig { grace: RELAY_GRACE, ..WatchConfig::relay() },
@@ -299,7 +299,7 @@ impl Hub {
             }
             self.settle_spoke(now, player, out);
         }
-        if self.star.deadline().is_some_and(|at| at <= now) {
+        if self.star.is_due(now) {
             self.star.on_timeout(now, &mut self.said);
         }
     }

@@ -289,8 +289,7 @@ impl Hosting {
         }
     }
 
-    /// An entry that was given out in an epoch has arrived. True: something follows from it at once; as a rule that it has
-    /// arrived matters at the next bookkeeping only.
+    /// An entry that was given out in an epoch has arrived.
     pub(super) fn on_taken(
         &mut self,
         now: Instant,
@@ -298,20 +297,15 @@ impl Hosting {
         epoch: Epoch,
         position: Position,
         ours: &mut Ours<'_>,
-    ) -> bool {
+    ) {
         self.now = self.now.max(now);
-        let follower = self.followers.get_mut(&player).filter(|_| epoch.term == self.epoch.term);
-        let Some(follower) = follower else { return false };
+        let Some(follower) = self.followers.get_mut(&player).filter(|_| epoch.term == self.epoch.term) else { return };
         follower.on_taken(self.now, position);
-        let is_back = follower.was_dropped && self.is_active;
         follower.is_back |= follower.was_dropped;
-        if is_back {
-            self.take_back(ours);
-        }
         if self.is_active {
+            self.take_back(ours);
             self.arm();
         }
-        is_back
     }
 
     /// The next for a player: an entry, or a piece of a snapshot.

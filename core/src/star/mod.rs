@@ -327,12 +327,10 @@ impl Star {
     /// An entry that was given out for a player by [`Star::poll_entry`], in the epoch of its frame, has arrived there.
     pub fn on_taken(&mut self, now: Instant, player: PlayerId, epoch: Epoch, position: Position, out: &mut Out) {
         let now = self.tick(now);
-        let hosts = self.hosts(out);
-        let is_news =
-            hosts.is_some_and(|(hosting, mut ours)| hosting.on_taken(now, player, epoch, position, &mut ours));
-        if is_news {
-            self.work(now, out);
+        if let Some((hosting, mut ours)) = self.hosts(out) {
+            hosting.on_taken(now, player, epoch, position, &mut ours);
         }
+        self.work(now, out);
     }
 
     /// The next entry, or piece of a snapshot, for a player. Asked for while its link has room, after every input; each is
@@ -387,6 +385,11 @@ impl Star {
     pub fn on_timeout(&mut self, now: Instant, out: &mut Out) {
         let now = self.tick(now);
         self.work(now, out);
+    }
+
+    /// Whether something is to be done because of the time.
+    pub fn is_due(&self, now: Instant) -> bool {
+        self.worked < now && self.deadline().is_some_and(|at| at <= now)
     }
 
     /// When something is to be done.

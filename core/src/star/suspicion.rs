@@ -179,6 +179,9 @@ impl Star {
         if self.is_hosting() {
             return suspicion.bound_at.map(|at| at + BOUND_PATIENCE);
         }
+        if suspicion.barred_at.is_none() && self.ears.has_server() {
+            return None;
+        }
         self.log.as_ref()?.log_end()?;
         let (view, me) = (self.ballot.view()?, self.my_id());
         let rank = match view.replicas().position(|replica| replica == me) {

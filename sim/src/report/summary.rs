@@ -95,6 +95,11 @@ impl Summary {
         self.hashes.values().fold(self.first, |hash, next| trace::fold(hash, *next))
     }
 
+    /// Seconds that players spent in their worlds, for each second of one processor core.
+    fn speed(&self) -> f64 {
+        self.players_lasted.as_secs_f64() / self.cpu.as_secs_f64().max(0.01)
+    }
+
     /// How long changes of host of a cause took.
     fn migration(&self, cause: &str) -> serde_json::Value {
         let took = Spread::of(self.tally.migrations.get(cause).map(Vec::as_slice).unwrap_or_default());
@@ -117,6 +122,7 @@ impl Summary {
             "player_hours": hours(self.players_lasted),
             "wall_s": self.wall.as_secs_f64(),
             "cpu_s": self.cpu.as_secs_f64(),
+            "player_s_per_cpu_s": self.speed(),
             "host_crashes": self.tally.host_crashes,
             "acked": self.tally.acked,
             "views": self.tally.views,
@@ -163,6 +169,7 @@ impl fmt::Display for Summary {
         writeln!(f, "{seeds} seeds of {} on {}: {} failed", self.profile, self.stack, self.failed_count)?;
         let (world, each) = (hours(self.lasted), self.cpu.as_secs_f64() * 1e3 / seeds.max(1) as f64);
         writeln!(f, "  {world:.2} hours of their world in {wall:.1} s, {each:.2} ms of processor time each")?;
+        writeln!(f, "  {:.0} player-seconds per core-second", self.speed())?;
         writeln!(f, "  {} messages acknowledged", self.tally.acked)?;
         let Tally { views, forced_views, host_crashes, migrations, .. } = &self.tally;
         writeln!(f, "  {views} views, {forced_views} of them forced; {host_crashes} hosts crashed")?;

@@ -2,13 +2,14 @@
 //! what is committed. The checkers of the star compare with it; it judges nothing but tells what is new.
 
 use super::{Cast, Life, Room};
+use crate::trace::{content, fold};
 use std::collections::BTreeMap;
+use std::sync::Arc;
 use webstar_core::id::{Incarnation, PlayerId};
 use webstar_core::peer::{Channel, Destination, Position};
 use webstar_core::star::{Content, Entry, Glance, Role, Star};
 use webstar_core::wire::signal::Epoch;
 use webstar_core::wire::view::{Proof, View};
-use xxhash_rust::xxh3::Xxh3;
 
 /// A chain of views in one lobby, by the epoch of the first. What is committed in it is never taken back.
 pub type Line = (Room, Epoch);
@@ -56,29 +57,28 @@ pub enum What {
 
 impl Written {
     fn of(entry: &Entry) -> Written {
-        let mut hash = Xxh3::new();
+        let mut digest = 0;
         let what = match &entry.content {
             Content::Message(told) => {
-                words(&mut hash, [1, u64::from(told.from.0), told.channel as u64, told.seq]);
-                hash.update(told.kind.as_str().as_bytes());
-                hash.update(&told.payload);
+                words(&mut digest, [1, u64::from(told.from.0), told.channel as u64, told.seq]);
+                words(&mut digest, [content(told.kind.as_str().as_bytes()), content(&told.payload)]);
                 What::Message { from: told.from, channel: told.channel, seq: told.seq, to: told.to.clone() }
             }
             Content::Joined { player, incarnation, taken: [reliable, ordered] } => {
-                words(&mut hash, [2, u64::from(player.0), u64::from(incarnation.0), *reliable, *ordered]);
+                words(&mut digest, [2, u64::from(player.0), u64::from(incarnation.0), *reliable, *ordered]);
                 What::Joined(*player, *incarnation)
             }
             Content::Left { player } => {
-                words(&mut hash, [3, u64::from(player.0)]);
+                words(&mut digest, [3, u64::from(player.0)]);
                 What::Left(*player)
             }
             Content::Void => What::Void,
         };
         if what != What::Void {
             // Who closes a place as void does so in its own epoch.
-            words(&mut hash, [u64::from(entry.epoch.term), u64::from(entry.epoch.round)]);
+            words(&mut digest, [u64::from(entry.epoch.term), u64::from(entry.epoch.round)]);
         }
-        Written { epoch: entry.epoch, digest: hash.digest(), what }
+        Written { epoch: entry.epoch, digest, what }
     }
 
     /// Whether it is a message for this player; never if it is for whoever is host.
@@ -104,8 +104,8 @@ impl Written {
     }
 }
 
-fn words<const N: usize>(hash: &mut Xxh3, words: [u64; N]) {
-    words.iter().for_each(|word| hash.update(&word.to_le_bytes()));
+fn words<const N: usize>(digest: &mut u64, words: [u64; N]) {
+    words.into_iter().for_each(|word| *digest = fold(*digest, word));
 }
 
 /// A star at a glance.
@@ -126,7 +126,7 @@ pub struct Known {
     /// The host and the backups of its view.
     pub host: Option<PlayerId>,
     /// The backups.
-    pub backups: Vec<PlayerId>,
+    pub backups: Arc<[PlayerId]>,
     /// What proves its view.
     pub proof: Option<ProofKind>,
 }
@@ -169,9 +169,9 @@ impl Known {
         let (since, host, backups, proof) = match (same_view, star.view()) {
             (Some(before), _) => (before.since, before.host, before.backups.clone(), before.proof),
             (None, Some(View { since, host, backups, .. })) => {
-                (*since, Some(*host), backups.clone(), ProofKind::of(star))
+                (*since, Some(*host), backups.as_slice().into(), ProofKind::of(star))
             }
-            (None, None) => (Epoch::default(), None, Vec::new(), None),
+            (None, None) => (Epoch::default(), None, Arc::default(), None),
         };
         Known {
             role: glance.role,

@@ -51,8 +51,8 @@ impl Check for Incarnations {
 impl Incarnations {
     /// A step is over.
     pub(super) fn judge(&mut self, life: Life, chronicle: &Chronicle, cast: &Cast) -> Result<(), String> {
+        let Some(told) = self.told.get_mut(&life).filter(|told| !told.is_empty()) else { return Ok(()) };
         let Some(line) = chronicle.line(life, cast) else { return Ok(()) };
-        let Some(told) = self.told.get_mut(&life) else { return Ok(()) };
         for (player, incarnation, position) in told.drain(..) {
             let Some(begins) = self.begins.get(&(line, player)) else { continue };
             let newer = begins.range((Excluded(incarnation), Unbounded)).find(|(_, begin)| **begin < position);
