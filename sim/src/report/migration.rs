@@ -89,6 +89,12 @@ pub fn measure(runs: u32, jobs: usize, tell: &(dyn Fn(u64) + Sync)) -> Vec<Row> 
     cells::measure(&all(runs), jobs, tell, Cell::measure)
 }
 
+/// Measures one row: so many runs with this cause, so many players, and ways that lose nothing.
+pub fn measure_lossless(cause: usize, players: u16, one_way: Duration, runs: u32) -> Row {
+    let (cause, fate) = CAUSES[cause];
+    Cell { cause, fate, players, loss: 0.0, one_way, runs }.measure()
+}
+
 impl Cell {
     fn measure(&self) -> Row {
         let (mut tally, mut lost, mut duplicated) = (Tally::default(), 0, 0);
