@@ -57,7 +57,8 @@
 //!
 //! # When the server loses its memory
 //! Every player keeps a sealed record of its lobby (`record`). The first who comes back with one and a good token brings the
-//! lobby back, with everybody away; later ones correct it if theirs is newer (`reviving`). The server proposes nothing
+//! lobby back, with everybody away; later ones correct it if theirs is newer (`reviving`). That works for as long after
+//! the server's start as a place is kept. The server proposes nothing
 //! before most voters have told what they have promised, and its own promise does not count before all have, or a minute
 //! has passed (`recovery`); it forces nothing within ten seconds.
 
@@ -288,6 +289,7 @@ pub struct Server {
     shard: ShardId,
     shards: u16,
     process: u64,
+    began: Instant,
     mint: Mint,
     seal: Seal,
     wax: Wax,
@@ -325,6 +327,7 @@ impl Server {
             shard,
             shards,
             process,
+            began: now,
             mint: Mint::new(&key),
             seal: Seal::new(&mac(&key, &[b"webstar view signatures"])),
             wax: Wax::new(mac(&key, &[b"webstar sealed records"])),

@@ -68,10 +68,12 @@ impl Server {
         (is_of_it && is_member && may_be_lost).then(|| Box::new(Shown { record, view, promised }))
     }
 
-    /// The lobby that one can bring back has come back and ended while it waited.
+    /// The lobby that one can bring back has come back and ended while it waited, or none comes back any more: whoever
+    /// belonged to one had its time for it. So what was used long ago, and this process does not know of, is worth nothing.
     pub(super) fn has_ended(&mut self, id: ConnectionId) -> bool {
+        let is_late = self.began + self.config.resume_timeout <= self.exchange.now;
         let edition = self.shown_mut(id).and_then(|shown| shown.as_ref()).map(|shown| shown.record.lobby.edition);
-        edition.is_some_and(|edition| self.ended.contains(edition))
+        is_late || edition.is_some_and(|edition| self.ended.contains(edition))
     }
 
     /// The name is ours and no lobby is there: it comes back.
@@ -253,7 +255,9 @@ impl Lobby {
                     unknown += 1;
                 }
             }
-            let Some(player) = self.player_mut(known.id).filter(|player| player.connection.is_none()) else { continue };
+            // Who has been back here already is what it has become here.
+            let is_out = |player: &&mut Player| player.connection.is_none() && player.let_in_with == u32::MAX;
+            let Some(player) = self.player_mut(known.id).filter(is_out) else { continue };
             let away_since = player.away_since;
             *player = Player { away_since, ..Player::away(known, now) };
         }

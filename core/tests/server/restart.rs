@@ -293,6 +293,35 @@ fn what_another_process_has_sealed_in_between_counts_too() {
     assert_eq!(refusal(&mut den.house, &first[2]), ErrorCode::BadToken);
 }
 
+/// A newer record made one who had been back and was away again what it was before: its used token was good again.
+#[test]
+fn a_newer_record_takes_nothing_back_from_who_has_been_back() {
+    let mut den = Den::of(3);
+    let old = all_kept(&den);
+    den.house.say(den.who(1), ClientMessage::Lock(Lock { locked: true, request: 0 }));
+    let newer = restarted(&mut den, 1);
+    let (second, _) = back(&mut den.house, &old[1]);
+    den.house.say(second, ClientMessage::Ping(Ping { nonce: 1 }));
+    den.house.cut(second);
+    back(&mut den.house, &newer[2]);
+    assert_eq!(refusal(&mut den.house, &old[1]), ErrorCode::BadToken);
+}
+
+#[test]
+fn a_lobby_comes_back_within_the_time_for_which_places_are_kept() {
+    let kept = ServerConfig::default().resume_timeout;
+    for (after, comes_back) in [(kept - ms(1), true), (kept, false)] {
+        let mut den = Den::of(2);
+        let records = all_kept(&den);
+        den.house = House::reborn(ServerConfig::default(), 1);
+        den.house.pass(after);
+        match comes_back {
+            true => assert_eq!(back(&mut den.house, &records[1]).1.player_id, player(2)),
+            false => assert_eq!(refusal(&mut den.house, &records[1]), ErrorCode::BadToken),
+        }
+    }
+}
+
 #[test]
 fn who_was_put_out_does_not_come_back_by_an_old_record() {
     let mut den = Den::of(3);

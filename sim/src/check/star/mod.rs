@@ -323,7 +323,6 @@ impl Checks {
     pub fn finish(self, tally: &mut Tally) -> Option<Red> {
         self.meter.finish(tally);
         self.marks.finish(tally);
-        self.tokens.finish(tally);
         self.red
     }
 
@@ -345,6 +344,11 @@ impl Checks {
         Some(format!(
             "{count} messages have not arrived at somebody that they are meant for: {life:?} lacks {name}, to {to:?}"
         ))
+    }
+
+    /// Whether the server cannot know yet that a token was used.
+    pub fn is_forgotten(&self, token: usize) -> bool {
+        self.tokens.is_forgotten(token)
     }
 
     /// What is known of the star of a life.

@@ -5,6 +5,7 @@ use super::plan::Part;
 use super::{Lens, Run};
 use crate::world::{Clock, Line, SeatId};
 use core::time::Duration;
+use webstar_core::server::ServerConfig;
 use webstar_core::wire::signal::{ClientMessage, Encoding, Hello, Version};
 
 /// After everything has arrived, copies and stragglers have so long to do harm.
@@ -26,24 +27,39 @@ impl<L: Lens> Run<'_, L> {
         self.all_leave();
     }
 
+    /// Strangers try used tokens. What a server without memory cannot know it must refuse when it lets no lobby come back
+    /// any more: who has such a token waits for that.
     fn replay_tokens(&mut self) {
-        let used = self.eye.book().tickets.used.clone();
-        let mut tried = 0;
-        for (token, ticket) in used.into_iter().enumerate().take(MOST_REPLAYS) {
+        let book = self.eye.book();
+        let tokens = (0..book.tickets.used.len()).take(MOST_REPLAYS);
+        let (forgotten, known): (Vec<usize>, Vec<usize>) = tokens.partition(|token| book.checks.is_forgotten(*token));
+        self.replay(&known);
+        if let (false, Some(restarted)) = (forgotten.is_empty(), self.restarted_at) {
+            self.eye.book_mut().tally.mark("memory_lost");
+            let by = restarted + ServerConfig::default().resume_timeout;
+            self.advance(by.max(self.world.now()));
+            self.replay(&forgotten);
+        }
+    }
+
+    fn replay(&mut self, tokens: &[usize]) {
+        if tokens.is_empty() || self.eye.red().is_some() {
+            return;
+        }
+        let tried = tokens.len() as u64;
+        let before = self.eye.book().replays;
+        for token in tokens.iter().copied() {
+            let resume = self.eye.book().tickets.used[token].resume.clone();
             let seat = self.world.seat(Line::new(self.plan.seats[0].calm.line), Clock::default());
             self.eye.book_mut().strangers.insert(seat, token);
             let hello = Hello { versions: vec![Version::CURRENT], key: None };
-            let greeting = vec![ClientMessage::Hello(hello), ClientMessage::Resume(ticket.resume)];
+            let greeting = vec![ClientMessage::Hello(hello), ClientMessage::Resume(resume)];
             self.world.enter_plain(seat, Encoding::Postcard, greeting);
-            tried += 1;
-        }
-        if tried == 0 {
-            return;
         }
         self.eye.book_mut().tally.marks_add("replayed_token", tried);
         let now = self.world.now();
         self.advance(now + ANSWERED);
-        let answered = u64::from(self.eye.book().replays);
+        let answered = u64::from(self.eye.book().replays - before);
         if answered < tried {
             let why = format!("{} strangers with used tokens had no answer", tried - answered);
             self.eye.book_mut().checks.fail("tokens", why);

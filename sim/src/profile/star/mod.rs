@@ -111,6 +111,8 @@ struct Run<'a, L> {
     undo: BTreeMap<usize, (Vec<SeatId>, Undo)>,
     /// Who looks at another tab.
     hidden: BTreeSet<SeatId>,
+    /// When the server has come back without its memory last.
+    restarted_at: Option<Instant>,
     /// By seat: milliseconds that its clock has gone back.
     behind: BTreeMap<SeatId, i64>,
 }
@@ -136,6 +138,7 @@ impl<'a, L: Lens> Run<'a, L> {
             tickets: BTreeMap::new(),
             undo: BTreeMap::new(),
             hidden: BTreeSet::new(),
+            restarted_at: None,
             behind: BTreeMap::new(),
         }
     }

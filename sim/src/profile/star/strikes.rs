@@ -220,6 +220,7 @@ impl<L: Lens> Run<'_, L> {
         // Where two crashes overlap it comes back when the last is over.
         if !self.undo.values().any(|(_, undo)| matches!(undo, Undo::Server)) {
             self.world.start_server(&mut self.eye);
+            self.restarted_at = Some(self.world.now());
             self.eye.on_server_restarted(self.world.now());
         }
     }
