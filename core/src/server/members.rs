@@ -69,6 +69,9 @@ impl Server {
             lobby.ban(&player);
         }
         lobby.star.forget(id);
+        if let Some(recovery) = lobby.star.recovery.as_mut().filter(|_| player.is_revived) {
+            recovery.let_go(id);
+        }
         lobby.left.push((id, reason));
         lobby.roster_changed = true;
         if lobby.host == Some(id) {

@@ -17,11 +17,13 @@ pub(super) struct Recovery {
     /// Which record the lobby came back from: the server's life and the record's number in it.
     pub(super) from: (u32, u64),
     heard: BTreeSet<(PlayerId, Incarnation)>,
+    /// Members of earlier lives who have gone for good since.
+    gone: BTreeSet<PlayerId>,
 }
 
 impl Recovery {
     pub(super) fn new(now: Instant, from: (u32, u64)) -> Self {
-        Recovery { since: now, from, heard: BTreeSet::new() }
+        Recovery { since: now, from, heard: BTreeSet::new(), gone: BTreeSet::new() }
     }
 
     /// It has told all that it has promised.
@@ -33,6 +35,15 @@ impl Recovery {
     /// It is gone for good, and no view names it.
     pub(super) fn forget(&mut self, player: PlayerId) {
         self.heard.retain(|(heard, _)| *heard != player);
+    }
+
+    /// A member of an earlier life has gone for good: no record brings it back.
+    pub(super) fn let_go(&mut self, player: PlayerId) {
+        self.gone.insert(player);
+    }
+
+    pub(super) fn has_gone(&self, player: PlayerId) -> bool {
+        self.gone.contains(&player)
     }
 
     fn has_heard(&self, voter: &Voter) -> bool {

@@ -247,6 +247,9 @@ impl Lobby {
     fn merge(&mut self, record: &LobbyRecord, now: Instant) -> u64 {
         let mut unknown = 0;
         for known in &record.players {
+            if self.star.recovery.as_ref().is_some_and(|recovery| recovery.has_gone(known.id)) {
+                continue;
+            }
             match self.player_mut(known.id) {
                 Some(player) => player.newest = player.newest.max(known.newest),
                 None => {

@@ -307,6 +307,21 @@ fn a_newer_record_takes_nothing_back_from_who_has_been_back() {
     assert_eq!(refusal(&mut den.house, &old[1]), ErrorCode::BadToken);
 }
 
+/// A newer record of an earlier life brought one back that had left meanwhile, and its used token was good again.
+#[test]
+fn a_newer_record_does_not_bring_back_who_has_left() {
+    let mut den = Den::of(3);
+    let old = all_kept(&den);
+    den.house.say(den.who(1), ClientMessage::Lock(Lock { locked: true, request: 0 }));
+    let newer = restarted(&mut den, 1);
+    let (second, _) = back(&mut den.house, &old[1]);
+    den.house.say(second, ClientMessage::LeaveLobby);
+    let (_, joined) = back(&mut den.house, &newer[2]);
+    let there: Vec<u32> = joined.player_list.iter().map(|entry| entry.player_id.0).collect();
+    assert_eq!(there, [1, 3]);
+    assert_eq!(refusal(&mut den.house, &old[1]), ErrorCode::BadToken);
+}
+
 #[test]
 fn a_lobby_comes_back_within_the_time_for_which_places_are_kept() {
     let kept = ServerConfig::default().resume_timeout;
