@@ -9,7 +9,7 @@ use super::event::{Channel, PeerEvent};
 use super::kinds::Numbering;
 use super::lobby::Roster;
 use super::outbox::{Act, Outbox};
-use super::rhythm::StarRhythm;
+use super::rhythm::{ASLEEP, StarRhythm, interval};
 use super::spoke::{RELAY, Spoke};
 use super::{PeerTimer, link};
 use crate::config::PlayerConfig;
@@ -30,10 +30,6 @@ use std::collections::BTreeMap;
 
 /// Allowed on every expectation on the relay: a byte stream that repeats a lost segment is late, not broken.
 const RELAY_GRACE: Duration = Duration::from_millis(250);
-/// How often a backup and a member speak that only keep in touch.
-const STANDBY: Duration = Duration::from_millis(500);
-/// How often two players speak that have nothing to do with each other now.
-const ASLEEP: Duration = Duration::from_secs(15);
 
 /// Bytes that come and go in a stream all the time.
 const SMALL: usize = 4 * 1024;
@@ -492,14 +488,5 @@ impl Hub {
             (Some((at, player)), star) if star.is_none_or(|star| at <= star) => Some((at, PeerTimer::Link(player))),
             (_, star) => star.map(|at| (at, PeerTimer::Star)),
         }
-    }
-}
-
-/// How often we speak with somebody when there is nothing to say.
-fn interval(rhythm: &StarRhythm, bond: Option<Bond>) -> Duration {
-    match bond {
-        Some(Bond::Close) => rhythm.interval(),
-        Some(Bond::Standby) => rhythm.interval().max(STANDBY),
-        None => rhythm.interval().max(ASLEEP),
     }
 }

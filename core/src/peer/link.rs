@@ -24,8 +24,8 @@ use rand::rngs::ChaCha8Rng;
 use std::collections::VecDeque;
 use thiserror::Error;
 
-use super::link_config::PathGlance;
 pub use super::link_config::{LinkConfig, PathSetup};
+use super::link_config::{LinkPath, PathGlance};
 
 /// What is told to a link.
 #[derive(Clone, Copy, PartialEq, Debug)]
@@ -118,30 +118,6 @@ pub enum LinkTimer {
     Watch(PathId),
     /// The ladder of a path.
     Ladder(PathId),
-}
-
-#[derive(Debug)]
-struct LinkPath {
-    setup: PathSetup,
-    watch: Watch,
-    /// When the watch has something to do, as of the last input.
-    watch_at: Option<Instant>,
-    /// What that was reckoned from; nothing once the watch has heard of anything since.
-    judged: Option<PathReading>,
-    keeper: Keeper,
-}
-
-impl LinkPath {
-    /// The watch has something to do at another time only if what is measured has changed. That time passes without a word
-    /// changes nothing.
-    fn look_ahead(&mut self, reading: Option<PathReading>) {
-        let timeless = |reading: PathReading| PathReading { unheard: Duration::ZERO, ..reading };
-        let judged = reading.map(timeless);
-        if self.judged.is_none() || self.judged != judged {
-            self.watch_at = reading.and_then(|reading| self.watch.deadline(&reading));
-            self.judged = judged;
-        }
-    }
 }
 
 /// Round trips drift without any change of state: how often the choice is judged anew all the same.

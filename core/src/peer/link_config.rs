@@ -2,9 +2,9 @@
 
 use crate::config::SessionConfig;
 use crate::id::PathId;
-use crate::path::{LadderConfig, PathKind, WatchConfig};
+use crate::path::{Keeper, LadderConfig, PathKind, Watch, WatchConfig};
 use crate::session::pipe::PathReading;
-use crate::time::Duration;
+use crate::time::{Duration, Instant};
 use crate::wire::signal::Version;
 use serde::{Deserialize, Serialize};
 
@@ -54,4 +54,29 @@ pub(super) struct PathGlance {
     /// Its pipe is open, and it is not given up.
     pub(super) is_up: bool,
     pub(super) reading: Option<PathReading>,
+}
+
+/// A path with what watches and mends it.
+#[derive(Debug)]
+pub(super) struct LinkPath {
+    pub(super) setup: PathSetup,
+    pub(super) watch: Watch,
+    /// When the watch has something to do, as of the last input.
+    pub(super) watch_at: Option<Instant>,
+    /// What that was reckoned from; nothing once the watch has heard of anything since.
+    pub(super) judged: Option<PathReading>,
+    pub(super) keeper: Keeper,
+}
+
+impl LinkPath {
+    /// The watch has something to do at another time only if what is measured has changed. That time passes without a word
+    /// changes nothing.
+    pub(super) fn look_ahead(&mut self, reading: Option<PathReading>) {
+        let timeless = |reading: PathReading| PathReading { unheard: Duration::ZERO, ..reading };
+        let judged = reading.map(timeless);
+        if self.judged.is_none() || self.judged != judged {
+            self.watch_at = reading.and_then(|reading| self.watch.deadline(&reading));
+            self.judged = judged;
+        }
+    }
 }

@@ -2,6 +2,7 @@
 //! thousands of idle members are cheap for a server. Links announce what they are told here, so silence is never taken
 //! for a failure.
 
+use crate::star::Bond;
 use crate::time::{Duration, Instant};
 
 /// After so long without talk the rhythm becomes ..
@@ -14,6 +15,11 @@ const QUIET: [(Duration, Duration); 2] = [
 
 /// The rhythm of a tab in the background, which is not woken more often than about once a second.
 const HIDDEN: Duration = Duration::from_secs(2);
+
+/// How often a backup and a member speak that only keep in touch.
+const STANDBY: Duration = Duration::from_millis(500);
+/// How often two players speak that have nothing to do with each other now.
+pub(super) const ASLEEP: Duration = Duration::from_secs(15);
 
 #[derive(Debug)]
 pub(super) struct StarRhythm {
@@ -57,6 +63,15 @@ impl StarRhythm {
 
     pub(super) fn deadline(&self) -> Option<Instant> {
         QUIET.get(self.step).map(|(after, _)| self.talked_at + *after)
+    }
+}
+
+/// How often we speak with somebody when there is nothing to say.
+pub(super) fn interval(rhythm: &StarRhythm, bond: Option<Bond>) -> Duration {
+    match bond {
+        Some(Bond::Close) => rhythm.interval(),
+        Some(Bond::Standby) => rhythm.interval().max(STANDBY),
+        None => rhythm.interval().max(ASLEEP),
     }
 }
 
