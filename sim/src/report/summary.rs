@@ -194,7 +194,7 @@ fn hours(duration: Duration) -> f64 {
 }
 
 /// The processor time of this process, where the system tells it in a file.
-fn cpu_time() -> Option<Duration> {
+pub(super) fn cpu_time() -> Option<Duration> {
     // The 14th and 15th field; the second is the name in parentheses, which may hold anything.
     let stat = std::fs::read_to_string("/proc/self/stat").ok()?;
     let mut fields = stat.rsplit_once(')')?.1.split_whitespace().skip(11);
