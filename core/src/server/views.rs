@@ -215,10 +215,7 @@ impl Server {
         let Some(lobby) = self.lobbies.get_mut(key).filter(|lobby| lobby.is_open()) else { return };
         let Some(voters) = lobby.star.view().map(|view| view.voters.len()) else { return };
         let line = wire(&self.exchange, lobby);
-        let is_waiting = lobby.star.watch.lost().is_some_and(|lost| {
-            lost.cause == HostCause::CrashClosed && lost.proposal.is_none() && line.is_some_and(|wire| wire.is_open)
-        });
-        if is_waiting {
+        if line.is_some_and(|wire| lobby.star.watch.is_mistaken(now, wire, voters)) {
             lobby.star.watch.reset();
         }
         if line.is_some_and(|wire| !wire.is_open) && lobby.star.watch.wants_answers(now) {

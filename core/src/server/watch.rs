@@ -185,10 +185,24 @@ impl Watch {
     /// Whether the host is lost, and why; nothing if it is not, or not yet.
     pub(super) fn judge(&mut self, now: Instant, wire: Wire, voters: usize) -> Option<HostCause> {
         let cause = if wire.is_open { HostCause::CrashSilent } else { HostCause::CrashClosed };
+        if self.is_outvoted(now, voters) || self.is_denied(now, wire, voters) { Some(cause) } else { None }
+    }
+
+    /// Whether enough do not hear the host, whatever comes on its connection.
+    fn is_outvoted(&self, now: Instant, voters: usize) -> bool {
         let fresh = || self.unheard.values().filter(|(_, last)| now.since(*last) <= FRESH);
-        let is_outvoted = fresh().count() >= 2 && 2 * fresh().count() > voters;
-        let is_alone = voters == 2 && fresh().any(|(first, last)| last.since(*first) >= ALONE);
-        if is_outvoted || is_alone || self.is_denied(now, wire, voters) { Some(cause) } else { None }
+        let are_most = fresh().count() >= 2 && 2 * fresh().count() > voters;
+        are_most || voters == 2 && fresh().any(|(first, last)| last.since(*first) >= ALONE)
+    }
+
+    /// Whether the host was lost and is there: its connection is back, or speaks again. Not once another was proposed,
+    /// for whom voters may be bound.
+    pub(super) fn is_mistaken(&self, now: Instant, wire: Wire, voters: usize) -> bool {
+        let is_back = |lost: &&Lost| match lost.cause {
+            HostCause::CrashClosed => wire.is_open,
+            _ => wire.is_open && wire.heard > lost.since && !self.is_outvoted(now, voters),
+        };
+        self.lost.as_ref().filter(is_back).is_some_and(|lost| lost.proposal.is_none())
     }
 
     /// Whether the question is answered, and the answer is no.
@@ -292,6 +306,22 @@ mod tests {
 
     fn at(ms: u64) -> Instant {
         Instant::ZERO + Duration::from_millis(ms)
+    }
+
+    /// A host whose connection stood still for a moment while the only other player came back was replaced by force.
+    #[test]
+    fn a_host_that_speaks_again_before_another_is_proposed_is_not_lost() {
+        let mut watch = Watch::default();
+        watch.ask(at(0), [PlayerId(2)].into_iter());
+        watch.on_answer(at(50), PlayerId(2), false);
+        let line = |ms: u64| Wire { is_open: true, heard: at(ms) };
+        assert_eq!(watch.judge(at(400), Wire { heard: Instant::ZERO, ..line(0) }, 1), Some(HostCause::CrashSilent));
+        watch.lose(at(400), HostCause::CrashSilent);
+        assert!(!watch.is_mistaken(at(900), line(0), 1));
+        assert!(watch.is_mistaken(at(900), line(800), 1));
+        watch.on_unheard(at(850), PlayerId(2));
+        watch.on_unheard(at(850), PlayerId(3));
+        assert!(!watch.is_mistaken(at(900), line(800), 3), "most do not hear it, though the server does");
     }
 
     /// Each answer made the server ask all again: a hundred players closed each other's connections within a second.
