@@ -1,10 +1,10 @@
 //! What becomes of a player that is named as host.
 
-use super::super::{
+use crate::id::{Incarnation, PlayerId};
+use crate::star::{
     Channel, Copy, Delivered, Destination, Event, Frame, Kind, Mark, Me, Member, Out, Position, ServerSays, Star,
     StarConfig,
 };
-use crate::id::{Incarnation, PlayerId};
 use crate::time::Instant;
 use crate::wire::signal::Epoch;
 use crate::wire::view::{Certified, Proof, SigningKey, StarId, Statement, View, Voter};

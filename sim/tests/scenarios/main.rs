@@ -1,6 +1,7 @@
 //! Stories of players around a server, each a few lines: what a game sees when nothing or one thing goes wrong.
 
 mod hosts;
+mod kicks;
 mod scene;
 
 use scene::{Join, Scene};

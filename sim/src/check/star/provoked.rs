@@ -89,8 +89,12 @@ impl Provoked {
             self.harms.get(&seat).is_some_and(|(lasting, ended)| *lasting > 0 || ended.is_some_and(recent))
         };
         let of_room = || cast.people().filter(|(_, person)| person.room == room && person.player.is_some());
-        let mut hosts = of_room().filter(|(_, person)| person.player == Some(old));
-        if hosts.any(|(life, person)| harmed(Some(person.seat)) || self.over.get(&life).copied().is_some_and(recent)) {
+        let hosts = || of_room().filter(|(_, person)| person.player == Some(old));
+        let has_suffered =
+            |life: Life, seat: SeatId| harmed(Some(seat)) || self.over.get(&life).copied().is_some_and(recent);
+        // Who is gone for good is missed however late.
+        let is_dead = hosts().last().is_some_and(|(life, _)| self.over.contains_key(&life));
+        if is_dead || hosts().any(|(life, person)| has_suffered(life, person.seat)) {
             return true;
         }
         let is_gone = |life: &Life| self.over.get(life).copied();
