@@ -2,10 +2,10 @@
 
 use crate::scene::{Join, Scene};
 use std::collections::BTreeSet;
-use webstar_core::peer::{Channel, Command, Destination, Ended, PeerEvent};
-use webstar_core::wire::signal::{ClientMessage, CloseReason, Data, HostCause, RelayData, ServerMessage};
+use webstar_core::peer::{Channel, Command, Destination, PeerEvent};
+use webstar_core::wire::signal::{ClientMessage, Data, HostCause, RelayData, ServerMessage};
 
-pub(crate) const TEAM: [&str; 4] = ["ann", "bob", "cid", "dan"];
+const TEAM: [&str; 4] = ["ann", "bob", "cid", "dan"];
 
 /// Everybody of these says one more line, and all of them hear all the lines, in one order, within so many ms.
 pub(crate) fn talk(scene: &mut Scene, names: &[&str], tag: &str, within_ms: u64) {

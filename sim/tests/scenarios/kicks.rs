@@ -1,6 +1,6 @@
 //! Stories of players that are put out while the host changes.
 
-use crate::hosts::{TEAM, all_is_well, talk};
+use crate::hosts::{all_is_well, talk};
 use crate::scene::Scene;
 use webstar_core::peer::{Channel, Command, Ended, PeerEvent};
 use webstar_core::wire::signal::{CloseReason, HostCause};
