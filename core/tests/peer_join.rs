@@ -30,7 +30,12 @@ fn the_first_thing_is_a_stream_to_the_server() {
     let [(_, ClientMessage::JoinLobby(join))] = &drained.said[..] else { panic!("{drained:?}") };
     assert_eq!((join.lobby_id.as_ref(), join.create.as_ref()), (Some(&name("den")), None));
     let drained = hear(&mut peer, at(20), StreamId(1), &joined(&[1]));
-    let [PeerEvent::Joined { player, host, resumed, members, .. }] = &drained.events[..] else { panic!("{drained:?}") };
+    let [PeerEvent::Joined { player, host, resumed, members, .. }, PeerEvent::ViewChanged { backups, .. }] =
+        &drained.events[..]
+    else {
+        panic!("{drained:?}")
+    };
+    assert!(backups.is_empty());
     assert_eq!((*player, *host, *resumed, members.len()), (PlayerId(1), Some(PlayerId(1)), false, 1));
     let mut next = drained.next.expect("it has a time");
     while next.1 == PeerTimer::Star {

@@ -190,6 +190,7 @@ mod played {
             }
             assert!((1..COUNT).contains(&last), "{last} of {COUNT}");
             assert!(matches!(client.try_next_event(), Some(PeerEvent::Joined { .. })));
+            assert!(matches!(client.try_next_event(), Some(PeerEvent::ViewChanged { .. })));
             assert!(matches!(client.try_next_event(), Some(PeerEvent::Started { .. })));
             for number in 0..COUNT {
                 let event = client.next_event().await;

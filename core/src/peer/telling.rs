@@ -93,6 +93,9 @@ impl Hub {
             }
             _ => self.told = self.told.max(Some((epoch, host))),
         }
+        if known.is_some() {
+            self.star.on_host_told();
+        }
         Some((host, epoch))
     }
 

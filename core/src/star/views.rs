@@ -239,6 +239,13 @@ impl Star {
         out.words.push_back(Word::InForce(Box::new(certified)));
     }
 
+    /// The application has heard elsewhere who is host in the view in force: another one is a change.
+    pub fn on_host_told(&mut self) {
+        if let Some(host) = self.view().and_then(|view| view.voter(view.host)) {
+            self.announced = Some((host.player, host.incarnation));
+        }
+    }
+
     /// A view's host has said, or is us who say, that we go on with it.
     fn join(&mut self, now: Instant, view: &View, out: &mut Out) -> bool {
         let is_other_line = self.line.is_some_and(|line| line != view.since);

@@ -117,6 +117,13 @@ pub enum Seen<'a> {
         /// Why.
         cause: Option<HostCause>,
     },
+    /// Another view is in force, under this host or the one before.
+    ViewChanged {
+        /// Which.
+        epoch: Epoch,
+        /// Its host.
+        host: PlayerId,
+    },
     /// What was acknowledged or told before may be gone.
     ContinuityLost,
     /// Nobody can be host now.

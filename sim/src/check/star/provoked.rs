@@ -50,6 +50,10 @@ impl Check for Provoked {
                 self.over.insert(life, cast.now);
                 Ok(())
             }
+            (Some(life), Seen::ViewChanged { epoch, host }) => {
+                self.hosts.entry(cast.person(life).room).or_insert((epoch, host));
+                Ok(())
+            }
             (Some(life), Seen::HostChanged { epoch, host, cause }) => self.host_changed(life, epoch, host, cause, cast),
             _ => Ok(()),
         }

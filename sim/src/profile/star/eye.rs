@@ -259,6 +259,14 @@ impl Book<'_> {
                 self.told(now, Some(life), "cause", &cause);
                 self.see(life, &Seen::HostChanged { epoch, host, cause });
             }
+            PeerEvent::ViewChanged { epoch, host, .. } => {
+                // Who is host when it comes is no change.
+                let person = self.cast.person_mut(life);
+                if epoch >= person.epoch {
+                    (person.epoch, person.host) = (epoch, Some(host));
+                }
+                self.see(life, &Seen::ViewChanged { epoch, host });
+            }
             PeerEvent::ContinuityLost => {
                 self.tally.mark("continuity_lost");
                 let person = self.cast.person_mut(life);
