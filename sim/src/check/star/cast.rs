@@ -281,6 +281,12 @@ impl Cast {
         }
     }
 
+    /// Its sender was told that it is safe, and then that what is safe may be lost.
+    pub fn is_lost(&self, submission: &Submission) -> bool {
+        let lost_at = self.person(submission.life).lost_at;
+        submission.acked_at.is_some_and(|acked_at| lost_at.is_some_and(|lost_at| lost_at > acked_at))
+    }
+
     /// Its sender was told that it is safe.
     pub fn acknowledge(&mut self, number: u32) {
         self.submissions[number as usize].acked_at = Some(self.now);

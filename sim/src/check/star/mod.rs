@@ -424,10 +424,8 @@ fn due<'a>(cast: &'a Cast, channel: Channel) -> impl Iterator<Item = (&'a Submis
             let sender = cast.person(submission.life);
             let same_host = sender.epoch.term == submission.epoch.term || is_kept(submission);
             let is_trusted = !cast.distrusted.contains(&(submission.room, submission.player));
-            let is_owed = match submission.acked_at {
-                Some(acked_at) => sender.lost_at.is_none_or(|lost_at| lost_at <= acked_at),
-                None => is_here(sender) && same_host,
-            };
+            let is_acked = submission.acked_at.is_some() && !cast.is_lost(submission);
+            let is_owed = is_acked || submission.acked_at.is_none() && is_here(sender) && same_host;
             submission.channel == Some(channel) && is_trusted && is_owed
         })
         .flat_map(move |submission| receivers(submission).map(move |(life, person)| (submission, life, person)))

@@ -57,7 +57,8 @@ impl Check for Ordered {
                 let missed = cast
                     .line_from((origin.room, origin.player, origin.incarnation, Channel::Ordered), before.seq + 1)
                     .take_while(|between| between.seq < origin.seq)
-                    .find(|between| is_missed(between, person) && !self.promoted.contains(&(life, between.number)));
+                    .filter(|between| is_missed(between, person) && !cast.is_lost(between))
+                    .find(|between| !self.promoted.contains(&(life, between.number)));
                 if let Some(missed) = missed.filter(|_| !before.may_miss) {
                     let why = format!("{life:?} was given {} without {}", origin.name(), missed.name());
                     self.left_out.entry(life).or_insert((missed.number, why));
