@@ -25,7 +25,7 @@ const AWAKE: Duration = Duration::from_millis(500);
 /// A sign of life is asked of everybody this often at most: each answer may bring us here again.
 const POLL_PAUSE: Duration = Duration::from_millis(500);
 /// A connection on which nothing comes for so long after the question is silent.
-const SILENT: Duration = Duration::from_millis(300);
+const SILENT: Duration = Duration::from_millis(500);
 /// What a member says about the host counts for so long.
 const FRESH: Duration = Duration::from_secs(3);
 /// Where there is only one who can tell, it must do so for so long.

@@ -149,7 +149,7 @@ fn a_silent_connection_is_as_good_as_a_closed_one() {
     let mut den = Den::of(2);
     den.unheard(&[2]);
     assert_eq!([1, 2].map(|number| den.questions(number)), [1, 1], "the host itself is asked");
-    den.house.pass(ms(299));
+    den.house.pass(ms(499));
     assert_eq!(den.proposals(2), []);
     den.house.pass(ms(1));
     assert_eq!(den.proposal(2).view.cause, Some(HostCause::CrashSilent));
@@ -203,7 +203,7 @@ fn sockets_that_only_look_open_are_neither_proposed_nor_forced() {
     // Host and both backups vanish without a word.
     den.live(secs(2), &[4, 5, 6]);
     den.unheard(&[4, 5, 6]);
-    den.live(ms(299), &[4, 5, 6]);
+    den.live(ms(499), &[4, 5, 6]);
     assert_eq!(den.proposals(4), []);
     den.live(ms(1), &[4, 5, 6]);
     assert_eq!(den.proposals(4), [], "the host is lost, and who is left has no copy");
