@@ -315,8 +315,8 @@ mod tests {
         watch.ask(at(0), [PlayerId(2)].into_iter());
         watch.on_answer(at(50), PlayerId(2), false);
         let line = |ms: u64| Wire { is_open: true, heard: at(ms) };
-        assert_eq!(watch.judge(at(400), Wire { heard: Instant::ZERO, ..line(0) }, 1), Some(HostCause::CrashSilent));
-        watch.lose(at(400), HostCause::CrashSilent);
+        assert_eq!(watch.judge(at(600), Wire { heard: Instant::ZERO, ..line(0) }, 1), Some(HostCause::CrashSilent));
+        watch.lose(at(600), HostCause::CrashSilent);
         assert!(!watch.is_mistaken(at(900), line(0), 1));
         assert!(watch.is_mistaken(at(900), line(800), 1));
         watch.on_unheard(at(850), PlayerId(2));
