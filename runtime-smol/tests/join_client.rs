@@ -190,8 +190,8 @@ mod played {
             }
             assert!((1..COUNT).contains(&last), "{last} of {COUNT}");
             assert!(matches!(client.try_next_event(), Some(PeerEvent::Joined { .. })));
-            assert!(matches!(client.try_next_event(), Some(PeerEvent::ViewChanged { .. })));
             assert!(matches!(client.try_next_event(), Some(PeerEvent::Started { .. })));
+            assert!(matches!(client.try_next_event(), Some(PeerEvent::ViewChanged { .. })));
             for number in 0..COUNT {
                 let event = client.next_event().await;
                 let Some(PeerEvent::ServerData(data)) = event else { panic!("{number}: {event:?}") };
