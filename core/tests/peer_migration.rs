@@ -3,7 +3,6 @@
 
 mod star_hand;
 
-use star_hand::real::Real;
 use star_hand::{World, player, request};
 use webstar_core::config::PlayerConfig;
 use webstar_core::peer::{Channel, Command, Destination, PeerEvent, Sent};
@@ -14,13 +13,7 @@ const SECOND: Duration = Duration::from_secs(1);
 const TICK: Duration = Duration::from_millis(20);
 
 fn world_of(players: usize, config: &PlayerConfig) -> World {
-    let mut world = World::empty();
-    world.real = Some(Real::new());
-    for _ in 0..players {
-        world.join(config.clone());
-        world.run(SECOND / 5);
-    }
-    world.run(2 * SECOND);
+    let mut world = World::served(players, config);
     world.forget_events();
     world
 }

@@ -3,7 +3,6 @@
 
 mod star_hand;
 
-use star_hand::real::Real;
 use star_hand::{World, player};
 use webstar_core::config::PlayerConfig;
 use webstar_core::peer::{Channel, Command, Destination, Ended, PeerEvent};
@@ -13,13 +12,7 @@ use webstar_core::wire::signal::{CloseReason, ErrorCode, HostCause};
 const SECOND: Duration = Duration::from_secs(1);
 
 fn world(players: usize) -> World {
-    let mut world = World::empty();
-    world.real = Some(Real::new());
-    for _ in 0..players {
-        world.join(PlayerConfig::default());
-        world.run(SECOND / 5);
-    }
-    world.run(2 * SECOND);
+    let mut world = World::served(players, &PlayerConfig::default());
     world.forget_events();
     world
 }

@@ -16,13 +16,7 @@ fn config() -> PlayerConfig {
 }
 
 fn world(players: usize, config: &PlayerConfig) -> World {
-    let mut world = World::empty();
-    world.real = Some(Real::new());
-    for _ in 0..players {
-        world.join(config.clone());
-        world.run(SECOND / 5);
-    }
-    world.run(2 * SECOND);
+    let mut world = World::served(players, config);
     world.forget_events();
     world
 }

@@ -2,7 +2,6 @@
 
 mod star_hand;
 
-use star_hand::real::Real;
 use star_hand::{World, player, request};
 use webstar_core::config::PlayerConfig;
 use webstar_core::peer::{Channel, Command, Destination, Ended, PeerEvent, Wish};
@@ -12,14 +11,7 @@ use webstar_core::wire::signal::{CloseReason, ErrorCode, HostCause, PeerId, Secr
 const SECOND: Duration = Duration::from_secs(1);
 
 fn world(players: usize) -> World {
-    let mut world = World::empty();
-    world.real = Some(Real::new());
-    for _ in 0..players {
-        world.join(PlayerConfig::default());
-        world.run(SECOND / 5);
-    }
-    world.run(2 * SECOND);
-    world
+    World::served(players, &PlayerConfig::default())
 }
 
 fn command(world: &mut World, seat: usize, command: Command) {

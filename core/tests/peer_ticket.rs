@@ -2,7 +2,6 @@
 
 mod star_hand;
 
-use star_hand::real::Real;
 use star_hand::{World, player, request};
 use webstar_core::config::PlayerConfig;
 use webstar_core::id::PlayerId;
@@ -13,14 +12,7 @@ use webstar_core::wire::signal::Secret;
 const SECOND: Duration = Duration::from_secs(1);
 
 fn world(players: usize) -> World {
-    let mut world = World::empty();
-    world.real = Some(Real::new());
-    for _ in 0..players {
-        world.join(PlayerConfig::default());
-        world.run(SECOND / 5);
-    }
-    world.run(2 * SECOND);
-    world
+    World::served(players, &PlayerConfig::default())
 }
 
 fn ticket(world: &World, seat: usize) -> Ticket {

@@ -121,6 +121,18 @@ impl World {
         world
     }
 
+    /// So many players that have joined the real server one after the other, and are settled.
+    pub(crate) fn served(players: usize, config: &PlayerConfig) -> World {
+        let mut world = World::empty();
+        world.real = Some(Real::new());
+        for _ in 0..players {
+            world.join(config.clone());
+            world.run(Duration::from_millis(200));
+        }
+        world.run(Duration::from_secs(2));
+        world
+    }
+
     pub(crate) fn empty() -> World {
         World {
             now: Instant::ZERO,

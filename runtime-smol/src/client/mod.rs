@@ -46,7 +46,7 @@ use std::sync::{Arc, Mutex};
 use thiserror::Error;
 use webstar_core::id::{CommandId, PlayerId};
 use webstar_core::peer::{
-    Channel, Command, CommandError, Destination, Ended, Peer, PeerEvent, PlayerStats, Position, SendError, Sent,
+    Channel, Command, CommandError, Destination, Ended, Peer, PeerEvent, PlayerStats, Position, SendError, Sent, Ticket,
 };
 
 /// A player. Clones are handles of the same player; when the last is dropped, it leaves.
@@ -191,6 +191,12 @@ impl Client {
         let mut machine = self.handle.shared.lock();
         machine.peer.snapshot(clock::now(), position, state.into());
         machine.touch();
+    }
+
+    /// What brings this player back under its number after a crash or a reload, as
+    /// [`Options::request`](Options)'s `ticket`: to be kept anew with each [`PeerEvent::Joined`].
+    pub fn ticket(&self) -> Option<Ticket> {
+        self.handle.shared.lock().peer.ticket()
     }
 
     /// The other players in numbers.

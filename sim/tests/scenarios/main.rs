@@ -102,7 +102,7 @@ fn who_comes_while_others_talk_hears_what_is_said_from_then_on() {
     scene.say("bob", &Destination::All, Channel::Ordered, "before");
     scene.run(300);
     scene.join("cid", Join::default());
-    scene.run(2_000);
+    scene.run(300);
     scene.say("bob", &Destination::All, Channel::Ordered, "after");
     scene.run(300);
     assert_eq!(scene.texts("cid", Channel::Ordered), ["after"]);
