@@ -58,9 +58,9 @@
 //! # When the server loses its memory
 //! Every player keeps a sealed record of its lobby (`record`). The first who comes back with one and a good token brings the
 //! lobby back, with everybody away; later ones correct it if theirs is newer (`reviving`). That works for as long after
-//! the server's start as a place is kept. The server proposes nothing
-//! before most voters have told what they have promised, and its own promise does not count before all have, or a minute
-//! has passed (`recovery`); it forces nothing within ten seconds.
+//! the server's start as a place is kept. The server proposes nothing before most voters have told what they have
+//! promised, and its own promise does not count before all have, or a minute has passed (`recovery`); it forces nothing
+//! within ten seconds.
 
 mod announce;
 mod ask;

@@ -66,6 +66,14 @@ fn times(floor: &Floor, player: u32, what: &str) -> usize {
     floor.heard(player).iter().filter(|heard| heard.starts_with(what)).count()
 }
 
+/// Everybody was told of one host, the first.
+#[track_caller]
+fn nobody_changed_host(floor: &Floor) {
+    for player in floor.players() {
+        assert_eq!(times(floor, player, "host"), 1, "{player}: {:?}", floor.heard(player));
+    }
+}
+
 /// Nobody was told that anything is lost or begins anew.
 #[track_caller]
 fn nobody_lost_anything(floor: &Floor) {
