@@ -63,6 +63,8 @@ pub(super) struct Collecting {
     pub(super) frozen: Option<Position>,
     /// The backups that were given the log, and whether they have said that they keep it.
     pub(super) copied: BTreeMap<PlayerId, bool>,
+    /// After which place their copies begin.
+    pub(super) began: BTreeMap<PlayerId, Position>,
     pub(super) since: Instant,
     pub(super) agreed_at: Option<Instant>,
     /// The server was asked for its weight.
@@ -84,6 +86,7 @@ impl Collecting {
             reported: Vec::new(),
             frozen: None,
             copied: BTreeMap::new(),
+            began: BTreeMap::new(),
             since: now,
             agreed_at: None,
             has_asked: false,

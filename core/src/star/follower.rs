@@ -67,6 +67,8 @@ pub(super) struct Follower {
     has: Position,
     /// .. and these, ascending.
     held: VecDeque<Position>,
+    /// A replica whose copy began late: what it was given before that, and where that ends.
+    past: Option<(Position, Position)>,
     /// When something arrived last, or nothing was on its way.
     pub(super) taken_at: Instant,
     /// The state that it is given, and how much it was given of it.
@@ -101,6 +103,7 @@ impl Follower {
             given: VecDeque::new(),
             has: Position(0),
             held: VecDeque::new(),
+            past: None,
             taken_at: now,
             feed: None,
             next_feed: None,
@@ -149,10 +152,24 @@ impl Follower {
         let again = self.given.partition_point(|(position, _)| *position <= from);
         self.given.truncate(again);
         self.cursor = from;
+        self.past = None;
         self.replica = Some(Replica { stored: from, since: epoch });
         if let Some(kept) = newest {
             self.feed_next(kept);
         }
+    }
+
+    /// A replica whose copy began late gets what stands before that, when nothing newer is to be given.
+    pub(super) fn give_past(&mut self, from: Position, to: Position) {
+        self.past = Some((from, to));
+    }
+
+    /// The next of that. What is cut meanwhile is not given any more, nor what follows it.
+    fn poll_past<'a>(&mut self, log: &'a Log) -> Option<&'a Entry> {
+        let (given, to) = self.past.take_if(|_| self.replica.is_some())?;
+        let entry = log.entry(given.next()).filter(|entry| entry.position <= to)?;
+        self.past = Some((entry.position, to));
+        Some(entry)
     }
 
     /// It counts: the log is kept for it.
@@ -216,7 +233,7 @@ impl Follower {
                 return Some(entry);
             }
         }
-        None
+        self.poll_past(log)
     }
 
     /// Something that was given has arrived.
@@ -247,6 +264,7 @@ impl Follower {
     /// It is given no states any more.
     pub(super) fn stop_replicating(&mut self) {
         self.replica = None;
+        self.past = None;
         self.next_feed = None;
     }
 

@@ -47,6 +47,8 @@ pub(super) struct Following {
     reached: Position,
     /// Everything up to here was delivered.
     settled: Position,
+    /// Everybody who is there has everything up to here, as a host has told.
+    everywhere: Position,
     committed: Position,
     /// The newest ordered message that was delivered.
     ordered: Position,
@@ -71,6 +73,7 @@ impl Following {
             awaited: None,
             reached: Position(0),
             settled: Position(0),
+            everywhere: Position(0),
             committed: Position(0),
             ordered: Position(0),
             held: VecDeque::new(),
@@ -141,8 +144,14 @@ impl Following {
         }
     }
 
+    /// Up to where everybody who is there has everything.
+    pub(super) fn everywhere(&self) -> Position {
+        self.everywhere
+    }
+
     /// Everything that is meant for us up to here has arrived, here and everywhere.
     pub(super) fn on_settled(&mut self, settled: Position) {
+        self.everywhere = self.everywhere.max(settled);
         if !self.is_running || settled <= self.settled {
             return;
         }
@@ -281,6 +290,7 @@ impl Following {
         self.awaited = None;
         self.stop = None;
         self.settled = Position(0);
+        self.everywhere = Position(0);
         self.ordered = Position(0);
         self.held.clear();
         self.next = 0;

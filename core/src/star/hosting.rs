@@ -7,7 +7,9 @@ use super::log::{Log, bytes_of, is_meant};
 use super::publishing::Publishing;
 use super::snapshots::Snapshots;
 use super::table::{Table, Taking, lane};
-use super::{Channel, Content, Copy, Entry, Event, Frame, LogEnd, Member, Out, Position, Snapshot, StarConfig, Told};
+use super::{
+    Channel, Content, Copy, Entry, Event, Frame, LogEnd, Member, Out, Position, Snapshot, StarConfig, To, Told,
+};
 use crate::id::{Incarnation, PlayerId};
 use crate::time::{Duration, Instant};
 use crate::wire::signal::Epoch;
@@ -192,10 +194,37 @@ impl Hosting {
         snapshots: &Snapshots,
     ) -> Copy {
         let (copy, from) = log.copy(theirs);
+        self.replicate_from(player, from, snapshots);
+        copy
+    }
+
+    /// The same for a backup that our view waits for: what everybody has who is there, up to this place, it gets later.
+    pub(super) fn replicate_late(
+        &mut self,
+        player: PlayerId,
+        theirs: Option<LogEnd>,
+        latest: Position,
+        log: &Log,
+        snapshots: &Snapshots,
+    ) -> Copy {
+        let latest = snapshots.newest().map_or(latest, |kept| latest.min(kept.position));
+        let (copy, from) = log.late_copy(theirs, latest);
+        self.replicate_from(player, from, snapshots);
+        copy
+    }
+
+    fn replicate_from(&mut self, player: PlayerId, from: Position, snapshots: &Snapshots) {
         if let Some(follower) = self.followers.get_mut(&player) {
             follower.replicate(self.epoch, from, snapshots.newest());
         }
-        copy
+    }
+
+    /// A backup whose copy began late gets the rest.
+    pub(super) fn give_past(&mut self, player: PlayerId, began: Position, ours: &mut Ours<'_>) {
+        if let (Some(copy), Some(follower)) = (ours.log.past_of(began), self.followers.get_mut(&player)) {
+            follower.give_past(copy.cut, began);
+            ours.out.frames.push_back((To::One(player), Frame::Copy { epoch: self.epoch, copy }));
+        }
     }
 
     /// It is no backup and will be none.

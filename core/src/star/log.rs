@@ -70,6 +70,8 @@ pub(super) struct Log {
     whole_from: Option<(Position, Epoch)>,
     /// .. and what we had before, which counts until then.
     former: Option<Box<Log>>,
+    /// What stands before the cut of a copy that began late, while that comes.
+    past: Option<Box<Log>>,
 }
 
 impl Log {
@@ -90,7 +92,8 @@ impl Log {
 
     /// What it costs.
     pub(super) fn bytes(&self) -> usize {
-        self.bytes + self.early_bytes + self.former.as_ref().map_or(0, |former| former.bytes())
+        let others = [&self.former, &self.past].into_iter().flatten().map(|log| log.bytes());
+        self.bytes + self.early_bytes + others.sum::<usize>()
     }
 
     /// What was taken up to its end.
@@ -143,6 +146,13 @@ impl Log {
 
     /// A backup stores what the host hands on. What comes before its turn waits for it; false: there is no room to wait.
     pub(super) fn store(&mut self, entry: Entry, room: usize) -> bool {
+        if let Some(past) = self.past.as_mut().filter(|_| entry.position <= self.cut) {
+            let has_room = past.store(entry, room);
+            if !has_room || past.end() >= self.cut {
+                self.join_past();
+            }
+            return true;
+        }
         if entry.position <= self.end() || self.early.contains_key(&entry.position) {
             return true;
         }
@@ -172,6 +182,24 @@ impl Log {
         }
     }
 
+    /// What stands before the cut follows, after what this state tells. False: it does not end where we begin.
+    pub(super) fn expect_past(&mut self, copy: &Copy, source: Reign) -> bool {
+        let is_past = self.source == Some(source) && copy.cut < self.cut && copy.end == self.cut;
+        if is_past {
+            self.past = Some(Box::new(Log::from_copy(copy, Epoch::default(), None)));
+        }
+        is_past
+    }
+
+    /// What stands before the cut has come; or not, and is given up.
+    fn join_past(&mut self) {
+        let Some(past) = self.past.take().filter(|past| past.end() == self.cut) else { return };
+        let Log { base, cut, mut entries, bytes, .. } = *past;
+        entries.append(&mut self.entries);
+        self.bytes += bytes;
+        (self.base, self.cut, self.entries) = (base, cut, entries);
+    }
+
     fn push(&mut self, entry: Entry) {
         self.table.apply(&entry);
         self.bytes += bytes_of(&entry);
@@ -188,6 +216,24 @@ impl Log {
         let same = self.same(theirs);
         let copy = Copy { cut: self.cut, end: self.end(), same, table: self.base.rows(), spans: self.spans.clone() };
         (copy, same.max(self.cut))
+    }
+
+    /// The state for somebody who must go on soon: it begins as late as can be, but not after this place. What stands
+    /// before follows [`Log::past_of`] it.
+    pub(super) fn late_copy(&self, theirs: Option<LogEnd>, latest: Position) -> (Copy, Position) {
+        let (copy, from) = self.copy(theirs);
+        if copy.same > Position(0) || latest <= self.cut {
+            return (copy, from);
+        }
+        let (mut base, cut) = (self.base.clone(), latest.min(self.end()));
+        self.entries.iter().take_while(|entry| entry.position <= cut).for_each(|entry| base.apply(entry));
+        (Copy { cut, table: base.rows(), ..copy }, cut)
+    }
+
+    /// The state for somebody whose copy begins after this place: what stands before follows.
+    pub(super) fn past_of(&self, cut: Position) -> Option<Copy> {
+        let (copy, _) = self.copy(None);
+        (self.cut < cut).then_some(Copy { end: cut, ..copy })
     }
 
     /// Up to where somebody else's log is the same, if it was told to end so: up to there, if it is of the term that was
@@ -296,6 +342,7 @@ impl Log {
         self.adopted = end;
         self.source = None;
         self.whole_from = None;
+        self.past = None;
     }
 
     fn close(&mut self, span: Span) {
@@ -310,6 +357,9 @@ impl Log {
 
     /// Forgets what stands up to a place.
     pub(super) fn cut_to(&mut self, position: Position) {
+        if self.cut < position {
+            self.past = None;
+        }
         while self.cut < position {
             let Some(entry) = self.entries.pop_front() else { return };
             self.base.apply(&entry);
@@ -322,3 +372,7 @@ impl Log {
 #[cfg(test)]
 #[path = "log_tests.rs"]
 mod tests;
+
+#[cfg(test)]
+#[path = "log_past_tests.rs"]
+mod past_tests;

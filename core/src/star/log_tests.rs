@@ -8,15 +8,15 @@ use quickcheck::{Arbitrary, Gen, quickcheck};
 use std::collections::BTreeSet;
 
 const FIRST: Epoch = Epoch { term: 1, round: 0 };
-const SECOND: Epoch = Epoch { term: 2, round: 0 };
-const ROOM: usize = 1 << 20;
+pub(super) const SECOND: Epoch = Epoch { term: 2, round: 0 };
+pub(super) const ROOM: usize = 1 << 20;
 
 fn told(from: u32, channel: Channel, seq: u64, to: Destination) -> Content {
     let kind = Kind::new("k").expect("a name");
     Content::Message(Told { from: PlayerId(from), channel, seq, to, kind, payload: Bytes::from_static(b"pay") })
 }
 
-fn ordered(from: u32, seq: u64) -> Content {
+pub(super) fn ordered(from: u32, seq: u64) -> Content {
     told(from, Channel::Ordered, seq, Destination::All)
 }
 
@@ -33,7 +33,7 @@ fn entry(position: u64, epoch: Epoch, content: Content) -> Entry {
 }
 
 /// Two players are there, and each has said one ordered message: four places.
-fn short() -> Log {
+pub(super) fn short() -> Log {
     let mut log = Log::new(FIRST);
     for content in [joined(1, 1), joined(2, 1), ordered(1, 1), ordered(2, 1)] {
         log.append(FIRST, content);
@@ -46,11 +46,11 @@ fn empty_copy(end: Position) -> Log {
     Log::from_copy(&copy, FIRST, Some(reign(1)))
 }
 
-fn reign(term: u32) -> Reign {
+pub(super) fn reign(term: u32) -> Reign {
     Reign { host: PlayerId(9), since: FIRST, term }
 }
 
-fn contents(log: &Log) -> Vec<Content> {
+pub(super) fn contents(log: &Log) -> Vec<Content> {
     log.entries().map(|entry| entry.content.clone()).collect()
 }
 

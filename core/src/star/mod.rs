@@ -34,6 +34,9 @@
 //!   has delivered what the log does not have starts again from a snapshot, and says [`Event::Resynced`] first.
 //! - Members publish again what was not acknowledged. The table removes doubles.
 //!
+//! What everybody has who is there, and only absent players may still want, is not waited for: the copies of a new host's
+//! backups begin behind it, and it follows once the view is in force.
+//!
 //! **Light views** keep the host and the term: they take in or let go voters and replace backups, at most one a second
 //! except to get a first backup. Messages go on meanwhile; they count as committed when the backups of the view in force
 //! have them. **A graceful change** is promised dormant while the host goes on; when the successor has enough promises and a

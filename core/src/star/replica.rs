@@ -163,7 +163,9 @@ impl Star {
             self.bind(now, view, false);
         }
         let is_bar = view.is_some() && self.ballot.bar() == view.as_ref();
-        if self.follows(from, epoch) {
+        if self.follows(from, epoch) && self.expects_past(from, epoch, copy) {
+            self.intake.copied_in = self.intake.copied_in.max(epoch);
+        } else if self.follows(from, epoch) {
             let whole_in = self.ballot.epoch();
             self.renew(from, copy, whole_in, epoch);
             for entry in self.intake.take() {
@@ -187,6 +189,13 @@ impl Star {
     /// We are its predecessor and have stopped.
     fn is_frozen_for(&self, view: &View) -> bool {
         self.handing.as_ref().is_some_and(|handing| handing.is_frozen() && handing.view() == Some(view))
+    }
+
+    /// Our copy began late, and what stands before that follows.
+    fn expects_past(&mut self, from: PlayerId, epoch: Epoch, copy: &Copy) -> bool {
+        let since = self.ballot.view().map(|view| view.since).unwrap_or_default();
+        let source = Reign { host: from, since, term: epoch.term };
+        self.log.as_mut().is_some_and(|log| log.expect_past(copy, source))
     }
 
     fn renew(&mut self, from: PlayerId, copy: &Copy, whole_in: Epoch, copied_in: Epoch) {

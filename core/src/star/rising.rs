@@ -265,7 +265,9 @@ impl Star {
                 continue;
             }
             let Some(voice) = own.voices.get(&backup) else { continue };
-            let copy = hosting.replicate(backup, voice.promise.log, log, &self.snapshots);
+            let latest = self.following.everywhere();
+            let copy = hosting.replicate_late(backup, voice.promise.log, latest, log, &self.snapshots);
+            own.began.insert(backup, copy.cut);
             let is_frozen = own.frozen.is_some() && backup == base.host;
             own.copied.insert(backup, is_frozen);
             out.frames.push_back((To::One(backup), Frame::Copy { epoch, copy }));
@@ -287,7 +289,11 @@ impl Star {
             self.stop_collecting();
             return;
         }
+        let began = self.collecting.as_mut().map(|own| core::mem::take(&mut own.began)).unwrap_or_default();
         self.become_host(now, out);
+        if let Some((hosting, mut ours)) = self.hosts(out) {
+            began.into_iter().for_each(|(backup, began)| hosting.give_past(backup, began, &mut ours));
+        }
     }
 
     /// The present host goes on until it freezes; then we go on where it stopped.
