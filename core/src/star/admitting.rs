@@ -85,6 +85,8 @@ impl Hosting {
         let Some(follower) = self.followers.get(&player) else { return };
         match follower.stage {
             Stage::Starting if settled >= follower.begins_at => self.follow(player, settled, held, ours),
+            // What it lacks is not there.
+            Stage::Silent if ours.log.is_late() && settled < ours.log.cut() => self.start(player, ours),
             Stage::Silent if settled >= follower.joined => {
                 self.follow(player, settled.max(ours.log.cut()), held, ours);
             }

@@ -144,6 +144,11 @@ impl Following {
         }
     }
 
+    /// We have everything up to there, as far as we know.
+    pub(super) fn has_all_to(&self, position: Position) -> bool {
+        self.settled >= position
+    }
+
     /// Up to where everybody who is there has everything.
     pub(super) fn everywhere(&self) -> Position {
         self.everywhere

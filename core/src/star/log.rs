@@ -72,6 +72,8 @@ pub(super) struct Log {
     former: Option<Box<Log>>,
     /// What stands before the cut of a copy that began late, while that comes.
     past: Option<Box<Log>>,
+    /// It began late, and absent players may want what stands before its cut.
+    is_late: bool,
 }
 
 impl Log {
@@ -117,6 +119,11 @@ impl Log {
     /// Its entries.
     pub(super) fn entries(&self) -> impl DoubleEndedIterator<Item = &Entry> {
         self.entries.iter()
+    }
+
+    /// Somebody may want what stands before its cut.
+    pub(super) fn is_late(&self) -> bool {
+        self.is_late
     }
 
     /// The entry at a place.
@@ -194,10 +201,10 @@ impl Log {
     /// What stands before the cut has come; or not, and is given up.
     fn join_past(&mut self) {
         let Some(past) = self.past.take().filter(|past| past.end() == self.cut) else { return };
-        let Log { base, cut, mut entries, bytes, .. } = *past;
+        let Log { base, cut, mut entries, bytes, is_late, .. } = *past;
         entries.append(&mut self.entries);
         self.bytes += bytes;
-        (self.base, self.cut, self.entries) = (base, cut, entries);
+        (self.base, self.cut, self.entries, self.is_late) = (base, cut, entries, is_late);
     }
 
     fn push(&mut self, entry: Entry) {
@@ -213,9 +220,10 @@ impl Log {
 
     /// The state for somebody whose log was told to end so, and after which place entries follow.
     pub(super) fn copy(&self, theirs: Option<LogEnd>) -> (Copy, Position) {
-        let same = self.same(theirs);
+        let same = if self.is_late { self.end().next() } else { self.same(theirs) };
         let copy = Copy { cut: self.cut, end: self.end(), same, table: self.base.rows(), spans: self.spans.clone() };
-        (copy, same.max(self.cut))
+        let from = if self.is_late { self.cut } else { same.max(self.cut) };
+        (copy, from)
     }
 
     /// The state for somebody who must go on soon: it begins as late as can be, but not after this place. What stands
@@ -227,13 +235,14 @@ impl Log {
         }
         let (mut base, cut) = (self.base.clone(), latest.min(self.end()));
         self.entries.iter().take_while(|entry| entry.position <= cut).for_each(|entry| base.apply(entry));
-        (Copy { cut, table: base.rows(), ..copy }, cut)
+        (Copy { cut, same: copy.end.next(), table: base.rows(), ..copy }, cut)
     }
 
     /// The state for somebody whose copy begins after this place: what stands before follows.
     pub(super) fn past_of(&self, cut: Position) -> Option<Copy> {
         let (copy, _) = self.copy(None);
-        (self.cut < cut).then_some(Copy { end: cut, ..copy })
+        let same = if self.is_late { cut.next() } else { Position(0) };
+        (self.cut < cut).then_some(Copy { end: cut, same, ..copy })
     }
 
     /// Up to where somebody else's log is the same, if it was told to end so: up to there, if it is of the term that was
@@ -249,7 +258,8 @@ impl Log {
     /// A log that begins with somebody else's state. It is whole in this epoch once it reaches the end that was told.
     pub(super) fn from_copy(copy: &Copy, epoch: Epoch, source: Option<Reign>) -> Self {
         let base = Table::from_rows(&copy.table);
-        let mut log = Log { table: base.clone(), base, cut: copy.cut, ..Log::default() };
+        let is_late = copy.same > copy.end;
+        let mut log = Log { table: base.clone(), base, cut: copy.cut, is_late, ..Log::default() };
         log.follow(copy, epoch, source);
         log
     }
@@ -263,7 +273,8 @@ impl Log {
         }
         self.restore();
         let former = core::mem::take(self);
-        if former.cut <= copy.same && copy.same > Position(0) && copy.same <= former.end() {
+        let is_same = former.cut <= copy.same && copy.same > Position(0) && copy.same <= former.end().min(copy.end);
+        if is_same {
             *self = former.up_to(copy.same);
             self.follow(copy, epoch, Some(source));
         } else {
@@ -276,7 +287,8 @@ impl Log {
 
     /// A copy of it that ends earlier.
     fn up_to(&self, end: Position) -> Log {
-        let mut log = Log { table: self.base.clone(), base: self.base.clone(), cut: self.cut, ..Log::default() };
+        let (base, is_late) = (self.base.clone(), self.is_late);
+        let mut log = Log { table: base.clone(), base, cut: self.cut, is_late, ..Log::default() };
         for entry in self.entries.iter().take_while(|entry| entry.position <= end) {
             log.push(entry.clone());
         }
@@ -358,7 +370,9 @@ impl Log {
     /// Forgets what stands up to a place.
     pub(super) fn cut_to(&mut self, position: Position) {
         if self.cut < position {
+            // Whoever told us so needs nothing of what stands before.
             self.past = None;
+            self.is_late = false;
         }
         while self.cut < position {
             let Some(entry) = self.entries.pop_front() else { return };

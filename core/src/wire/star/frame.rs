@@ -116,7 +116,8 @@ pub struct Copy {
     pub cut: Position,
     /// The last place there is at this moment.
     pub end: Position,
-    /// What the receiver's own log says up to here is the same; if that goes so far, only what follows is sent.
+    /// What the receiver's own log says up to here is the same; if that goes so far, only what follows is sent. Beyond
+    /// the end: nothing is, and absent players may want what stands before the cut.
     pub same: Position,
     /// Everybody who was there at the cut, and what was taken of it.
     pub table: Vec<TableRow>,
