@@ -118,6 +118,7 @@ fn promise() -> Promise {
         active: EARLIER,
         promised: vec![view(), View { epoch: EARLIER, ..view() }],
         log: Some(LogEnd { whole_in: EARLIER, end: POSITION }),
+        settled: POSITION,
         beyond: vec![
             elsewhere(message(Channel::Ordered, Destination::All, "#1", b"abc")),
             elsewhere(Content::Void),

@@ -225,6 +225,7 @@ mod tests {
             active: BASE,
             promised: promised.to_vec(),
             log: log.map(|(whole_in, end)| LogEnd { whole_in, end: Position(end) }),
+            settled: Position(0),
             beyond: Vec::new(),
         };
         own.on_promise(PlayerId(from), key(from).public(), promise, BASE);

@@ -144,9 +144,9 @@ impl Following {
         }
     }
 
-    /// We have everything up to there, as far as we know.
-    pub(super) fn has_all_to(&self, position: Position) -> bool {
-        self.settled >= position
+    /// We have everything up to here that was meant for us.
+    pub(super) fn settled(&self) -> Position {
+        self.settled
     }
 
     /// Up to where everybody who is there has everything.

@@ -141,7 +141,7 @@ impl Hosting {
         let Ours { log, following, snapshots, out, .. } = ours;
         let (cut, end) = (log.cut(), log.end());
         following.on_activate(self.epoch, log.spans(), &log.voids());
-        let lacks_its_beginning = log.is_late() && !following.has_all_to(cut);
+        let lacks_its_beginning = log.is_late() && following.settled() < cut;
         if following.reaches_beyond(end) || lacks_its_beginning {
             // Those places are given out again: the log is a copy that was not kept up, or lacks where we began.
             following.forget();

@@ -265,7 +265,8 @@ impl Star {
                 continue;
             }
             let Some(voice) = own.voices.get(&backup) else { continue };
-            let latest = self.following.everywhere();
+            // What the backup lacks as a member stands in its copy, or it would deliver what follows a gap.
+            let latest = self.following.everywhere().min(voice.promise.settled);
             let copy = hosting.replicate_late(backup, voice.promise.log, latest, log, &self.snapshots);
             own.began.insert(backup, copy.cut);
             let is_frozen = own.frozen.is_some() && backup == base.host;

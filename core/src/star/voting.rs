@@ -159,6 +159,7 @@ impl Star {
             active: self.ballot.epoch(),
             promised: others.cloned().collect(),
             log: self.log.as_ref().and_then(super::log::Log::log_end),
+            settled: self.following.settled(),
             beyond,
         }
     }

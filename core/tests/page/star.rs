@@ -79,7 +79,7 @@ fn promise() -> Promise {
         Entry { position: Position(1003), epoch: EARLIER, content: Content::Left { player: PlayerId(4) } },
     ];
     let log = Some(LogEnd { whole_in: EARLIER, end: Position(1003) });
-    Promise { epoch: EPOCH, signature, active: EARLIER, promised: vec![], log, beyond }
+    Promise { epoch: EPOCH, signature, active: EARLIER, promised: vec![], log, settled: Position(990), beyond }
 }
 
 fn copy() -> Copy {

@@ -222,6 +222,7 @@ fn promise(script: &mut Script<'_>) -> Promise {
         active,
         promised: some(script, view),
         log,
+        settled: position(script),
         beyond: some(script, |script| entry(script, active)),
     }
 }

@@ -147,6 +147,8 @@ pub struct Promise {
     pub promised: Vec<View>,
     /// Its log, if it holds one.
     pub log: Option<LogEnd>,
+    /// As a member it has everything up to here that was meant for it.
+    pub settled: Position,
     /// What it holds beyond what it knows to be committed.
     pub beyond: Vec<Entry>,
 }

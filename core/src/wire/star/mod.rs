@@ -17,7 +17,8 @@
 //! copy     = 0x0c, epoch, cut, end, same, count, rows, spans
 //! fetch    = 0x0d, epoch
 //! propose  = 0x0e, is_dormant, view
-//! promise  = 0x0f, epoch, signature (64 bytes), active, count, views, 0 or 1 and log, count, entries
+//! promise  = 0x0f, epoch, signature (64 bytes), active, count, views, 0 or 1 and log, settled, count,
+//!            entries
 //! newer    = 0x10, certified
 //! activate = 0x11, certified, spans, voids
 //! freeze   = 0x12, epoch, end

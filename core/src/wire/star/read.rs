@@ -144,11 +144,12 @@ fn read_promise(epoch: Epoch, bytes: &Bytes, reader: &mut Reader<'_>, kinds: Kin
         true => Some(LogEnd { whole_in: parts::read_epoch(reader)?, end: parts::read_position(reader)? }),
         false => None,
     };
+    let settled = parts::read_position(reader)?;
     let mut expected = active;
     let beyond = parts::read_list(reader, MAX_BEYOND, "entries", |reader| {
         let entry = entry::read(bytes, reader, expected, Extent::Sized, &mut *kinds)?;
         expected = entry.epoch;
         Ok(entry)
     })?;
-    Ok(Promise { epoch, signature, active, promised, log, beyond })
+    Ok(Promise { epoch, signature, active, promised, log, settled, beyond })
 }

@@ -125,6 +125,7 @@ fn write_promise(promise: &Promise, told: Told<'_>, out: &mut Vec<u8>) {
         parts::write_epoch(log.whole_in, out);
         varint::write(log.end.0, out);
     }
+    varint::write(promise.settled.0, out);
     let beyond = &promise.beyond[..promise.beyond.len().min(MAX_BEYOND)];
     varint::write(beyond.len() as u64, out);
     beyond.iter().fold(promise.active, |expected, entry| {

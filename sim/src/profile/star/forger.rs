@@ -266,6 +266,7 @@ impl Forger {
                 active: epoch,
                 promised,
                 log: Some(LogEnd { whole_in: epoch, end }),
+                settled: end,
                 beyond,
             })),
             None => Frame::Hold(false),
