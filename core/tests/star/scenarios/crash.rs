@@ -2,7 +2,9 @@
 
 use super::{comes_to_rest, has_left, is_well, lobby, lobby_of, nobody_lost_anything, times};
 use crate::floor::Setup;
+use webstar_core::id::PlayerId;
 use webstar_core::star::Role;
+use webstar_core::time::Duration;
 
 #[test]
 fn a_host_that_dies_idle_is_replaced() {
@@ -146,4 +148,27 @@ fn the_last_one_plays_on_alone() {
     comes_to_rest(&mut floor);
     assert_eq!(floor.host(), Some(1));
     nobody_lost_anything(&floor);
+}
+
+/// It would deliver what stands in its copy before it is given what stands in front of that.
+#[test]
+fn the_copy_of_a_backup_that_was_away_begins_where_it_was() {
+    for seed in 0..16 {
+        let mut setup = Setup::calm(seed);
+        setup.weather.jitter = Duration::from_millis(30);
+        let mut floor = lobby_of(3, setup);
+        floor.cut_off(3);
+        floor.part(&[3], &[1, 2]);
+        floor.run_ms(1900);
+        floor.server_down();
+        floor.join_all();
+        floor.part(&[3], &[1]);
+        floor.crash(1, false);
+        floor.run_ms(5000);
+        let view = floor.view(2).expect("there is a view");
+        assert_eq!((view.host.0, view.backups.as_slice()), (2, [PlayerId(3)].as_slice()));
+        has_left(&floor, 1);
+        comes_to_rest(&mut floor);
+        nobody_lost_anything(&floor);
+    }
 }
