@@ -1,6 +1,6 @@
 //! The second part of a run: the faults stop. Everybody who is still in a lobby must be back, everything that is kept
-//! within the present host's life must be acknowledged and delivered, and a last word of everybody must reach all, within
-//! a bounded time. What is still pending then is the failure.
+//! within the present host's life must be acknowledged and delivered, a last word of everybody must reach all, and hosts
+//! must keep nothing that everybody has, within a bounded time. What is still pending then is the failure.
 
 use super::plan::Part;
 use super::{Lens, Run};
@@ -9,6 +9,7 @@ use crate::world::SeatId;
 use core::time::Duration;
 use std::collections::BTreeMap;
 use webstar_core::peer::{Channel, Command, Destination};
+use webstar_core::star::Role;
 use webstar_core::time::Instant;
 
 /// Whatever was going on: by then all is well.
@@ -24,7 +25,7 @@ impl<L: Lens> Run<'_, L> {
         self.heal();
         let is_well = self.wait_for(quiet, Self::pending) && {
             self.last_words();
-            self.wait_for(quiet, |run| run.pending().or_else(|| run.missing()))
+            self.wait_for(quiet, |run| run.pending().or_else(|| run.missing()).or_else(|| run.hoarded()))
         };
         if is_well {
             self.mark_time(self.world.now().since(quiet));
@@ -135,6 +136,22 @@ impl<L: Lens> Run<'_, L> {
     fn missing(&self) -> Option<String> {
         let book = self.eye.book();
         book.checks.missing(&book.cast)
+    }
+
+    /// What a host keeps although everybody has it. For who is absent it is kept, and for the game's last state.
+    fn hoarded(&self) -> Option<String> {
+        let room_of = |life: Life| self.eye.book().cast.person(life).room;
+        self.present().find_map(|(seat, life)| {
+            let room = room_of(life);
+            let peer = self.world.peer(seat)?;
+            let glance = peer.star().glance();
+            let (cut, _) = glance.log.filter(|_| glance.role == Role::Hosting)?;
+            let present = self.present().filter(|(_, other)| room_of(*other) == room).count();
+            let has_all = present == peer.stats().len() + 1;
+            let keeps_states = self.plan.lobbies[usize::from(room.lobby)].snapshots.is_some();
+            let is_hoarding = has_all && !keeps_states && cut < glance.committed;
+            is_hoarding.then(|| format!("the host {life:?} keeps its log from {} to {}", cut.0, glance.committed.0))
+        })
     }
 
     /// Everybody says something to all, so that whoever is cut off from anybody is noticed.
