@@ -27,8 +27,8 @@
 //! connection, which other sessions may share and which its own ladder mends when it closes, not because one player is
 //! silent.
 //!
-//! The WebRTC path is one more kind behind this seam: it drives its own negotiation by the same [`ladder::WEBRTC`]
-//! steps, and its SRTP and data-channel pipes are watched and chosen like any other.
+//! The WebRTC path is one more kind behind this seam: `webrtc` (feature `webrtc`) carries out the orders of such keepers,
+//! climbing the same [`ladder::WEBRTC`] steps, and its SRTP and data-channel pipes are watched and chosen like any other.
 //!
 //! [`PathReading`]: crate::session::pipe::PathReading
 
@@ -38,6 +38,8 @@ pub mod ladder;
 pub mod patience;
 pub mod relay;
 pub mod watch;
+#[cfg(feature = "webrtc")]
+pub mod webrtc;
 
 pub use choose::{Candidate, PathKind, Score, choose};
 pub use external::{Attempt, Command, Fact, Keeper, Order, PipeNews};

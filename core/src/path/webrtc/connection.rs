@@ -1,0 +1,357 @@
+//! One connection with one player: its negotiation, its datagrams, and the packets in its two pipes. What is wanted of
+//! it and who offers is decided above.
+
+use super::description::{Description, sections};
+use super::reach::{self, Gate};
+use super::stack::Stack;
+use super::{MAX_SCTP, MAX_SRTP, PathKind};
+use crate::time::{Duration, Instant};
+use crate::wire::signal;
+use bytes::Bytes;
+use core::net::SocketAddr;
+use data_encoding::BASE64_NOPAD;
+use rand::RngExt as _;
+use rand::rngs::ChaCha8Rng;
+use str0m::change::{SdpAnswer, SdpOffer, SdpPendingOffer};
+use str0m::channel::{ChannelConfig, ChannelId, Reliability};
+use str0m::ice::IceCreds;
+use str0m::media::{Direction, MediaKind, Mid};
+use str0m::net::{Receive, Transmit};
+use str0m::rtp::RtpWrite;
+use str0m::{Event, Input, Output, Rtc};
+
+/// The data channel's name. Others that a stranger opens are left alone.
+const LABEL: &str = "webstar";
+/// RTP time runs at the rate of the codec that is named and never used.
+const TICKS_PER_MS: u64 = 16;
+/// Packets that may be written before they are drained.
+const MAX_UNDRAINED: u32 = 64;
+/// The stack is never asked again at the very moment that it has answered for.
+const SOON: Duration = Duration::from_micros(100);
+
+/// What a connection has for those above.
+#[derive(Debug)]
+pub(super) enum News {
+    /// A datagram for the wire.
+    Datagram(Transmit),
+    /// A packet has come.
+    Packet(PathKind, Bytes),
+}
+
+/// How a pipe of it is.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(super) enum Pipe {
+    /// It may come.
+    Coming,
+    /// It carries packets.
+    Open,
+    /// The other side does not have it, or has it no more.
+    Never,
+}
+
+/// The connection is dead.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(super) struct Dead;
+
+/// An offer of ours that waits for its answer.
+struct Offered {
+    pending: SdpPendingOffer,
+    sections: Vec<String>,
+    section: Option<Mid>,
+}
+
+/// One connection.
+pub(super) struct Connection {
+    rtc: Rtc,
+    stack: Stack,
+    offered: Option<Offered>,
+    /// The number of the other side's session, and its candidates.
+    remote: Option<(String, Gate)>,
+    section: Option<Mid>,
+    channel: Option<ChannelId>,
+    is_channel_gone: bool,
+    /// It has been connected: packets may be sent, also while ICE is restarting.
+    was_up: bool,
+    /// The number of the next RTP packet. The first lies below 65,536, or the other side could not decipher it.
+    next: u64,
+    undrained: u32,
+    due: Option<Instant>,
+    /// The other side has said farewell.
+    is_over: bool,
+}
+
+impl core::fmt::Debug for Connection {
+    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
+        f.debug_struct("Connection").field("remote", &self.remote).field("due", &self.due).finish_non_exhaustive()
+    }
+}
+
+impl Connection {
+    /// A connection that receives at our addresses.
+    pub(super) fn new(stack: &Stack, random: &mut ChaCha8Rng, now: Instant, addresses: &[SocketAddr]) -> Self {
+        let credentials = IceCreds {
+            ufrag: BASE64_NOPAD.encode(&random.random::<[u8; 6]>()),
+            pass: BASE64_NOPAD.encode(&random.random::<[u8; 18]>()),
+        };
+        let mut rtc = stack.build(now, credentials);
+        for candidate in addresses.iter().filter_map(|address| reach::host(*address)) {
+            rtc.add_local_candidate(candidate);
+        }
+        Connection {
+            rtc,
+            stack: stack.clone(),
+            offered: None,
+            remote: None,
+            section: None,
+            channel: None,
+            is_channel_gone: false,
+            was_up: false,
+            next: 1,
+            undrained: 0,
+            due: Some(now),
+            is_over: false,
+        }
+    }
+
+    /// An offer: of everything if nothing was agreed on yet, else of new ways for the same.
+    pub(super) fn offer(&mut self) -> Option<String> {
+        let mut changes = self.rtc.sdp_api();
+        let section = if self.remote.is_none() {
+            changes.add_channel_with_config(ChannelConfig {
+                label: LABEL.into(),
+                ordered: false,
+                reliability: Reliability::MaxRetransmits { retransmits: 0 },
+                ..ChannelConfig::default()
+            });
+            Some(changes.add_media(MediaKind::Audio, Direction::SendRecv, None, None, None))
+        } else {
+            changes.ice_restart(true);
+            self.section
+        };
+        let (offer, pending) = changes.apply()?;
+        let text = offer.to_sdp_string();
+        let sections = sections(&text).into_iter().map(Into::into).collect();
+        self.offered = Some(Offered { pending, sections, section });
+        Some(text)
+    }
+
+    /// Answers an offer. An offer of our own is forgotten.
+    pub(super) fn answer(&mut self, offer: &Description, addresses: &[SocketAddr]) -> Result<String, Dead> {
+        self.offered = None;
+        let parsed = SdpOffer::from_sdp_string(&offer.text).map_err(|_| Dead)?;
+        let answer = self.rtc.sdp_api().accept_offer(parsed).map_err(|_| Dead)?;
+        self.meet(offer, addresses);
+        Ok(answer.to_sdp_string())
+    }
+
+    /// Takes an answer. False: it is none to the offer that waits.
+    pub(super) fn on_answer(&mut self, answer: &Description, addresses: &[SocketAddr]) -> Result<bool, Dead> {
+        let Some(offered) = self.offered.take_if(|offered| sections(&answer.text) == offered.sections) else {
+            return Ok(false);
+        };
+        if self.remote.is_some() && !self.is_with(answer) {
+            // The other side has forgotten this connection and answers with a new one.
+            return Err(Dead);
+        }
+        let parsed = SdpAnswer::from_sdp_string(&answer.text).map_err(|_| Dead)?;
+        self.rtc.sdp_api().accept_answer(offered.pending, parsed).map_err(|_| Dead)?;
+        // Nobody tells the side that offered what became of its section.
+        self.section = offered.section;
+        self.meet(answer, addresses);
+        Ok(true)
+    }
+
+    fn meet(&mut self, description: &Description, addresses: &[SocketAddr]) {
+        let mut gate = Gate::new(description, addresses);
+        for candidate in &description.candidates {
+            gate.admit(&mut self.rtc, candidate, None);
+        }
+        self.remote = Some((description.session.clone(), gate));
+        self.expect_section();
+    }
+
+    /// The section repeats nothing: what is lost is the business of the session above.
+    fn expect_section(&mut self) {
+        if let Some(section) = self.section
+            && let Some(stream) = self.rtc.direct_api().stream_rx_by_mid(section, None)
+        {
+            stream.suppress_nack(true);
+        }
+    }
+
+    /// Takes a candidate that came by itself. False: it is of no use.
+    pub(super) fn on_candidate(&mut self, told: &signal::Candidate) -> bool {
+        let Some((_, gate)) = &mut self.remote else { return false };
+        gate.admit(&mut self.rtc, &told.candidate, told.username_fragment.as_deref())
+    }
+
+    /// We receive at one more address. What the other side is to be told of it.
+    pub(super) fn on_address(&mut self, address: SocketAddr) -> Option<signal::Candidate> {
+        self.rtc.add_local_candidate(reach::host(address)?).map(reach::tell)
+    }
+
+    /// We receive there no more.
+    pub(super) fn on_address_gone(&mut self, address: SocketAddr) {
+        if let Some(candidate) = reach::host(address) {
+            self.rtc.direct_api().invalidate_candidate(&candidate);
+        }
+    }
+
+    /// Whether the description is of the session that this connection is with.
+    pub(super) fn is_with(&self, description: &Description) -> bool {
+        self.remote.as_ref().is_some_and(|(session, _)| *session == description.session)
+    }
+
+    /// Whether an offer of ours waits for its answer.
+    pub(super) fn is_offering(&self) -> bool {
+        self.offered.is_some()
+    }
+
+    /// Whether it has ever carried anything; if so, ICE can be restarted in it.
+    pub(super) fn was_up(&self) -> bool {
+        self.was_up
+    }
+
+    /// Whether it is connected. From the moment that ICE is to be restarted it is not, though packets still flow.
+    fn is_up(&self) -> bool {
+        self.offered.is_none() && self.rtc.is_connected()
+    }
+
+    /// How one of its pipes is.
+    pub(super) fn pipe(&self, kind: PathKind) -> Pipe {
+        let is_there = match kind {
+            PathKind::Srtp => self.payload_type().is_some(),
+            _ if self.is_channel_gone => false,
+            // The channel opens by itself a moment after the connection, or, with SNAP, before.
+            _ if self.channel.is_none() => return Pipe::Coming,
+            _ => true,
+        };
+        match (self.is_up(), is_there) {
+            (false, _) => Pipe::Coming,
+            (true, true) => Pipe::Open,
+            (true, false) => Pipe::Never,
+        }
+    }
+
+    /// What the other side has agreed to call our payloads; none if it rejected the section.
+    fn payload_type(&self) -> Option<str0m::media::Pt> {
+        let media = self.rtc.media(self.section?)?;
+        let is_agreed = !media.disabled() && media.direction() == Direction::SendRecv;
+        media.remote_pts().first().copied().filter(|_| is_agreed)
+    }
+
+    /// Whether this datagram is of the other side of this connection.
+    pub(super) fn is_of(&self, receive: &Input<'_>) -> bool {
+        self.rtc.accepts(receive)
+    }
+
+    /// A datagram has come. What is refused is dropped: anybody could have sent it. True: it was taken.
+    pub(super) fn receive(&mut self, now: Instant, datagram: Receive<'_>, news: &mut Vec<News>) -> Result<bool, Dead> {
+        let is_taken = self.rtc.handle_input(Input::Receive(self.stack.moment(now), datagram)).is_ok();
+        self.pull(now, news)?;
+        Ok(is_taken)
+    }
+
+    /// Writes a packet, which leaves with the next drain. False: it cannot.
+    pub(super) fn send(&mut self, now: Instant, kind: PathKind, packet: &[u8]) -> bool {
+        if !self.was_up || packet.is_empty() {
+            return false;
+        }
+        let is_written = match kind {
+            PathKind::Srtp => packet.len() <= MAX_SRTP && self.write_payload(now, packet),
+            _ => packet.len() <= MAX_SCTP && self.write_message(packet),
+        };
+        self.undrained += u32::from(is_written);
+        self.due = Some(now);
+        is_written
+    }
+
+    fn write_payload(&mut self, now: Instant, packet: &[u8]) -> bool {
+        let (Some(section), Some(payload_type)) = (self.section, self.payload_type()) else { return false };
+        let mut api = self.rtc.direct_api();
+        let Some(stream) = api.stream_tx_by_mid(section, None) else { return false };
+        let millis = u64::try_from(now.since(Instant::ZERO).as_millis()).unwrap_or(u64::MAX);
+        // The clock of RTP wraps, as it should.
+        let ticks = millis.wrapping_mul(TICKS_PER_MS) as u32;
+        stream.write_rtp(RtpWrite::new(payload_type, self.next.into(), ticks, self.stack.moment(now), packet));
+        self.next += 1;
+        true
+    }
+
+    fn write_message(&mut self, packet: &[u8]) -> bool {
+        let Some(channel) = self.channel else { return false };
+        self.rtc.channel(channel).is_some_and(|mut channel| matches!(channel.write(true, packet), Ok(true)))
+    }
+
+    /// How many bytes wait in the data channel.
+    pub(super) fn buffered(&mut self) -> usize {
+        let Some(channel) = self.channel else { return 0 };
+        self.rtc.channel(channel).map_or(0, |mut channel| channel.buffered_amount())
+    }
+
+    /// Whether so much was written that it shall leave.
+    pub(super) fn is_full(&self) -> bool {
+        self.undrained >= MAX_UNDRAINED
+    }
+
+    /// When to drain it.
+    pub(super) fn due(&self) -> Option<Instant> {
+        self.due
+    }
+
+    /// Lets time pass and takes everything out of it.
+    pub(super) fn drain(&mut self, now: Instant, news: &mut Vec<News>) -> Result<(), Dead> {
+        self.undrained = 0;
+        let moment = self.stack.moment(now);
+        self.rtc.handle_input(Input::Timeout(moment)).map_err(|_| Dead)?;
+        self.pull(now, news)
+    }
+
+    fn pull(&mut self, now: Instant, news: &mut Vec<News>) -> Result<(), Dead> {
+        loop {
+            match self.rtc.poll_output().map_err(|_| Dead)? {
+                Output::Transmit(transmit) => news.push(News::Datagram(transmit)),
+                Output::Event(event) => self.on_event(event, news),
+                Output::Timeout(_) if self.is_over || !self.rtc.is_alive() => return Err(Dead),
+                Output::Timeout(at) => {
+                    self.due = Some(self.stack.instant(at).max(now + SOON));
+                    self.was_up |= self.rtc.is_connected();
+                    return Ok(());
+                }
+            }
+        }
+    }
+
+    fn on_event(&mut self, event: Event, news: &mut Vec<News>) {
+        match event {
+            Event::RtpPacket(packet) if !packet.payload.is_empty() => {
+                news.push(News::Packet(PathKind::Srtp, Bytes::from_owner(packet.payload)));
+            }
+            Event::ChannelData(data) if Some(data.id) == self.channel && !data.data.is_empty() => {
+                news.push(News::Packet(PathKind::Sctp, data.data.into()));
+            }
+            Event::ChannelOpen(channel, label) if self.channel.is_none() && label == LABEL => {
+                self.channel = Some(channel);
+            }
+            Event::ChannelClose(channel) if Some(channel) == self.channel => {
+                (self.channel, self.is_channel_gone) = (None, true);
+            }
+            Event::MediaAdded(media) if self.section.is_none() && media.kind == MediaKind::Audio => {
+                self.section = Some(media.mid);
+                self.expect_section();
+            }
+            // Our own farewell leaves with this drain.
+            Event::Closed => self.is_over = true,
+            // That ICE hears nobody takes it 15 seconds and more to say: the watch of the path knows long before.
+            _ => {}
+        }
+    }
+
+    /// Says farewell: what is to be sent for it.
+    pub(super) fn close(mut self, now: Instant, news: &mut Vec<News>) {
+        if self.rtc.close().is_ok() {
+            // The end of a connection that was to end is no news.
+            let _ = self.drain(now, news);
+        }
+    }
+}

@@ -1,0 +1,121 @@
+//! DTLS with one configuration for all connections: building it checks every algorithm, which costs more than the rest
+//! of a connection together.
+
+use super::MTU;
+use crate::time::Duration;
+use dimpl::{Config, Dtls, Output, ProtocolVersion};
+use std::sync::{Arc, OnceLock};
+use std::time::Instant;
+use str0m::crypto::dtls::{DtlsCert, DtlsImplError, DtlsInstance, DtlsProvider, DtlsVersion};
+use str0m::crypto::{CryptoError, CryptoProvider};
+
+/// The first wait for an answer to a flight. Doubled with every repetition; the usual second would make the loss of one
+/// packet felt.
+const FIRST_WAIT: Duration = Duration::from_millis(250);
+/// A handshake that takes longer than any ladder waits is over.
+const WHOLE: Duration = Duration::from_secs(20);
+
+/// The cryptography of aws-lc, with this DTLS.
+pub(super) fn aws_lc() -> CryptoProvider {
+    static DTLS: Shared = Shared { config: OnceLock::new() };
+    CryptoProvider { dtls_provider: &DTLS, ..str0m::crypto::from_feature_flags() }
+}
+
+/// Makes DTLS instances that share a configuration.
+#[derive(Debug)]
+struct Shared {
+    config: OnceLock<Arc<Config>>,
+}
+
+impl Shared {
+    fn config(&self, mtu: usize) -> Result<Arc<Config>, CryptoError> {
+        if mtu != MTU {
+            return build(mtu);
+        }
+        if let Some(config) = self.config.get() {
+            return Ok(Arc::clone(config));
+        }
+        let config = build(mtu)?;
+        Ok(Arc::clone(self.config.get_or_init(|| config)))
+    }
+}
+
+fn build(mtu: usize) -> Result<Arc<Config>, CryptoError> {
+    // ICE has proved that the other side receives at its address; a cookie would prove it again.
+    let builder = Config::builder().use_server_cookie(false).mtu(mtu);
+    let builder = builder.flight_start_rto(FIRST_WAIT).flight_retries(6).handshake_timeout(WHOLE);
+    builder.build().map(Arc::new).map_err(|error| CryptoError::Other(error.to_string()))
+}
+
+impl DtlsProvider for Shared {
+    fn generate_certificate(&self) -> Option<DtlsCert> {
+        str0m::crypto::from_feature_flags().dtls_provider.generate_certificate()
+    }
+
+    fn new_dtls(
+        &self,
+        certificate: &DtlsCert,
+        now: Instant,
+        version: DtlsVersion,
+        mtu: Option<usize>,
+    ) -> Result<Box<dyn DtlsInstance>, CryptoError> {
+        let config = self.config(mtu.unwrap_or(MTU))?;
+        let certificate = certificate.clone();
+        let dtls = match version {
+            DtlsVersion::Dtls12 => Dtls::new_12(config, certificate, now),
+            DtlsVersion::Dtls13 => Dtls::new_13(config, certificate, now),
+            _ => Dtls::new_auto(config, certificate, now),
+        };
+        Ok(Box::new(Instance(dtls)))
+    }
+}
+
+struct Instance(Dtls);
+
+impl core::fmt::Debug for Instance {
+    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
+        f.debug_struct("Instance").finish_non_exhaustive()
+    }
+}
+
+impl DtlsInstance for Instance {
+    fn set_active(&mut self, active: bool) {
+        self.0.set_active(active);
+    }
+
+    fn handle_packet(&mut self, packet: &[u8]) -> Result<(), DtlsImplError> {
+        self.0.handle_packet(packet)
+    }
+
+    fn poll_output<'a>(&mut self, buffer: &'a mut [u8]) -> Output<'a> {
+        self.0.poll_output(buffer)
+    }
+
+    fn handle_timeout(&mut self, now: Instant) -> Result<(), DtlsImplError> {
+        self.0.handle_timeout(now)
+    }
+
+    fn send_application_data(&mut self, data: &[u8]) -> Result<usize, DtlsImplError> {
+        self.0.send_application_data(data)
+    }
+
+    fn is_active(&self) -> bool {
+        self.0.is_active()
+    }
+
+    fn protocol_version(&self) -> Option<ProtocolVersion> {
+        self.0.protocol_version()
+    }
+
+    fn is_closing(&self) -> bool {
+        self.0.is_closing()
+    }
+
+    fn is_closed(&self) -> bool {
+        self.0.is_closed()
+    }
+
+    fn close(&mut self) -> Result<(), DtlsImplError> {
+        self.0.close()
+    }
+}

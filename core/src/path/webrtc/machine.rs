@@ -1,0 +1,187 @@
+//! The machine: sorts inputs to players, datagrams by the address that has proved itself, and gives out what all want.
+
+use super::ground::{Act, Ground};
+use super::partner::Partner;
+use super::reach;
+use super::seam::{Input, InputError, Output, WebrtcConfig, WebrtcDropped};
+use super::{PathKind, facts};
+use crate::id::PlayerId;
+use crate::time::{Instant, earlier};
+use crate::wire::signal::RtcSignal;
+use core::net::SocketAddr;
+use rand::SeedableRng as _;
+use rand::rngs::ChaCha8Rng;
+use std::collections::BTreeMap;
+use str0m::net::{Protocol, Receive};
+
+/// Players whose offer is kept though nobody here wants it yet.
+const MAX_HELD: usize = 64;
+
+/// All WebRTC connections of one player.
+#[derive(Debug)]
+pub struct Webrtc {
+    player: PlayerId,
+    ground: Ground,
+    partners: BTreeMap<PlayerId, Partner>,
+    /// Who has proved to be at an address.
+    routes: BTreeMap<SocketAddr, PlayerId>,
+    /// The datagram that is lent out.
+    lent: Vec<u8>,
+}
+
+impl Webrtc {
+    /// A machine without addresses and connections.
+    pub fn new(config: WebrtcConfig) -> Self {
+        let WebrtcConfig { player, stack, seed } = config;
+        let ground = Ground::new(stack, ChaCha8Rng::from_seed(seed));
+        Webrtc { player, ground, partners: BTreeMap::new(), routes: BTreeMap::new(), lent: Vec::new() }
+    }
+
+    /// Tells the machine what has happened. An older `now` is taken as the last one.
+    pub fn handle(&mut self, now: Instant, input: Input<'_>) -> Result<(), InputError> {
+        self.ground.now = self.ground.now.max(now);
+        match input {
+            Input::Address(address) => self.on_address(address)?,
+            Input::AddressGone(address) => {
+                self.ground.addresses.retain(|known| *known != address);
+                self.partners.values_mut().for_each(|partner| partner.on_address_gone(address));
+            }
+            Input::Order { player, kind, order } => {
+                self.check(player, kind)?;
+                let partner = self.partners.entry(player).or_insert(Partner::new(player, self.player > player));
+                partner.order(&mut self.ground, kind, order);
+                self.forget_if_idle(player);
+            }
+            Input::Signal { player, signal } => self.on_signal(player, &signal)?,
+            Input::Datagram { from, to, bytes } => self.on_datagram(from, to, bytes),
+            Input::Packet { player, kind, payload } => {
+                self.check(player, kind)?;
+                match self.partners.get_mut(&player) {
+                    Some(partner) => partner.send(&mut self.ground, kind, payload),
+                    None => self.ground.dropped.packets += 1,
+                }
+            }
+            Input::Timeout => {}
+        }
+        Ok(())
+    }
+
+    /// The next thing to do; drain until [`Output::Timeout`].
+    pub fn poll(&mut self) -> Output<'_> {
+        loop {
+            match self.ground.poll() {
+                Some(Act::Datagram(transmit)) => {
+                    self.lent = transmit.contents.into();
+                    return Output::Datagram { from: transmit.source, to: transmit.destination, payload: &self.lent };
+                }
+                Some(Act::Signal(player, signal)) => return Output::Signal { player, signal },
+                Some(Act::Fact(player, kind, attempt, fact)) => return Output::Fact { player, kind, attempt, fact },
+                Some(Act::Packet(player, kind, bytes)) => return Output::Packet { player, kind, bytes },
+                None => {}
+            }
+            let next = self.partners.iter().filter_map(|(player, partner)| Some((partner.due()?, *player))).min();
+            match next {
+                Some((due, player)) if due <= self.ground.now => self.on_due(player),
+                next => return Output::Timeout(next.map(|(due, _)| due)),
+            }
+        }
+    }
+
+    /// When [`Webrtc::poll`] has something to do.
+    pub fn deadline(&self) -> Option<Instant> {
+        self.partners.values().map(Partner::due).fold(None, earlier)
+    }
+
+    /// What had no effect so far, by reason.
+    pub fn dropped(&self) -> WebrtcDropped {
+        self.ground.dropped
+    }
+
+    fn check(&self, player: PlayerId, kind: PathKind) -> Result<(), InputError> {
+        if facts(kind).is_none() {
+            return Err(InputError::NoSuchPipe(kind));
+        }
+        if player == self.player { Err(InputError::Ourselves(player)) } else { Ok(()) }
+    }
+
+    fn on_address(&mut self, address: SocketAddr) -> Result<(), InputError> {
+        if !reach::is_usable(address) {
+            return Err(InputError::NoAddress(address));
+        }
+        if !self.ground.addresses.contains(&address) {
+            self.ground.addresses.push(address);
+            self.partners.values_mut().for_each(|partner| partner.on_address(&mut self.ground, address));
+        }
+        Ok(())
+    }
+
+    fn on_signal(&mut self, player: PlayerId, signal: &RtcSignal) -> Result<(), InputError> {
+        if player == self.player {
+            return Err(InputError::Ourselves(player));
+        }
+        if !self.partners.contains_key(&player) {
+            let held = self.partners.values().filter(|partner| partner.is_held()).count();
+            if held >= MAX_HELD || !matches!(signal, RtcSignal::Offer { .. }) {
+                self.ground.dropped.signals += 1;
+                return Ok(());
+            }
+        }
+        let partner = self.partners.entry(player).or_insert(Partner::new(player, self.player > player));
+        partner.on_signal(&mut self.ground, signal);
+        self.forget_if_idle(player);
+        Ok(())
+    }
+
+    /// Signed STUN goes to whom it is signed for, and proves its address; all else goes to who proved the address.
+    fn on_datagram(&mut self, from: SocketAddr, to: SocketAddr, bytes: &[u8]) {
+        let Ok(datagram) = Receive::new(Protocol::Udp, from, to, bytes) else {
+            self.ground.dropped.malformed += 1;
+            return;
+        };
+        let is_stun = bytes.first().is_some_and(|first| *first < 2);
+        let known = self.routes.get(&from).copied();
+        let input = str0m::Input::Receive(self.ground.stack.moment(self.ground.now), datagram);
+        let player = match known {
+            Some(player) if !is_stun => Some(player),
+            _ => self.whose(known, &input),
+        };
+        let str0m::Input::Receive(_, datagram) = input else { return };
+        let Some((player, partner)) = player.and_then(|player| Some((player, self.partners.get_mut(&player)?))) else {
+            self.ground.dropped.strangers += 1;
+            return;
+        };
+        if is_stun && known != Some(player) {
+            self.routes.insert(from, player);
+            if let Some(oldest) = partner.prove(from)
+                && self.routes.get(&oldest) == Some(&player)
+            {
+                self.routes.remove(&oldest);
+            }
+        }
+        partner.receive(&mut self.ground, datagram);
+    }
+
+    /// The player whose connection knows this datagram for its own.
+    fn whose(&self, likely: Option<PlayerId>, input: &str0m::Input<'_>) -> Option<PlayerId> {
+        let likely = likely.filter(|player| self.partners.get(player).is_some_and(|partner| partner.is_of(input)));
+        likely.or_else(|| self.partners.iter().find(|(_, partner)| partner.is_of(input)).map(|(player, _)| *player))
+    }
+
+    fn on_due(&mut self, player: PlayerId) {
+        if let Some(partner) = self.partners.get_mut(&player) {
+            partner.on_due(&mut self.ground);
+            self.forget_if_idle(player);
+        }
+    }
+
+    fn forget_if_idle(&mut self, player: PlayerId) {
+        if let Some(partner) = self.partners.get(&player).filter(|partner| partner.is_idle()) {
+            for address in partner.proved() {
+                if self.routes.get(&address) == Some(&player) {
+                    self.routes.remove(&address);
+                }
+            }
+            self.partners.remove(&player);
+        }
+    }
+}

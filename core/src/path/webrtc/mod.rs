@@ -1,0 +1,81 @@
+//! Direct paths by WebRTC: all connections of one player over its UDP sockets, as one machine without sockets.
+//!
+//! Between two players lies one connection (ICE finds the way, DTLS agrees on keys), and in it up to two pipes of
+//! datagrams, each a [`PathKind`] of its own:
+//!
+//! - [`PathKind::Srtp`]: every packet is the payload of an RTP packet, in an audio section that carries no audio. Below
+//!   it there is no congestion control and nothing is repeated, so latency stays flat under loss. Native players have
+//!   it; whoever rejects the section has not, which the answer tells.
+//! - [`PathKind::Sctp`]: every packet is a message of a data channel, unordered and never repeated. Browsers have it.
+//!   Its congestion control collapses under loss, so it is taken where the other is missing.
+//!
+//! # Between the player and the wire
+//! The machine stands between a [`Peer`] and what carries bytes. Orders go in as they come out of the peer
+//! ([`Input::Order`]), and what becomes of them is told back ([`Output::Fact`]): this is the seam of
+//! [`external`](super::external), so ladders, watches and the choice of a path know nothing of WebRTC. Descriptions and
+//! candidates travel as [`RtcSignal`]s through the lobby server. Datagrams come from and go to the embedder's sockets,
+//! whose addresses it names with [`Input::Address`].
+//!
+//! The law is that of every machine here: tell it one thing, then [`Webrtc::poll`] until [`Output::Timeout`]. Packets
+//! may be told many in a row before that, and should be: they share the work of a drain.
+//!
+//! # Two orders, one connection
+//! Each pipe has its own ladder, and both stand on the same connection. An order is for a *turn* of the connection: a
+//! new one, or a restart of ICE. The first order begins the turn, that of the other pipe joins it. The data channel is
+//! second to the section: while that one is open, an order for the channel changes nothing below it.
+//!
+//! # Who offers
+//! The player with the higher number offers, as members came after their host; the other waits a second, and offers
+//! itself if nothing has come. Should both offer at once, the one with the lower number gives way: it forgets its offer
+//! and answers. An offer of a session that is not known begins a new connection in place of the old; an offer of the
+//! known session restarts ICE in it. An offer that nobody here wants yet is kept for ten seconds.
+//!
+//! # Whose datagram
+//! All connections share the sockets. A datagram from an address that has proved itself belongs to the connection that
+//! it proved itself to; only STUN, which is signed, is offered to each in turn, and teaches the address. Asking every
+//! connection about every datagram would refuse the first packet of DTLS while ICE is finishing, which costs a second.
+//! A datagram of nobody goes nowhere and is counted.
+//!
+//! # Chance and time
+//! [`Stack`] is what connections are built with: cryptography, a certificate, and the moment that is zero. Names and
+//! passwords of ICE come from the seed. What the libraries below draw themselves (tags, transaction ids, nonces) does
+//! not: whoever needs the same bytes again brings other cryptography and seeds their generators.
+//!
+//! [`Peer`]: ../../peer/struct.Peer.html
+//! [`RtcSignal`]: crate::wire::signal::RtcSignal
+
+mod connection;
+mod description;
+mod dtls;
+mod ground;
+mod machine;
+mod partner;
+mod reach;
+mod seam;
+mod stack;
+
+pub use super::choose::PathKind;
+pub use machine::Webrtc;
+pub use seam::{Input, InputError, Output, WebrtcConfig, WebrtcDropped};
+pub use stack::Stack;
+
+use crate::session::pipe::{Control, PipeFacts};
+
+/// The largest datagram that is sent: with the headers of UDP and IPv6 it passes every link of 1,280 bytes.
+const MTU: usize = 1_200;
+
+/// The largest payload of the RTP section: header and seal take 28 bytes of a datagram. Far below what the stack can
+/// hold, which panics beyond about 1,980.
+const MAX_SRTP: usize = 1_150;
+
+/// The largest message of the data channel that is one datagram.
+const MAX_SCTP: usize = 1_100;
+
+/// What a pipe says of itself when it opens; none of kinds that are not made here.
+const fn facts(kind: PathKind) -> Option<PipeFacts> {
+    match kind {
+        PathKind::Srtp => Some(PipeFacts { max_packet: MAX_SRTP, control: Control::Own }),
+        PathKind::Sctp => Some(PipeFacts { max_packet: MAX_SCTP, control: Control::Below }),
+        PathKind::Relay | PathKind::External => None,
+    }
+}
