@@ -13,7 +13,7 @@ const SPANS: usize = 16;
 /// entries, and its backups do not run far ahead of each other.
 const BEYOND: u64 = 4096;
 /// What an entry costs besides its payload.
-const ENTRY_BYTES: usize = 64;
+pub(super) const ENTRY_BYTES: usize = 64;
 
 /// Whether what an entry says is meant for a player while `host` is host. Who keeps copies gets all entries besides.
 pub(super) fn is_meant(content: &Content, player: PlayerId, host: PlayerId) -> bool {

@@ -36,7 +36,8 @@
 //!
 //! What everybody has who is there, and only absent players may still want, is not waited for: the copies of a new host's
 //! backups begin behind it, and it follows once the view is in force. But no copy begins behind what the backup itself
-//! has as a member, which its promise tells: what stands after a gap is delivered to nobody.
+//! has as a member, which its promise tells: what stands after a gap is delivered to nobody. The copies bear the first of
+//! what the new host has to say itself, so that this is committed as soon as the view is in force.
 //!
 //! **Light views** keep the host and the term: they take in or let go voters and replace backups, at most one a second
 //! except to get a first backup. Messages go on meanwhile; they count as committed when the backups of the view in force

@@ -3,7 +3,9 @@
 
 use super::ballot::{Judged, Verdict};
 use super::collecting::{Collecting, Origin, Stage, WAIT_FOR_THE_REST};
-use super::{Frame, LogEnd, Out, Star, To, Word};
+use super::log::{ENTRY_BYTES, Log};
+use super::table::Taking;
+use super::{Content, Frame, LogEnd, Out, Star, To, Told, Word};
 use crate::id::PlayerId;
 use crate::time::{Duration, Instant, earlier};
 use crate::wire::signal::{Epoch, HostCause};
@@ -23,6 +25,8 @@ const FETCH_PATIENCE: Duration = Duration::from_secs(1);
 pub(super) const ASK_SERVER_AFTER: Duration = Duration::from_millis(300);
 /// After so many attempts the next host goes without backups at first.
 const ATTEMPTS_WITH_BACKUPS: u32 = 3;
+/// Bytes of our own messages that the copies bear: about a packet, so that they take no longer.
+const AHEAD_BYTES: usize = 1024;
 
 impl Star {
     /// A log is being copied to the backups of a view of ours.
@@ -210,7 +214,7 @@ impl Star {
     }
 
     fn choose_log(&mut self, now: Instant, out: &mut Out) {
-        let (me, room_from) = (self.my_id(), self.log.as_ref().and_then(super::log::Log::log_end));
+        let (me, room_from) = (self.my_id(), self.log.as_ref().and_then(Log::log_end));
         let Some(own) = &mut self.collecting else { return };
         let Some((best, end)) = own.best_log(me) else { return };
         if best == me || room_from == Some(end) {
@@ -248,10 +252,31 @@ impl Star {
         beyond.extend(self.following.beyond_committed());
         beyond.extend(self.withheld.entries().iter().cloned());
         log.adopt(epoch, beyond);
+        if self.collecting.as_ref().is_some_and(|own| own.origin != Origin::Dormant) {
+            self.write_ahead(epoch, &mut log);
+        }
         self.serving = None;
         self.prepare_to_host(now, log, epoch);
         let Some(base) = self.ballot.view().cloned() else { return };
         self.copy(now, &base, out);
+    }
+
+    /// What we say ourselves goes with the copies: it is committed as soon as the view is in force. The predecessor of a
+    /// dormant view holds the log already, and gets no copy that could bear it.
+    fn write_ahead(&mut self, epoch: Epoch, log: &mut Log) {
+        let me = self.me.as_ref().expect("nothing is handled before enter");
+        if !log.table().is_known(me.player, me.incarnation, self.publishing.acked()) {
+            return;
+        }
+        self.publishing.rewind();
+        let mut room = AHEAD_BYTES;
+        while let Some(Frame::Publish { channel, seq, to, kind, payload }) = self.publishing.poll() {
+            let Some(left) = room.checked_sub(ENTRY_BYTES + payload.len()) else { break };
+            room = left;
+            if log.table().taking(me.player, channel, seq) == Taking::New {
+                log.append(epoch, Content::Message(Told { from: me.player, channel, seq, to, kind, payload }));
+            }
+        }
     }
 
     /// The backups get the log; when they have it, the view is in force.
@@ -310,7 +335,7 @@ impl Star {
             let promise = self.own_promise(&view);
             out.frames.push_back((To::One(base.host), Frame::Promise(Box::new(promise))));
         }
-        let end = self.log.as_ref().and_then(super::log::Log::log_end);
+        let end = self.log.as_ref().and_then(Log::log_end);
         let Some((frozen, end)) = frozen.zip(end).filter(|(frozen, end)| end.end >= *frozen) else { return };
         self.bind(now, view, false);
         let Some(own) = &mut self.collecting else { return };

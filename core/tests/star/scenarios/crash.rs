@@ -1,9 +1,9 @@
 //! Hosts, backups and successors that die.
 
 use super::{comes_to_rest, has_left, is_well, lobby, lobby_of, nobody_lost_anything, times};
-use crate::floor::Setup;
+use crate::floor::{Floor, Setup};
 use webstar_core::id::PlayerId;
-use webstar_core::star::Role;
+use webstar_core::star::{Channel, Destination, Role};
 use webstar_core::time::Duration;
 
 #[test]
@@ -171,4 +171,26 @@ fn the_copy_of_a_backup_that_was_away_begins_where_it_was() {
         comes_to_rest(&mut floor);
         nobody_lost_anything(&floor);
     }
+}
+
+/// It goes with the copies to its backups: its acknowledgement costs no round trip more.
+#[test]
+fn what_the_next_host_has_said_meanwhile_is_committed_when_it_becomes_host() {
+    let mut floor = lobby(3);
+    floor.speak(false);
+    floor.run_ms(500);
+    let before = floor.glance(2).expect("it is there");
+    floor.crash(1, true);
+    let next = floor.life(2).expect("it is there");
+    floor.send(next, &Destination::All, Channel::Ordered, 10);
+    let hosts = |floor: &Floor| floor.glance(2).is_some_and(|glance| glance.role == Role::Hosting);
+    for _ in 0..1000 {
+        if !hosts(&floor) {
+            floor.run_ms(1);
+        }
+    }
+    let after = floor.glance(2).expect("it is there");
+    assert_eq!((after.role, after.committed), (Role::Hosting, before.committed.next()));
+    comes_to_rest(&mut floor);
+    nobody_lost_anything(&floor);
 }
