@@ -180,7 +180,7 @@ fn samples() -> Vec<(Frame, usize)> {
         (Frame::Start { epoch: EPOCH, position: POSITION, is_joiner: true, snapshot_bytes: 100_000 }, 10),
         (snapshot(1 << 24, 100, b"piece"), 43),
         (Frame::Copy { epoch: EPOCH, copy: copy() }, 36),
-        (Frame::Fetch { epoch: EPOCH }, 3),
+        (Frame::Fetch { epoch: EPOCH, log: None }, 4),
         (Frame::Propose { view: view(), is_dormant: true }, 121),
         (Frame::Promise(Box::new(promise())), 369),
         (Frame::Newer(certified()), 318),

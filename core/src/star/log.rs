@@ -226,6 +226,19 @@ impl Log {
         (copy, from)
     }
 
+    /// The same for a new host that fetches our log: of two that are whole in one epoch the longer begins with the shorter.
+    pub(super) fn copy_on(&self, theirs: Option<LogEnd>) -> (Copy, Position) {
+        let (copy, from) = self.copy(None);
+        let begins_ours = |theirs: &LogEnd| {
+            let is_within = self.cut <= theirs.end && theirs.end <= self.end();
+            is_within && !self.is_late && self.whole_in == Some(theirs.whole_in)
+        };
+        match theirs.filter(begins_ours) {
+            Some(theirs) => (Copy { same: theirs.end, ..copy }, theirs.end),
+            None => (copy, from),
+        }
+    }
+
     /// The state for somebody who must go on soon: it begins as late as can be, but not after this place. What stands
     /// before follows [`Log::past_of`] it.
     pub(super) fn late_copy(&self, theirs: Option<LogEnd>, latest: Position) -> (Copy, Position) {
@@ -264,6 +277,19 @@ impl Log {
         log
     }
 
+    /// The log of somebody else that we have fetched: it goes on where ours ends, or is all new.
+    pub(super) fn fetched(copy: &Copy, epoch: Epoch, ours: Option<&Log>) -> Self {
+        let Some(ours) = ours.filter(|ours| ours.is_same(copy)) else { return Log::from_copy(copy, epoch, None) };
+        let mut log = ours.up_to(copy.same);
+        log.follow(copy, epoch, None);
+        log
+    }
+
+    /// What a copy says to be the same is there.
+    fn is_same(&self, copy: &Copy) -> bool {
+        self.cut <= copy.same && copy.same > Position(0) && copy.same <= self.end().min(copy.end)
+    }
+
     /// The same over a log that we have. What is the same in both stays; what we had counts until the new one is whole.
     pub(super) fn renew(&mut self, copy: &Copy, epoch: Epoch, source: Reign) {
         let is_of_host = self.source == Some(source) && self.end() >= copy.cut;
@@ -273,8 +299,7 @@ impl Log {
         }
         self.restore();
         let former = core::mem::take(self);
-        let is_same = former.cut <= copy.same && copy.same > Position(0) && copy.same <= former.end().min(copy.end);
-        if is_same {
+        if former.is_same(copy) {
             *self = former.up_to(copy.same);
             self.follow(copy, epoch, Some(source));
         } else {

@@ -1,6 +1,6 @@
-//! A copy of the log that begins late.
+//! Copies of the log that begin late, or go on where another one ends.
 
-use super::tests::{ROOM, SECOND, contents, ordered, reign, short};
+use super::tests::{FIRST, ROOM, SECOND, contents, ordered, reign, short};
 use super::*;
 
 #[test]
@@ -39,4 +39,24 @@ fn a_copy_that_begins_late_gets_what_stands_before_and_is_like_any_other() {
     host.cut_to(Position(4));
     assert_eq!((contents(&backup), backup.bytes()), (contents(&host), host.bytes()));
     assert_eq!(host.past_of(Position(4)), None);
+}
+
+#[test]
+fn what_a_new_host_fetches_goes_on_where_its_own_log_ends() {
+    let best = short();
+    let own = best.up_to(Position(2));
+    let told = |end: u64, epoch: Epoch| Some(LogEnd { whole_in: epoch, end: Position(end) });
+    let given = |theirs: Option<LogEnd>| {
+        let (copy, from) = best.copy_on(theirs);
+        let mut fetched = Log::fetched(&copy, FIRST, Some(&own));
+        for entry in best.after(from).cloned().collect::<Vec<_>>() {
+            assert!(fetched.store(entry, ROOM));
+        }
+        assert_eq!((fetched.log_end(), contents(&fetched)), (best.log_end(), contents(&best)));
+        assert_eq!(fetched.table(), best.table());
+        from
+    };
+    assert_eq!(given(told(2, FIRST)), Position(2));
+    // Of another epoch, longer than the best, or none: all is sent.
+    assert_eq!([told(2, SECOND), told(9, FIRST), None].map(given), [Position(0); 3]);
 }

@@ -7,7 +7,7 @@ use bytes::Bytes;
 use quickcheck::{Arbitrary, Gen, quickcheck};
 use std::collections::BTreeSet;
 
-const FIRST: Epoch = Epoch { term: 1, round: 0 };
+pub(super) const FIRST: Epoch = Epoch { term: 1, round: 0 };
 pub(super) const SECOND: Epoch = Epoch { term: 2, round: 0 };
 pub(super) const ROOM: usize = 1 << 20;
 

@@ -2,7 +2,7 @@
 
 use super::collecting::Stage;
 use super::log::{Log, Reign, bytes_of, is_meant};
-use super::{Copy, Entry, Frame, Out, Position, Star, To};
+use super::{Copy, Entry, Frame, LogEnd, Out, Position, Star, To};
 use crate::id::PlayerId;
 use crate::time::Instant;
 use crate::wire::signal::Epoch;
@@ -128,16 +128,16 @@ impl Star {
     }
 
     /// A new host wants our log.
-    pub(super) fn on_fetch(&mut self, from: PlayerId, epoch: Epoch, out: &mut Out) {
+    pub(super) fn on_fetch(&mut self, from: PlayerId, epoch: Epoch, theirs: Option<LogEnd>, out: &mut Out) {
         let is_promised = self.ballot.bar().is_some_and(|view| view.epoch == epoch && view.host == from);
         let Some(log) = self.log.as_mut().filter(|log| is_promised && log.log_end().is_some()) else {
             out.dropped.stale += 1;
             return;
         };
         log.restore();
-        let (copy, _) = log.copy(None);
+        let (copy, given) = log.copy_on(theirs);
         self.intake.source = None;
-        self.serving = Some(Serving { to: from, epoch, given: copy.cut });
+        self.serving = Some(Serving { to: from, epoch, given });
         out.frames.push_back((To::One(from), Frame::Copy { epoch, copy }));
     }
 
@@ -244,7 +244,7 @@ impl Star {
         let Stage::Fetching { from, log, early, .. } = &mut own.stage else { return };
         let source = own.voices.get(from).and_then(|voice| voice.promise.log);
         let whole_in = source.map(|end| end.whole_in).unwrap_or_default();
-        let mut fetched = Log::from_copy(copy, whole_in, None);
+        let mut fetched = Log::fetched(copy, whole_in, self.log.as_ref());
         for entry in early.drain(..) {
             fetched.store(entry, room);
         }

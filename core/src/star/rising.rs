@@ -214,15 +214,19 @@ impl Star {
     }
 
     fn choose_log(&mut self, now: Instant, out: &mut Out) {
-        let (me, room_from) = (self.my_id(), self.log.as_ref().and_then(Log::log_end));
+        let (me, ours) = (self.my_id(), self.log.as_ref().and_then(Log::log_end));
         let Some(own) = &mut self.collecting else { return };
         let Some((best, end)) = own.best_log(me) else { return };
-        if best == me || room_from == Some(end) {
+        if best == me || ours == Some(end) {
             self.adopt(now, out);
             return;
         }
         own.stage = Stage::Fetching { from: best, log: None, early: Vec::new(), since: now };
-        out.frames.push_back((To::One(best), Frame::Fetch { epoch: own.view.epoch }));
+        // What was being copied is given up: what we tell is what we have.
+        if let Some(log) = &mut self.log {
+            log.restore();
+        }
+        out.frames.push_back((To::One(best), Frame::Fetch { epoch: own.view.epoch, log: ours }));
     }
 
     /// Who does not give its log counts as one who has none.

@@ -44,7 +44,7 @@ impl Star {
                     out.dropped.stale += 1;
                 }
             }
-            Frame::Fetch { epoch } => self.on_fetch(from, epoch, out),
+            Frame::Fetch { epoch, log } => self.on_fetch(from, epoch, log, out),
             Frame::Copy { epoch, copy } => self.on_copy(now, from, epoch, &copy, out),
             Frame::Propose { view, is_dormant } => self.on_propose(now, from, view, is_dormant, out),
             Frame::Promise(promise) => self.on_promise(now, from, *promise, out),

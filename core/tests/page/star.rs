@@ -136,7 +136,7 @@ fn log_frames() -> Vec<(&'static str, Frame)> {
         ("star-start", Frame::Start { epoch: EPOCH, position: Position(998), is_joiner: true, snapshot_bytes: 20 }),
         ("star-snapshot", Frame::Snapshot { epoch: EPOCH, position: Position(998), size, hash, offset: 15, piece }),
         ("star-copy", Frame::Copy { epoch: EPOCH, copy: copy() }),
-        ("star-fetch", Frame::Fetch { epoch: EPOCH }),
+        ("star-fetch", Frame::Fetch { epoch: EPOCH, log: Some(LogEnd { whole_in: EARLIER, end: Position(990) }) }),
     ]
 }
 

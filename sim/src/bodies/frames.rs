@@ -40,7 +40,11 @@ pub(super) fn frame(script: &mut Script<'_>) -> Frame {
         },
         8 => snapshot(script),
         9 => Frame::Copy { epoch: epoch(script), copy: copy(script) },
-        10 => Frame::Fetch { epoch: epoch(script) },
+        10 => {
+            let epoch = epoch(script);
+            let log = script.flag().then(|| LogEnd { whole_in: epoch, end: position(script) });
+            Frame::Fetch { epoch, log }
+        }
         11 => Frame::Propose { view: view(script), is_dormant: script.flag() },
         12 => Frame::Promise(Box::new(promise(script))),
         13 => Frame::Newer(Box::new(certified(script))),

@@ -249,6 +249,8 @@ pub enum Frame {
     Fetch {
         /// The view for which it collects.
         epoch: Epoch,
+        /// Its own log, if it holds one.
+        log: Option<LogEnd>,
     },
     /// A host or a backup proposes a view.
     Propose {

@@ -15,7 +15,7 @@
 //! start    = 0x0a, epoch, position, is_joiner, snapshot_bytes
 //! snapshot = 0x0b, epoch, position, size, offset, hash (32 bytes), piece
 //! copy     = 0x0c, epoch, cut, end, same, count, rows, spans
-//! fetch    = 0x0d, epoch
+//! fetch    = 0x0d, epoch, 0 or 1 and log
 //! propose  = 0x0e, is_dormant, view
 //! promise  = 0x0f, epoch, signature (64 bytes), active, count, views, 0 or 1 and log, settled, count,
 //!            entries

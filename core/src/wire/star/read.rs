@@ -70,7 +70,7 @@ fn read_of_epoch(
         }
         SNAPSHOT => read_snapshot(epoch, bytes, reader)?,
         COPY => Frame::Copy { epoch, copy: read_copy(reader)? },
-        FETCH => Frame::Fetch { epoch },
+        FETCH => Frame::Fetch { epoch, log: read_log(reader)? },
         PROMISE => Frame::Promise(Box::new(read_promise(epoch, bytes, reader, kinds)?)),
         FREEZE => Frame::Freeze { epoch, end: parts::read_position(reader)? },
         other => return Err(WireError::UnknownFrame(other)),
@@ -136,14 +136,18 @@ fn read_positions(reader: &mut Reader<'_>, most: usize, what: &'static str) -> R
     Ok(parts::read_rising(reader, most, what)?.into_iter().map(Position).collect())
 }
 
+fn read_log(reader: &mut Reader<'_>) -> Result<Option<LogEnd>, WireError> {
+    Ok(match parts::read_flag(reader)? {
+        true => Some(LogEnd { whole_in: parts::read_epoch(reader)?, end: parts::read_position(reader)? }),
+        false => None,
+    })
+}
+
 fn read_promise(epoch: Epoch, bytes: &Bytes, reader: &mut Reader<'_>, kinds: Kinds<'_>) -> Result<Promise, WireError> {
     let signature = Signature(*reader.take(64)?.first_chunk().expect("64 bytes were taken"));
     let active = parts::read_epoch(reader)?;
     let promised = parts::read_list(reader, MAX_PROMISED, "views promised", parts::read_block)?;
-    let log = match parts::read_flag(reader)? {
-        true => Some(LogEnd { whole_in: parts::read_epoch(reader)?, end: parts::read_position(reader)? }),
-        false => None,
-    };
+    let log = read_log(reader)?;
     let settled = parts::read_position(reader)?;
     let mut expected = active;
     let beyond = parts::read_list(reader, MAX_BEYOND, "entries", |reader| {

@@ -3,8 +3,8 @@
 use super::entry::{self, Extent};
 use super::parts::{self, Told};
 use super::{
-    Channel, Copy, Destination, Entry, Frame, Kind, MAX_BEYOND, MAX_HELD, MAX_PROMISED, MAX_REACH, MAX_ROWS, MAX_SPANS,
-    MAX_VOIDS, Mark, Position, Promise, Span, TableRow,
+    Channel, Copy, Destination, Entry, Frame, Kind, LogEnd, MAX_BEYOND, MAX_HELD, MAX_PROMISED, MAX_REACH, MAX_ROWS,
+    MAX_SPANS, MAX_VOIDS, Mark, Position, Promise, Span, TableRow,
 };
 use crate::wire::signal::Epoch;
 use crate::wire::varint;
@@ -95,7 +95,10 @@ fn write_state(frame: &Frame, out: &mut Vec<u8>) {
             begin(COPY, *epoch, out);
             write_copy(copy, out);
         }
-        Frame::Fetch { epoch } => begin(FETCH, *epoch, out),
+        Frame::Fetch { epoch, log } => {
+            begin(FETCH, *epoch, out);
+            write_log(*log, out);
+        }
         Frame::Freeze { epoch, end } => {
             begin(FREEZE, *epoch, out);
             varint::write(end.0, out);
@@ -113,6 +116,14 @@ fn write_all<const N: usize>(numbers: [u64; N], out: &mut Vec<u8>) {
     numbers.iter().for_each(|number| varint::write(*number, out));
 }
 
+fn write_log(log: Option<LogEnd>, out: &mut Vec<u8>) {
+    out.push(u8::from(log.is_some()));
+    if let Some(log) = log {
+        parts::write_epoch(log.whole_in, out);
+        varint::write(log.end.0, out);
+    }
+}
+
 fn write_promise(promise: &Promise, told: Told<'_>, out: &mut Vec<u8>) {
     begin(PROMISE, promise.epoch, out);
     out.extend_from_slice(&promise.signature.0);
@@ -120,11 +131,7 @@ fn write_promise(promise: &Promise, told: Told<'_>, out: &mut Vec<u8>) {
     let promised = &promise.promised[..promise.promised.len().min(MAX_PROMISED)];
     varint::write(promised.len() as u64, out);
     promised.iter().for_each(|view| parts::write_block(view, out));
-    out.push(u8::from(promise.log.is_some()));
-    if let Some(log) = promise.log {
-        parts::write_epoch(log.whole_in, out);
-        varint::write(log.end.0, out);
-    }
+    write_log(promise.log, out);
     varint::write(promise.settled.0, out);
     let beyond = &promise.beyond[..promise.beyond.len().min(MAX_BEYOND)];
     varint::write(beyond.len() as u64, out);

@@ -222,7 +222,7 @@ impl Forger {
                     copy: Copy { cut: position, end: position, same: Position(0), table: Vec::new(), spans },
                 }
             }
-            9 => Frame::Fetch { epoch },
+            9 => Frame::Fetch { epoch, log: None },
             10 | 11 => match self.wish() {
                 Some(view) => Frame::Propose { view, is_dormant: self.random.chance(0.5) },
                 None => Frame::Hold(false),
