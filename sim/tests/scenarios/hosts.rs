@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use webstar_core::peer::{Channel, Command, Destination, PeerEvent};
 use webstar_core::wire::signal::{ClientMessage, Data, HostCause, RelayData, ServerMessage};
 
-const TEAM: [&str; 4] = ["ann", "bob", "cid", "dan"];
+pub(crate) const TEAM: [&str; 4] = ["ann", "bob", "cid", "dan"];
 
 /// Everybody of these says one more line, and all of them hear all the lines, in one order, within so many ms.
 pub(crate) fn talk(scene: &mut Scene, names: &[&str], tag: &str, within_ms: u64) {

@@ -3,6 +3,7 @@
 mod hosts;
 mod kicks;
 mod scene;
+mod thieves;
 
 use scene::{Join, Scene};
 use webstar_core::id::PlayerId;

@@ -6,7 +6,9 @@ use std::collections::BTreeMap;
 use webstar_core::config::PlayerConfig;
 use webstar_core::id::PlayerId;
 use webstar_core::path::PathKind;
-use webstar_core::peer::{Channel, Command, Destination, Ended, JoinRequest, PeerEvent, PeerMessage, Sent, Wish};
+use webstar_core::peer::{
+    Channel, Command, Destination, Ended, JoinRequest, Peer, PeerEvent, PeerMessage, Sent, Ticket, Wish,
+};
 use webstar_core::server::ServerEvent;
 use webstar_core::time::Instant;
 use webstar_core::wire::signal::{
@@ -111,6 +113,11 @@ impl Scene {
 
     /// A player begins to join.
     pub(crate) fn join(&mut self, name: &'static str, join: Join) {
+        self.join_with(name, join, None);
+    }
+
+    /// A player begins to come back with a ticket, or to join without one.
+    pub(crate) fn join_with(&mut self, name: &'static str, join: Join, ticket: Option<Ticket>) {
         let seat = self.sit(name);
         let create = CreateLobby { max_players: join.max_players, ..CreateLobby::default() };
         let request = JoinRequest {
@@ -121,7 +128,7 @@ impl Scene {
             spectator: false,
             peer_id: None,
             admission: None,
-            ticket: None,
+            ticket,
         };
         let config = PlayerConfig {
             signaling_server: "ws://server.example/ws".into(),
@@ -145,6 +152,11 @@ impl Scene {
             admission: None,
         };
         self.world.enter_plain(seat, Encoding::Json, vec![ClientMessage::JoinLobby(join)]);
+    }
+
+    /// What somebody can come back with.
+    pub(crate) fn ticket(&self, name: &str) -> Ticket {
+        self.world.peer(self.seat(name)).and_then(Peer::ticket).expect("it is in the lobby")
     }
 
     /// So many milliseconds pass.
@@ -184,6 +196,13 @@ impl Scene {
     pub(crate) fn cut(&mut self, name: &str, is_cut: bool) {
         let seat = self.seat(name);
         Side::BOTH.into_iter().for_each(|side| self.world.cut(seat, side, is_cut));
+    }
+
+    /// Its connection to the server breaks, and it comes back on another.
+    pub(crate) fn reconnect(&mut self, name: &str) {
+        let seat = self.seat(name);
+        self.world.reset(seat);
+        self.run(3_000);
     }
 
     /// Both ways between two of them are cut, or heal.
