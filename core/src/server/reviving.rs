@@ -130,6 +130,9 @@ impl Server {
             return;
         };
         let Some((key, lobby)) = self.lobbies.by_name(name) else { return };
+        if lobby.edition != record.lobby.edition {
+            return;
+        }
         let from = lobby.star.recovery.as_ref().map(|recovery| recovery.from);
         let is_newer = from.is_some_and(|from| (record.life, record.serial) > from) && record.process != self.process;
         if !is_newer {

@@ -28,10 +28,15 @@ impl Hosting {
         for member in members.iter().filter(|member| member.player != self.me) {
             let fresh = || Follower::new(self.now, member.incarnation, self.is_active);
             let follower = self.followers.entry(member.player).or_insert_with(fresh);
-            if follower.incarnation != member.incarnation {
+            if follower.incarnation < member.incarnation {
                 *follower = fresh();
             }
             follower.is_gone = false;
+            if follower.incarnation > member.incarnation {
+                // The log knows a later life of it than our roster, which is old: the log is kept for that one.
+                follower.is_connected = false;
+                continue;
+            }
             follower.is_back |= member.is_connected && !follower.is_connected;
             follower.is_connected = member.is_connected;
         }

@@ -201,6 +201,39 @@ fn another_life_is_heard_and_acknowledged_only_once_it_is_in_the_log() {
     assert_eq!(host.mark(THREE).map(|mark| mark.acked), Some([0, 1]));
 }
 
+/// A host whose roster was old forgot the later life of a player, cut the log above what that had got, and the next host
+/// did not give it what was missing (hostile, seed 95).
+#[test]
+fn a_life_that_only_the_log_knows_is_kept_what_it_has_not_got() {
+    let mut log = inherited();
+    let first = Epoch { term: 1, round: 0 };
+    log.append(first, Content::Joined { player: THREE, incarnation: Incarnation(2), taken: [0; 2] });
+    log.adopt(EPOCH, []);
+    let mut host = Host::prepared(&config(), log);
+    host.hosting.activate(at(0), &[], ours!(host));
+    host.have(TWO, &Beyond { settled: Position(8), ..Beyond::default() });
+    host.say(TWO, Channel::Ordered, 1);
+    host.poll_all(TWO);
+    host.take_all(TWO);
+    host.work(100);
+    assert_eq!((host.log.end(), host.log.cut()), (Position(9), Position(7)), "it is there since place 8");
+    let three = Member { incarnation: Incarnation(2), ..member(THREE, true) };
+    host.members(&[member(ME, true), member(TWO, true), three]);
+    host.have(THREE, &Beyond { settled: Position(8), ..Beyond::default() });
+    assert_eq!(host.poll_all(THREE), [9]);
+}
+
+/// Who waited to begin anew was told that everything had arrived, took that for true, and passed over what it got next.
+#[test]
+fn who_waits_to_begin_anew_is_not_told_that_anything_has_arrived() {
+    let mut host = Host::prepared(&StarConfig { has_snapshots: true, ..config() }, inherited());
+    host.hosting.activate(at(0), &[], ours!(host));
+    host.have(TWO, &Beyond { settled: Position(7), ..Beyond::default() });
+    host.have(THREE, &Beyond { settled: Position(3), acked: [0, 9], ..Beyond::default() });
+    host.work(100);
+    assert_eq!(host.mark(THREE).map(|mark| (mark.committed, mark.settled)), Some((Position(8), Position(0))));
+}
+
 #[test]
 fn numbers_go_on_where_a_lost_log_ended() {
     let mut host = Host::prepared(&config(), Log::new(EPOCH));

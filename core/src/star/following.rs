@@ -103,6 +103,11 @@ impl Following {
         self.settled.max(self.committed) > end
     }
 
+    /// Everything that was meant for us up to this place has come, as far as we were told.
+    pub(super) fn reaches(&self, position: Position) -> bool {
+        self.settled >= position
+    }
+
     /// What is held.
     pub(super) fn bytes(&self) -> usize {
         self.bytes

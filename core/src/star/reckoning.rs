@@ -152,7 +152,9 @@ impl Hosting {
         for (player, follower) in self.followers.iter_mut().filter(|(_, follower)| all || follower.is_due) {
             let is_told = matches!(follower.stage, Stage::Waiting | Stage::Starting | Stage::Following);
             let acked = self.acked.taken(*player, follower.incarnation);
-            let mark = Mark { committed, settled: settled.min(follower.taken()), cut, acked };
+            // What is not kept for who begins anew has not come to it.
+            let has_taken = if follower.stage == Stage::Following { follower.taken() } else { Position(0) };
+            let mark = Mark { committed, settled: settled.min(has_taken), cut, acked };
             if is_told && mark != follower.told {
                 follower.told = mark;
                 ours.out.frames.push_back((To::One(*player), Frame::Mark { epoch, mark }));

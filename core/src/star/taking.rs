@@ -138,7 +138,8 @@ impl Star {
         } else {
             self.intake.remember(entry.clone());
         }
-        if matches!(entry.content, Content::Message(_)) && is_meant(&entry.content, self.my_id(), from) {
+        let is_ours = matches!(entry.content, Content::Message(_)) && is_meant(&entry.content, self.my_id(), from);
+        if is_ours && !self.is_to_begin_anew() {
             self.following.on_entry(entry, &mut out.events);
         }
     }

@@ -322,6 +322,27 @@ fn a_newer_record_does_not_bring_back_who_has_left() {
     assert_eq!(refusal(&mut den.house, &old[1]), ErrorCode::BadToken);
 }
 
+/// A record of an older lobby of the same name was taken for a newer one of this: players of both got links that did not fit,
+/// and what was under way on the old ones was lost (swarm, seed 1609).
+#[test]
+fn a_record_of_an_older_lobby_of_the_name_changes_nothing() {
+    let mut den = Den::of(3);
+    for locked in [true, false, true, false] {
+        den.house.say(den.who(1), ClientMessage::Lock(Lock { locked, request: 0 }));
+    }
+    let older = restarted(&mut den, 1);
+    let who = den.house.player();
+    let joined = den.house.join(who, joining("den"));
+    let mut den = Den::among(den.house, vec![who], vec![joined]);
+    let newer = restarted(&mut den, 2);
+    let (who, joined) = back(&mut den.house, &newer[0]);
+    den.house.say(who, ClientMessage::Ping(Ping { nonce: 1 }));
+    assert_eq!(refusal(&mut den.house, &older[1]), ErrorCode::BadToken);
+    let (_, again) = back(&mut den.house, &Kept { token: joined.token.clone().unwrap(), ..newer[0].clone() });
+    let there = |joined: &LobbyJoined| joined.player_list.iter().map(|entry| entry.session).collect::<Vec<_>>();
+    assert_eq!(there(&again), there(&joined));
+}
+
 #[test]
 fn a_lobby_comes_back_within_the_time_for_which_places_are_kept() {
     let kept = ServerConfig::default().resume_timeout;
