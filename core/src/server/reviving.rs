@@ -97,7 +97,7 @@ impl Server {
         }
         let name = record.lobby.name.clone();
         let mut lobby = Box::new(self.revived(&record));
-        lobby.merge(&record.lobby, now);
+        lobby.merge(&record.lobby, self.began);
         lobby.empty_since = Some(now);
         self.exchange.counts.stats.lobbies += 1;
         self.exchange.counts.stats.players += lobby.players.len() as u64;
@@ -125,7 +125,7 @@ impl Server {
     /// A record that is newer than the one the lobby came back from, and of an earlier process: it counts. Who is not in
     /// it has gone; who came in with a token that it knows as used has no right to be here.
     pub(super) fn correct_lobby(&mut self, id: ConnectionId, name: &LobbyName) {
-        let now = self.exchange.now;
+        let began = self.began;
         let Some(record) = self.shown_mut(id).and_then(|shown| shown.as_ref()).map(|shown| shown.record.clone()) else {
             return;
         };
@@ -151,7 +151,7 @@ impl Server {
                 Some(_) => {}
             }
         }
-        self.exchange.counts.stats.players += lobby.merge(&record.lobby, now);
+        self.exchange.counts.stats.players += lobby.merge(&record.lobby, began);
         lobby.roster_changed = true;
         lobby.follow();
         for player in gone {
@@ -246,8 +246,9 @@ impl Lobby {
         }
     }
 
-    /// Takes over what a newer record says of members. Tells how many there are that were not known.
-    fn merge(&mut self, record: &LobbyRecord, now: Instant) -> u64 {
+    /// Takes over what a newer record says of members. Who has not come back is away since the server began, however late
+    /// somebody else has brought the lobby back. Tells how many there are that were not known.
+    fn merge(&mut self, record: &LobbyRecord, began: Instant) -> u64 {
         let mut unknown = 0;
         for known in &record.players {
             if self.star.recovery.as_ref().is_some_and(|recovery| recovery.has_gone(known.id)) {
@@ -257,15 +258,14 @@ impl Lobby {
                 Some(player) => player.newest = player.newest.max(known.newest),
                 None => {
                     let index = self.players.partition_point(|player| player.id < known.id);
-                    self.players.insert(index, Player::away(known, now));
+                    self.players.insert(index, Player::away(known, began));
                     unknown += 1;
                 }
             }
             // Who has been back here already is what it has become here.
             let is_out = |player: &&mut Player| player.connection.is_none() && player.let_in_with == u32::MAX;
             let Some(player) = self.player_mut(known.id).filter(is_out) else { continue };
-            let away_since = player.away_since;
-            *player = Player { away_since, ..Player::away(known, now) };
+            *player = Player::away(known, began);
         }
         unknown
     }
@@ -273,7 +273,7 @@ impl Lobby {
 
 impl Player {
     /// A member as its record tells it, that has not come back yet.
-    fn away(record: &PlayerRecord, now: Instant) -> Self {
+    fn away(record: &PlayerRecord, since: Instant) -> Self {
         let PlayerRecord { id, ref username, role, incarnation, session, version, key, newest, oldest } = *record;
         Player {
             id,
@@ -288,7 +288,7 @@ impl Player {
             key,
             connection: None,
             relay: None,
-            away_since: Some(now),
+            away_since: Some(since),
             address: core::net::IpAddr::V4(core::net::Ipv4Addr::UNSPECIFIED),
             newest,
             oldest,

@@ -358,6 +358,21 @@ fn a_lobby_comes_back_within_the_time_for_which_places_are_kept() {
     }
 }
 
+/// A place was kept from when somebody else had brought the lobby back: a token that the server did not know as used was good
+/// for longer than lobbies come back (swarm, seed 850).
+#[test]
+fn a_place_in_a_lobby_that_came_back_late_is_kept_no_longer_for_that() {
+    let kept = ServerConfig::default().resume_timeout;
+    let mut den = Den::of(3);
+    let records = all_kept(&den);
+    den.house = House::reborn(ServerConfig::default(), 1);
+    den.house.pass(kept - secs(1));
+    back(&mut den.house, &records[0]);
+    back(&mut den.house, &records[1]);
+    den.house.pass(secs(1));
+    assert_eq!(refusal(&mut den.house, &records[2]), ErrorCode::BadToken);
+}
+
 #[test]
 fn who_was_put_out_does_not_come_back_by_an_old_record() {
     let mut den = Den::of(3);
