@@ -247,11 +247,13 @@ impl World {
         self.house.shards.iter().map(|shard| shard.server.stats()).collect()
     }
 
-    /// Bytes that a seat has given to its streams and that have not arrived, and those on the way to it in the stream in
-    /// which they are most: what lies in a broken one is held until that is given up.
+    /// Bytes that the machine at a seat has given to its streams and that have not arrived, and those on the way to it in
+    /// the stream in which they are most: what lies in a broken one is held until that is given up. What a machine that is
+    /// gone has left to its streams is nobody's.
     pub fn buffered(&self, seat: SeatId) -> [usize; 2] {
         let cables = self.cables.iter().filter(|cable| cable.seat == seat.index());
-        cables.fold([0; 2], |[up, down], cable| [up + cable.buffered(Side::A), down.max(cable.buffered(Side::B))])
+        let given = |cable: &Cable| if cable.stream.is_some() { cable.buffered(Side::A) } else { 0 };
+        cables.fold([0; 2], |[up, down], cable| [up + given(cable), down.max(cable.buffered(Side::B))])
     }
 
     /// Tells the server something that is no matter of a connection.
