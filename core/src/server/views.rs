@@ -149,28 +149,25 @@ impl Server {
         }
     }
 
-    /// Asks the voters whether they hear the host, or other players where none of them is there; and the host whether it
-    /// is there.
+    /// Asks all players whether they hear the host, and the host whether it is there. The answers of voters are waited for,
+    /// or of others where no voter is there.
     fn ask_members(&mut self, key: LobbyKey) {
         let now = self.exchange.now;
         let Some(lobby) = self.lobbies.get_mut(key) else { return };
         let Some(view) = lobby.star.view() else { return };
         let (epoch, host) = (view.epoch, view.host);
-        let votes: Vec<PlayerId> = view.voters.iter().map(|voter| voter.player).collect();
         let there = lobby.players.iter().filter(|player| player.is_eligible());
         let there = there.filter_map(|player| Some((player.id, player.connection?)));
         let there: Vec<(PlayerId, ConnectionId)> = there.collect();
         let others: Vec<PlayerId> = there.iter().map(|(player, _)| *player).filter(|player| *player != host).collect();
-        let voters: Vec<PlayerId> = others.iter().copied().filter(|player| votes.contains(player)).collect();
+        let voters: Vec<PlayerId> = others.iter().copied().filter(|player| view.voter(*player).is_some()).collect();
         let asked = if voters.is_empty() { others } else { voters };
         if asked.is_empty() {
             return;
         }
-        let whom = asked.clone();
         lobby.star.watch.ask(now, asked.into_iter());
         let message = ServerMessage::AskHeard(AskHeard { epoch });
         let mut shared = Shared::new(&message);
-        let there = there.into_iter().filter(|(player, _)| whom.contains(player) || *player == host);
         for (_, connection) in there {
             shared.send(&mut self.exchange, connection, Class::Signal);
         }
@@ -268,12 +265,16 @@ impl Server {
         }
     }
 
-    /// The host is there, but not those without whom nothing can be agreed upon: it goes on in a line of its own.
+    /// The host is there, but not those without whom nothing can be agreed upon: it goes on in a line of its own. Never
+    /// another in its place: first it is asked whether it is there.
     fn help(&mut self, key: LobbyKey) {
         let now = self.exchange.now;
         let Some(lobby) = self.lobbies.get(key).filter(|lobby| lobby.star.watch.is_helpless(now)) else { return };
         let seats = seats(&self.exchange, lobby);
-        if !lobby.star.has_quorum(&seats, lobby.star.has_weight(now)) && lobby.star.may_force(now) {
+        let host = lobby.star.view().map(|view| view.host);
+        if !seats.iter().any(|seat| Some(seat.player) == host && seat.is_awake) {
+            self.poll_members(key);
+        } else if !lobby.star.has_quorum(&seats, lobby.star.has_weight(now)) && lobby.star.may_force(now) {
             self.force(key, &seats);
         }
     }

@@ -157,9 +157,10 @@ impl Watch {
         self.asked_at.is_none_or(|asked_at| heard >= asked_at) || now.since(heard) <= AWAKE
     }
 
-    /// A member that is asked answers.
+    /// A member answers. Of those who have no vote it counts only that they hear the host.
     pub(super) fn on_answer(&mut self, now: Instant, player: PlayerId, heard: bool) {
-        if let Some(question) = self.question.as_mut().filter(|question| question.answers.contains_key(&player)) {
+        let counts = |question: &&mut Question| heard || question.answers.contains_key(&player);
+        if let Some(question) = self.question.as_mut().filter(counts) {
             question.answer(now, player, heard);
         }
         if heard {

@@ -9,8 +9,10 @@ use rand::RngExt;
 
 /// While the host is not heard, the server is told so this often.
 const WORD_PAUSE: Duration = Duration::from_secs(1);
-/// Who has promised another view and hears nothing of it for so long is without a host.
+/// Who has promised another view and hears nothing of it for so long is without a host ..
 const BARRED_PATIENCE: Duration = Duration::from_secs(1);
+/// .. or for so long, while the host of the view in force is heard: told of the promise, it goes beyond it.
+const BARRED_FROM_A_HOST: Duration = Duration::from_secs(3);
 /// A host that has stopped is followed by another within so long.
 const FROZEN_PATIENCE: Duration = Duration::from_millis(500);
 /// The shortest time in which a question whether the host is heard can be answered with no.
@@ -38,6 +40,8 @@ struct Question {
 pub(super) struct Suspicion {
     /// Since when its view is in force for us.
     since: Instant,
+    /// Its term.
+    term: u32,
     /// We have promised another view.
     barred_at: Option<Instant>,
     /// When we did so last: whoever asked for it has its chance.
@@ -62,6 +66,7 @@ impl Suspicion {
     pub(super) fn new(now: Instant) -> Self {
         Suspicion {
             since: now,
+            term: 0,
             barred_at: None,
             promised_at: now,
             frozen_at: None,
@@ -81,7 +86,9 @@ impl Suspicion {
         self.since = now;
         let is_bound = self.highest > epoch;
         self.bound_at = is_bound.then(|| self.bound_at.unwrap_or(now));
-        self.barred_at = self.barred_at.filter(|_| is_barred);
+        let is_other = core::mem::replace(&mut self.term, epoch.term) != epoch.term;
+        let barred_at = self.barred_at.map(|at| if is_other { now } else { at });
+        self.barred_at = barred_at.filter(|_| is_barred);
         self.frozen_at = None;
         self.attempts = 0;
     }
@@ -116,7 +123,8 @@ impl Star {
             self.ears.of(view.host).map(|ear| ear.heard_at.max(suspicion.since) + ear.patience)
         };
         let frozen = suspicion.frozen_at.map(|at| at + FROZEN_PATIENCE);
-        let barred = suspicion.barred_at.map(|at| at + BARRED_PATIENCE);
+        let pause = if silent.is_some() { BARRED_FROM_A_HOST } else { BARRED_PATIENCE };
+        let barred = suspicion.barred_at.map(|at| at + pause);
         earlier(silent, earlier(frozen, barred))
     }
 
