@@ -222,13 +222,15 @@ fn an_old_life_that_speaks_after_the_new_one_turns_incarnations_red() {
 
 #[test]
 fn a_host_that_is_replaced_without_a_reason_turns_provoked_red() {
-    // Whoever has heard of it before from somebody else does not wonder.
-    turns_red("provoked", Mood::Calm, false, || {
-        Canary::telling(|_: &mut (), _, event| {
-            let PeerEvent::HostChanged { cause, .. } = event else { return false };
-            let is_wanted = matches!(cause, Some(HostCause::Graceful | HostCause::Chosen));
-            *cause = if is_wanted { Some(HostCause::CrashSilent) } else { *cause };
-            is_wanted
-        })
-    });
+    // Whoever has heard of it before from somebody else does not wonder. Bad weather alone is no reason.
+    for mood in [Mood::Calm, Mood::Lossy] {
+        turns_red("provoked", mood, false, || {
+            Canary::telling(|_: &mut (), _, event| {
+                let PeerEvent::HostChanged { cause, .. } = event else { return false };
+                let is_wanted = matches!(cause, Some(HostCause::Graceful | HostCause::Chosen));
+                *cause = if is_wanted { Some(HostCause::CrashSilent) } else { *cause };
+                is_wanted
+            })
+        });
+    }
 }

@@ -9,7 +9,7 @@ use webstar_core::star::StarConfig;
 use webstar_core::time::Duration;
 
 /// Seeds of the suite.
-const SEEDS: u64 = 200;
+const SEEDS: u64 = 300;
 /// Situations, and in how many seeds of the suite each must occur.
 const MARKS: [(&str, usize); 16] = [
     ("a backup elected itself", 3),

@@ -4,7 +4,7 @@
 use super::alarms::Who;
 use super::seat::SeatId;
 use super::wire::{End, Wire, WireNews};
-use super::{Watch, World};
+use super::{Watch, Way, World};
 use crate::net::{LinkConfig as Conditions, Side};
 use bytes::Bytes;
 use std::collections::BTreeMap;
@@ -190,7 +190,11 @@ impl World {
             let is_dropped = seat.is_asleep && seat.inbox.len() >= MOST_ASLEEP;
             if seat.life == end.life && !is_dropped {
                 if matches!(input, Input::Packet { .. }) {
-                    watch.on_landed(SeatId(u16::try_from(end.seat).expect("a world has few seats")));
+                    let [from, to] = [side.other(), side].map(|side| {
+                        SeatId(u16::try_from(self.direct.wires[index].end(side).seat).expect("a world has few seats"))
+                    });
+                    watch.on_landed(to);
+                    watch.on_came(self.now, Way::Direct(from, to));
                 }
                 self.tell_seat(end.seat, None, input, watch);
             }

@@ -3,7 +3,7 @@
 use super::alarms::Who;
 use super::cable::{Cable, News};
 use super::seat::{Machine, Plain, Seat, SeatId, find_wire};
-use super::{MUCH, PLAIN_STREAM, Watch, World};
+use super::{MUCH, PLAIN_STREAM, Watch, Way, World};
 use crate::net::Side;
 use webstar_core::peer::{Input, Output, Payload, PeerEvent};
 use webstar_core::server::{Input as ServerInput, Output as ServerOutput};
@@ -37,12 +37,14 @@ impl World {
                 }
                 News::Frame(Side::A, frame) => {
                     watch.on_arrival(self.now, seat, index, Side::A, &frame);
+                    watch.on_came(self.now, Way::Down(seat));
                     if let Some(stream) = self.cables[index].stream {
                         self.tell_seat(seat.index(), Some(index), Input::Frame { stream, frame }, watch);
                     }
                 }
                 News::Frame(Side::B, frame) => {
                     watch.on_arrival(self.now, seat, index, Side::B, &frame);
+                    watch.on_came(self.now, Way::Up(seat));
                     if let Some((shard, connection)) = self.cables[index].place {
                         self.house.pending.push_back((shard, Some(index), ServerInput::Frame { connection, frame }));
                         self.run_house(watch);
@@ -133,6 +135,7 @@ impl World {
                 for frame in frames {
                     let is_text = matches!(frame, Frame::Text(_));
                     watch.on_frame(self.now, id, Side::A, is_text, frame.bytes());
+                    watch.on_given(self.now, Way::Up(id), self.now + self.seats[seat].line.delay(Side::A));
                     self.cables[cable].send(self.now, Side::A, is_text, frame.bytes());
                 }
                 self.set_cable(cable);
@@ -180,6 +183,7 @@ impl World {
                         Payload::Binary(bytes) => (false, bytes),
                     };
                     watch.on_frame(now, id, Side::A, is_text, bytes);
+                    watch.on_given(now, Way::Up(id), now + seat.line.delay(Side::A));
                     let known = seat.streams.iter().find(|(name, _)| *name == stream);
                     let &(_, cable) = known.unwrap_or_else(|| panic!("player {index} sends on no stream {stream:?}"));
                     send(&mut self.cables[cable], now, Side::A, is_text, bytes);
@@ -203,6 +207,8 @@ impl World {
                     if let Some(wire) = find_wire(&seat.wires, player, path) {
                         let laid = &mut self.direct.wires[wire];
                         let side = laid.side(index);
+                        let to = SeatId(u16::try_from(laid.end(side.other()).seat).expect("a world has few seats"));
+                        watch.on_given(now, Way::Direct(id, to), now + laid.delay(side));
                         laid.send(now, side, payload);
                         self.set_wire(wire);
                     }
@@ -262,6 +268,7 @@ impl World {
                     let is_text = matches!(frame, Frame::Text(_));
                     let seat = SeatId(u16::try_from(self.cables[cable].seat).expect("a world has few seats"));
                     watch.on_frame(now, seat, Side::B, is_text, frame.bytes());
+                    watch.on_given(now, Way::Down(seat), now + self.seats[seat.index()].line.delay(Side::B));
                     send(&mut self.cables[cable], now, Side::B, is_text, frame.bytes());
                     touched.push(cable);
                 }

@@ -42,6 +42,11 @@ impl Line {
         self.cuts == [0; 2]
     }
 
+    /// From this side to the other without jitter.
+    pub(super) fn delay(&self, from: Side) -> Duration {
+        self.conditions[usize::from(from == Side::B)].delay
+    }
+
     /// There and back without jitter.
     pub(super) fn round_trip(&self) -> Duration {
         self.conditions[0].delay + self.conditions[1].delay

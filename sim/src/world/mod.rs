@@ -73,6 +73,10 @@ pub trait Watch {
     }
     /// A player machine has been drained: everybody's may be looked at.
     fn on_step(&mut self, _world: &World, _seat: SeatId) {}
+    /// Something is given to a way, out of which it comes at that time if nothing goes wrong.
+    fn on_given(&mut self, _now: Instant, _way: Way, _due: Instant) {}
+    /// Something comes out of a way.
+    fn on_came(&mut self, _now: Instant, _way: Way) {}
     /// A packet is about to be told to a machine that it has reached on a direct way.
     fn on_landed(&mut self, _seat: SeatId) {}
     /// A player's stream is open, or closed.
@@ -83,6 +87,17 @@ pub trait Watch {
     fn on_server_closes(&mut self, _now: Instant, _connection: usize, _reason: CloseReason) {}
     /// A machine has been drained: so many outputs came of one input. Nobody is the server.
     fn on_rest(&mut self, _now: Instant, _seat: Option<SeatId>, _outputs: usize, _wants_more: bool) {}
+}
+
+/// A way that something can be given to.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
+pub enum Way {
+    /// From a seat to the server.
+    Up(SeatId),
+    /// From the server to a seat.
+    Down(SeatId),
+    /// From one seat to another.
+    Direct(SeatId, SeatId),
 }
 
 /// Everything.
@@ -165,6 +180,7 @@ impl World {
         let Some(cable) = self.seats[index].cable(PLAIN_STREAM) else { return false };
         let is_text = matches!(frame, Frame::Text(_));
         watch.on_frame(self.now, seat, Side::A, is_text, frame.bytes());
+        watch.on_given(self.now, Way::Up(seat), self.now + self.seats[index].line.delay(Side::A));
         self.cables[cable].send(self.now, Side::A, is_text, frame.bytes());
         self.set_cable(cable);
         true

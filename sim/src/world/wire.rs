@@ -125,6 +125,11 @@ impl Wire {
         self.pipe.conditions(Side::A).delay + self.pipe.conditions(Side::B).delay
     }
 
+    /// How long a packet from this side takes without jitter.
+    pub(super) fn delay(&self, from: Side) -> Duration {
+        self.pipe.conditions(from).delay
+    }
+
     /// A packet leaves. What is sent before the pipe is open is lost.
     pub(super) fn send(&mut self, now: Instant, from: Side, bytes: &[u8]) {
         if self.ends[index(from)].is_open {

@@ -1,5 +1,6 @@
 //! Who plays in a run and what was submitted: the facts that the checkers of the star compare with. Judges nothing.
 
+use super::Hearing;
 use crate::world::SeatId;
 use bytes::Bytes;
 use std::collections::{BTreeMap, BTreeSet};
@@ -127,6 +128,8 @@ pub struct Cast {
     pub distrusted: BTreeSet<(Room, PlayerId)>,
     /// Lobbies, by number, in which ordered messages are delivered before they are safe.
     pub hasty: BTreeSet<u8>,
+    /// What the network has held back.
+    pub hearing: Hearing,
     people: Vec<Person>,
     submissions: Vec<Submission>,
     /// The submissions of each series, in order.
@@ -139,6 +142,7 @@ impl Default for Cast {
             now: Instant::ZERO,
             distrusted: BTreeSet::new(),
             hasty: BTreeSet::new(),
+            hearing: Hearing::default(),
             people: Vec::new(),
             submissions: Vec::new(),
             lines: BTreeMap::new(),
@@ -154,6 +158,7 @@ impl Cast {
 
     /// Somebody sits down.
     pub fn enter(&mut self, seat: SeatId, room: Room, is_guest: bool, now: Instant) -> Life {
+        self.hearing.forget(seat);
         self.people.push(Person {
             seat,
             room,

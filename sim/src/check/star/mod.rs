@@ -12,6 +12,7 @@ mod continuity;
 mod drained;
 mod ended;
 mod fresh;
+mod hearing;
 mod incarnations;
 mod kept;
 mod lobbies;
@@ -37,6 +38,7 @@ pub use continuity::Continuity;
 pub use drained::Drained;
 pub use ended::Ended;
 pub use fresh::{Latest, Unreliable};
+pub use hearing::{Hearing, Silence};
 pub use incarnations::Incarnations;
 pub use kept::Kept;
 pub use lobbies::Lobbies;
@@ -123,6 +125,8 @@ pub enum Seen<'a> {
         epoch: Epoch,
         /// Its host.
         host: PlayerId,
+        /// Whose votes count.
+        voters: &'a [PlayerId],
     },
     /// What was acknowledged or told before may be gone.
     ContinuityLost,
@@ -150,6 +154,8 @@ pub enum Seen<'a> {
         /// It begins; else it is over.
         begins: bool,
     },
+    /// The server takes the place of whoever sits there. Of no life.
+    PutOut(SeatId),
     /// All faults are over. Of no life.
     Quiet,
     /// It is over.

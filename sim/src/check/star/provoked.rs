@@ -1,8 +1,9 @@
-//! L4: nobody becomes host in another's place without a reason that lies in the world: the old host left or died, or its
-//! way, the server or the ways of half of the others were harmed not long before. At most once for each view.
+//! L4: nobody becomes host in another's place without a reason that lies in the world: the old host left, died or was put
+//! out, or its way, the server or the ways of half of the others were harmed not long before, or the network held back
+//! what the old host said, from the server and one of the others, or from most voters. At most once for each view.
 
-use super::{Cast, Check, Life, Room, Seen};
-use crate::world::SeatId;
+use super::{Cast, Check, Life, Person, Room, Seen, Silence};
+use crate::world::{SeatId, Way};
 use core::time::Duration;
 use std::collections::BTreeMap;
 use webstar_core::id::PlayerId;
@@ -12,15 +13,25 @@ use webstar_core::wire::signal::{Epoch, HostCause};
 /// What was harmed so long ago may still be the reason: the time to notice, to ask, and to try several candidates.
 const WINDOW: Duration = Duration::from_secs(15);
 
+/// So long ago the network may have held back what leads to another host now: the time to ask, to try some, and to force
+/// one.
+const HELD_BACK: Duration = Duration::from_secs(8);
+/// Silences that lie so far apart count together, for so long counts what is said of a host.
+const TOGETHER: Duration = Duration::from_secs(3);
+
 /// Watches the reasons of host changes.
 #[derive(Debug, Default)]
 pub struct Provoked {
     /// By seat, or the server: how many harms last, and when the last one ended.
     harms: BTreeMap<Option<SeatId>, (u32, Option<Instant>)>,
-    /// By lobby: the newest view and its host.
-    hosts: BTreeMap<Room, (Epoch, PlayerId)>,
+    /// By lobby: the newest view, its host, and since when that is known.
+    hosts: BTreeMap<Room, (Epoch, PlayerId, Instant)>,
+    /// By lobby: whose votes count under that host.
+    voters: BTreeMap<Room, (Epoch, Vec<PlayerId>)>,
     /// Lives that have ended, and when.
     over: BTreeMap<Life, Instant>,
+    /// Whose place the server has taken last, and when.
+    put_out: BTreeMap<SeatId, Instant>,
 }
 
 impl Check for Provoked {
@@ -50,8 +61,16 @@ impl Check for Provoked {
                 self.over.insert(life, cast.now);
                 Ok(())
             }
-            (Some(life), Seen::ViewChanged { epoch, host }) => {
-                self.hosts.entry(cast.person(life).room).or_insert((epoch, host));
+            (_, Seen::PutOut(seat)) => {
+                self.put_out.insert(seat, cast.now);
+                Ok(())
+            }
+            (Some(life), Seen::ViewChanged { epoch, host, voters }) => {
+                let room = cast.person(life).room;
+                self.hosts.entry(room).or_insert((epoch, host, cast.now));
+                if self.voters.get(&room).is_none_or(|(known, _)| *known < epoch) {
+                    self.voters.insert(room, (epoch, voters.to_vec()));
+                }
                 Ok(())
             }
             (Some(life), Seen::HostChanged { epoch, host, cause }) => self.host_changed(life, epoch, host, cause, cast),
@@ -71,13 +90,13 @@ impl Provoked {
     ) -> Result<(), String> {
         let room = cast.person(life).room;
         let known = self.hosts.get(&room).copied();
-        if known.is_some_and(|(known, _)| known >= epoch) {
+        if known.is_some_and(|(known, ..)| known >= epoch) {
             return Ok(());
         }
-        self.hosts.insert(room, (epoch, host));
-        let Some((_, old)) = known.filter(|(_, old)| *old != host) else { return Ok(()) };
+        self.hosts.insert(room, (epoch, host, cast.now));
+        let Some((_, old, since)) = known.filter(|(_, old, _)| *old != host) else { return Ok(()) };
         let is_wanted = matches!(cause, None | Some(HostCause::Graceful | HostCause::Chosen));
-        if is_wanted || self.has_reason(room, old, cast) {
+        if is_wanted || self.has_reason(room, (old, since), cast) {
             return Ok(());
         }
         Err(format!(
@@ -87,18 +106,27 @@ impl Provoked {
         ))
     }
 
-    fn has_reason(&self, room: Room, old: PlayerId, cast: &Cast) -> bool {
+    fn has_reason(&self, room: Room, (old, since): (PlayerId, Instant), cast: &Cast) -> bool {
         let recent = |at: Instant| cast.now.since(at) <= WINDOW;
         let harmed = |seat: Option<SeatId>| {
             self.harms.get(&seat).is_some_and(|(lasting, ended)| *lasting > 0 || ended.is_some_and(recent))
         };
         let of_room = || cast.people().filter(|(_, person)| person.room == room && person.player.is_some());
-        let hosts = || of_room().filter(|(_, person)| person.player == Some(old));
-        let has_suffered =
-            |life: Life, seat: SeatId| harmed(Some(seat)) || self.over.get(&life).copied().is_some_and(recent);
+        let hosts: Vec<(Life, &Person)> = of_room().filter(|(_, person)| person.player == Some(old)).collect();
+        let is_put_out = |seat: SeatId| self.put_out.get(&seat).copied().is_some_and(recent);
+        let has_suffered = |life: Life, seat: SeatId| {
+            harmed(Some(seat)) || is_put_out(seat) || self.over.get(&life).copied().is_some_and(recent)
+        };
         // Who is gone for good is missed however late.
-        let is_dead = hosts().last().is_some_and(|(life, _)| self.over.contains_key(&life));
-        if is_dead || hosts().any(|(life, person)| has_suffered(life, person.seat)) {
+        let is_dead = hosts.last().is_some_and(|(life, _)| self.over.contains_key(life));
+        if is_dead || hosts.iter().any(|(life, person)| has_suffered(*life, person.seat)) {
+            return true;
+        }
+        // Nobody knows itself to be that player: it is one of those who were let in and have not heard that.
+        let waits = |person: &Person| person.room.lobby == room.lobby && person.player.is_none() && !person.is_guest;
+        let may_be = |life: &Life, person: &Person| person.since <= since && !self.over.contains_key(life);
+        let mut unaware = cast.people().filter(|(life, person)| waits(person) && may_be(life, person)).peekable();
+        if hosts.is_empty() && unaware.peek().is_some() && unaware.all(|(_, person)| harmed(Some(person.seat))) {
             return true;
         }
         let is_gone = |life: &Life| self.over.get(life).copied();
@@ -107,6 +135,104 @@ impl Provoked {
             .map(|(life, person)| is_gone(&life).is_some() || harmed(Some(person.seat)))
             .collect();
         let count = others.iter().filter(|harmed| **harmed).count();
-        harmed(None) || count > 0 && 2 * count >= others.len()
+        let is_held_back = hosts.last().is_some_and(|(_, host)| self.is_held_back(room, host, cast));
+        harmed(None) || count > 0 && 2 * count >= others.len() || is_held_back
+    }
+
+    /// The network has held back what the host said: from the server and one of the others, or from most voters, two at
+    /// least, or for long from the only other one.
+    fn is_held_back(&self, room: Room, host: &Person, cast: &Cast) -> bool {
+        let after = Instant::ZERO + cast.now.since(Instant::ZERO).saturating_sub(HELD_BACK);
+        let silences = |way: Way| cast.hearing.silences(way, after, cast.now);
+        let others = cast.people().filter(|(life, person)| {
+            let is_other = person.room == room && person.player.is_some_and(|player| Some(player) != host.player);
+            is_other && !person.is_guest && !self.over.contains_key(life)
+        });
+        let unheard = |seat: SeatId| -> Vec<Silence> {
+            let direct = Way::Direct(host.seat, seat);
+            // What is said directly is not said through the server.
+            let relayed = silences(Way::Up(host.seat)).chain(silences(Way::Down(seat)));
+            let relayed = relayed.filter(|silence| !cast.hearing.is_used(direct, silence.from));
+            silences(direct).chain(relayed).collect()
+        };
+        let members: Vec<(PlayerId, Vec<Silence>)> =
+            others.filter_map(|(_, person)| Some((person.player?, unheard(person.seat)))).collect();
+        let are_together =
+            |one: &Silence, other: &Silence| one.from <= other.until + TOGETHER && other.from <= one.until + TOGETHER;
+        let mut server = silences(Way::Up(host.seat)).chain(silences(Way::Down(host.seat)));
+        if server.any(|silence| members.iter().any(|(_, own)| own.iter().any(|own| are_together(own, &silence)))) {
+            return true;
+        }
+        let voters = self.voters.get(&room).map_or(&[][..], |(_, voters)| voters);
+        let deaf = || members.iter().filter(|(player, _)| voters.contains(player)).map(|(_, own)| own);
+        let is_outvoted = |silence: &Silence| {
+            let count = deaf().filter(|own| own.iter().any(|own| are_together(own, silence))).count();
+            count >= 2 && 2 * count > voters.len() || voters.len() == 2 && silence.length() >= TOGETHER
+        };
+        deaf().flatten().any(is_outvoted)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const ROOM: Room = Room { lobby: 0, made: 1 };
+    const HOST: SeatId = SeatId(0);
+    const OTHERS: [SeatId; 3] = [SeatId(1), SeatId(2), SeatId(3)];
+
+    fn at(ms: u64) -> Instant {
+        Instant::ZERO + Duration::from_millis(ms)
+    }
+
+    /// Player 1 is host, players 2 to 4 vote with it. All ways are used; these are silent between those moments.
+    fn is_excused(silent: &[(Way, u64, u64)], now: u64) -> bool {
+        let (mut cast, mut provoked) = (Cast::default(), Provoked::default());
+        let seats = [HOST, OTHERS[0], OTHERS[1], OTHERS[2]];
+        let lives: Vec<Life> = seats.iter().map(|seat| cast.enter(*seat, ROOM, false, at(0))).collect();
+        for (number, life) in (1..).zip(&lives) {
+            cast.person_mut(*life).player = Some(PlayerId(number));
+        }
+        let ways = OTHERS.map(|seat| Way::Direct(HOST, seat)).into_iter().chain([Way::Up(HOST), Way::Down(HOST)]);
+        for way in ways {
+            let is_silent =
+                |ms: u64| silent.iter().any(|(of, from, until)| *of == way && (*from..*until).contains(&ms));
+            for ms in (0..now).step_by(100) {
+                cast.hearing.given(at(ms), way, at(ms + 20));
+                if !is_silent(ms) {
+                    cast.hearing.came(at(ms + 50), way);
+                }
+            }
+        }
+        cast.now = at(now);
+        let voters = [1, 2, 3, 4].map(PlayerId);
+        let (epoch, host) = (Epoch { term: 1, round: 0 }, PlayerId(1));
+        let view = Seen::ViewChanged { epoch, host, voters: &voters };
+        provoked.see(Some(lives[1]), &view, &cast).expect("nothing has changed");
+        let changed = Seen::HostChanged {
+            epoch: Epoch { term: 2, round: 0 },
+            host: PlayerId(2),
+            cause: Some(HostCause::CrashSilent),
+        };
+        provoked.see(Some(lives[1]), &changed, &cast).is_ok()
+    }
+
+    #[test]
+    fn what_the_network_held_back_from_enough_at_once_is_a_reason() {
+        let direct = |other: usize| Way::Direct(HOST, OTHERS[other]);
+        let table: [(&[(Way, u64, u64)], bool); 8] = [
+            (&[], false),
+            (&[(direct(0), 5_000, 7_000)], false),
+            (&[(Way::Up(HOST), 5_000, 7_000)], false),
+            (&[(Way::Up(HOST), 5_000, 7_000), (direct(0), 5_500, 6_500)], true),
+            (&[(Way::Down(HOST), 5_000, 7_000), (direct(2), 5_500, 6_500)], true),
+            (&[(Way::Up(HOST), 5_000, 5_300), (direct(0), 5_000, 7_000)], false),
+            (&[(direct(0), 5_000, 6_000), (direct(1), 5_500, 6_500), (direct(2), 5_600, 6_200)], true),
+            (&[(direct(0), 5_000, 6_000), (direct(1), 5_500, 6_500)], false),
+        ];
+        for (silent, expected) in table {
+            assert_eq!(is_excused(silent, 9_000), expected, "{silent:?}");
+        }
+        assert!(!is_excused(table[3].0, 16_000), "it was too long ago");
     }
 }

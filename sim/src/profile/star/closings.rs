@@ -2,6 +2,7 @@
 //! for one of which the network has held everything back for as long as the server has patience.
 
 use crate::net::Side;
+use crate::world::SeatId;
 use std::collections::BTreeMap;
 use webstar_core::server::ServerConfig;
 use webstar_core::time::{Duration, Instant};
@@ -21,20 +22,26 @@ pub(super) enum Closing {
 /// A word may be on its way for so long without being held back: the longest delay and jitter of a lossy world.
 const ON_ITS_WAY: Duration = Duration::from_millis(800);
 
-/// When something last came out of a connection, at the player's side and at the server.
+/// Whose a connection is, and when something last came out of it, at the player's side and at the server.
 #[derive(Debug, Default)]
 pub(super) struct Closings {
-    heard: BTreeMap<usize, [Option<Instant>; 2]>,
+    heard: BTreeMap<usize, (SeatId, [Option<Instant>; 2])>,
 }
 
 impl Closings {
     /// A frame has arrived at the player's side (A) or at the server (B).
-    pub(super) fn on_arrival(&mut self, now: Instant, connection: usize, at: Side) {
-        self.heard.entry(connection).or_default()[usize::from(at == Side::B)] = Some(now);
+    pub(super) fn on_arrival(&mut self, now: Instant, seat: SeatId, connection: usize, at: Side) {
+        let (_, heard) = self.heard.entry(connection).or_insert((seat, [None; 2]));
+        heard[usize::from(at == Side::B)] = Some(now);
+    }
+
+    /// Whose it is, if something has ever come out of it.
+    pub(super) fn seat(&self, connection: usize) -> Option<SeatId> {
+        self.heard.get(&connection).map(|(seat, _)| *seat)
     }
 
     pub(super) fn judge(&self, now: Instant, connection: usize, reason: CloseReason) -> Closing {
-        let [player, server] = self.heard.get(&connection).copied().unwrap_or_default();
+        let [player, server] = self.heard.get(&connection).map(|(_, heard)| *heard).unwrap_or_default();
         let patience = ServerConfig::default().progress_timeout - ON_ITS_WAY;
         match reason {
             CloseReason::HandshakeTimeout if server.is_none() => Closing::Excused("first_words_held_back"),
@@ -83,10 +90,10 @@ mod tests {
         let mut closings = Closings::default();
         let first_words = Closing::Excused("first_words_held_back");
         assert_eq!(closings.judge(at(5_000), 1, CloseReason::HandshakeTimeout), first_words);
-        closings.on_arrival(at(100), 1, Side::B);
+        closings.on_arrival(at(100), SeatId(0), 1, Side::B);
         assert_eq!(closings.judge(at(5_000), 1, CloseReason::HandshakeTimeout), Closing::Fault);
 
-        closings.on_arrival(at(1_000), 1, Side::A);
+        closings.on_arrival(at(1_000), SeatId(0), 1, Side::A);
         assert_eq!(closings.judge(at(5_199), 1, CloseReason::TooSlow), Closing::Fault);
         let everything = Closing::Excused("everything_held_back");
         assert_eq!(closings.judge(at(5_200), 1, CloseReason::TooSlow), everything);

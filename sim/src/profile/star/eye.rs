@@ -13,7 +13,7 @@ use crate::net::Side;
 use crate::profile::Tally;
 use crate::seed::Seed;
 use crate::trace::{self, StarStep, Step, Trace};
-use crate::world::{SeatId, Watch, World};
+use crate::world::{SeatId, Watch, Way, World};
 use bytes::Bytes;
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use webstar_core::config::PlayerConfig;
@@ -57,7 +57,7 @@ pub(super) struct Book<'a> {
     /// Seats whose occupants are strangers, and which of the used tokens they have.
     pub(super) strangers: BTreeMap<SeatId, usize>,
     pub(super) tickets: Tickets,
-    closings: Closings,
+    pub(super) closings: Closings,
     /// Who is not to be trusted.
     pub(super) hostile: Option<SeatId>,
     /// That one, if it has no machine.
@@ -259,13 +259,13 @@ impl Book<'_> {
                 self.told(now, Some(life), "cause", &cause);
                 self.see(life, &Seen::HostChanged { epoch, host, cause });
             }
-            PeerEvent::ViewChanged { epoch, host, .. } => {
+            PeerEvent::ViewChanged { epoch, host, ref voters, .. } => {
                 // Who is host when it comes is no change.
                 let person = self.cast.person_mut(life);
                 if epoch >= person.epoch {
                     (person.epoch, person.host) = (epoch, Some(host));
                 }
-                self.see(life, &Seen::ViewChanged { epoch, host });
+                self.see(life, &Seen::ViewChanged { epoch, host, voters });
             }
             PeerEvent::ContinuityLost => {
                 self.tally.mark("continuity_lost");
@@ -365,6 +365,14 @@ impl<L: Lens> Watch for Eye<'_, L> {
         book.on_step(world, seat, |news| lens.look(news));
     }
 
+    fn on_given(&mut self, now: Instant, way: Way, due: Instant) {
+        self.book.cast.hearing.given(now, way, due);
+    }
+
+    fn on_came(&mut self, now: Instant, way: Way) {
+        self.book.cast.hearing.came(now, way);
+    }
+
     fn on_landed(&mut self, seat: SeatId) {
         self.book.set_direct(seat, true);
     }
@@ -441,7 +449,7 @@ impl<L: Lens> Watch for Eye<'_, L> {
     }
 
     fn on_arrival(&mut self, now: Instant, seat: SeatId, connection: usize, at: Side, frame: &Frame) {
-        self.book.closings.on_arrival(now, connection, at);
+        self.book.closings.on_arrival(now, seat, connection, at);
         self.book.set_direct(seat, false);
         if self.book.hostile == Some(seat) && at == Side::A {
             self.book.hoard.heard(frame);
@@ -459,6 +467,7 @@ impl<L: Lens> Watch for Eye<'_, L> {
     fn on_server_closes(&mut self, now: Instant, connection: usize, reason: CloseReason) {
         let book = &mut self.book;
         book.tally.mark(closings::mark(reason));
+        book.on_server_closes(now, connection, reason);
         if !book.mood.is_gentle() {
             return;
         }

@@ -12,7 +12,7 @@ use bytes::Bytes;
 use webstar_core::peer::{PeerEvent, Position, Snapshot};
 use webstar_core::star::Role;
 use webstar_core::time::Instant;
-use webstar_core::wire::signal::{Frame, ServerMessage};
+use webstar_core::wire::signal::{CloseReason, Frame, ServerMessage};
 
 impl<L: Lens> Eye<'_, L> {
     /// Something goes wrong with somebody, or with the server, or is over.
@@ -77,6 +77,15 @@ impl Book<'_> {
         if let Some(room) = self.room_of(seat) {
             self.set_now(now);
             self.checks.see(None, &Seen::LetIn { room, player: joined.player_id }, &self.cast);
+        }
+    }
+
+    /// The server closes a connection: perhaps it takes somebody's place.
+    pub(super) fn on_server_closes(&mut self, now: Instant, connection: usize, reason: CloseReason) {
+        let is_put_out = matches!(reason, CloseReason::TokenReused | CloseReason::Kicked);
+        if let Some(seat) = self.closings.seat(connection).filter(|_| is_put_out) {
+            self.set_now(now);
+            self.checks.see(None, &Seen::PutOut(seat), &self.cast);
         }
     }
 

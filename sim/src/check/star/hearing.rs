@@ -1,0 +1,142 @@
+//! What the ways between seats and to the server have held back: when nothing came out of a way although something should
+//! have. Facts of the simulated network alone, whoever is at fault; judges nothing.
+
+use crate::world::{SeatId, Way};
+use core::time::Duration;
+use std::collections::{BTreeMap, VecDeque};
+use webstar_core::time::Instant;
+
+/// A way out of which nothing came for so long is silent: no player is more impatient ..
+const SILENT: Duration = Duration::from_millis(500);
+/// .. if something is overdue for so long that was given to it.
+const OVERDUE: Duration = Duration::from_millis(300);
+/// Silences are remembered for so long.
+const MEMORY: Duration = Duration::from_secs(20);
+
+/// Nothing came out of a way between these moments.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Silence {
+    /// Something came then.
+    pub from: Instant,
+    /// Something came then again, or it is so late now.
+    pub until: Instant,
+}
+
+impl Silence {
+    /// How long it was.
+    pub fn length(&self) -> Duration {
+        self.until.since(self.from)
+    }
+}
+
+#[derive(Debug)]
+struct Flow {
+    /// When something came out of it last, or was given to it for the first time.
+    came: Instant,
+    /// When the first of what was given to it since should have come, as long as it is without jitter.
+    due: Option<Instant>,
+    /// When something was given to it last.
+    given: Instant,
+    silences: VecDeque<Silence>,
+}
+
+impl Flow {
+    fn silence(&self, now: Instant) -> Option<Silence> {
+        let is_overdue = self.due.is_some_and(|due| due + OVERDUE <= now);
+        (is_overdue && self.came + SILENT <= now).then_some(Silence { from: self.came, until: now })
+    }
+}
+
+/// All ways.
+#[derive(Debug, Default)]
+pub struct Hearing {
+    flows: BTreeMap<Way, Flow>,
+}
+
+impl Hearing {
+    /// Something is given to a way, out of which it comes at that time if nothing goes wrong.
+    pub fn given(&mut self, now: Instant, way: Way, due: Instant) {
+        let fresh = || Flow { came: now, due: None, given: now, silences: VecDeque::new() };
+        let flow = self.flows.entry(way).or_insert_with(fresh);
+        flow.given = now;
+        flow.due.get_or_insert(due);
+    }
+
+    /// Something comes out of it.
+    pub fn came(&mut self, now: Instant, way: Way) {
+        let Some(flow) = self.flows.get_mut(&way) else { return };
+        flow.silences.extend(flow.silence(now));
+        while flow.silences.pop_front_if(|silence| silence.until + MEMORY < now).is_some() {}
+        (flow.came, flow.due) = (now, None);
+    }
+
+    /// Another machine sits there: nothing is on its way from it or to it.
+    pub fn forget(&mut self, seat: SeatId) {
+        self.flows.retain(|way, _| match *way {
+            Way::Up(of) | Way::Down(of) => of != seat,
+            Way::Direct(from, to) => from != seat && to != seat,
+        });
+    }
+
+    /// The silences of a way that ended after this moment, or last.
+    pub fn silences(&self, way: Way, after: Instant, now: Instant) -> impl Iterator<Item = Silence> {
+        let flow = self.flows.get(&way);
+        let lasting = flow.and_then(|flow| flow.silence(now));
+        let over = flow.into_iter().flat_map(|flow| flow.silences.iter().copied());
+        over.chain(lasting).filter(move |silence| silence.until >= after)
+    }
+
+    /// Whether a way was used since then.
+    pub fn is_used(&self, way: Way, since: Instant) -> bool {
+        self.flows.get(&way).is_some_and(|flow| flow.given >= since)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const WAY: Way = Way::Up(SeatId(1));
+
+    fn at(ms: u64) -> Instant {
+        Instant::ZERO + Duration::from_millis(ms)
+    }
+
+    fn silences(hearing: &Hearing, now: Instant) -> Vec<(u64, u64)> {
+        let millis = |at: Instant| at.since(Instant::ZERO).as_millis() as u64;
+        hearing.silences(WAY, at(0), now).map(|silence| (millis(silence.from), millis(silence.until))).collect()
+    }
+
+    /// A way of 100 ms to which something is given at these moments, and out of which something comes at those.
+    fn hearing(given: &[u64], came: &[u64]) -> Hearing {
+        let mut hearing = Hearing::default();
+        let mut all: Vec<(u64, bool)> = given.iter().map(|ms| (*ms, true)).collect();
+        all.extend(came.iter().map(|ms| (*ms, false)));
+        all.sort_unstable();
+        for (ms, is_given) in all {
+            if is_given { hearing.given(at(ms), WAY, at(ms + 100)) } else { hearing.came(at(ms), WAY) }
+        }
+        hearing
+    }
+
+    #[test]
+    fn only_what_should_have_come_and_did_not_makes_a_silence() {
+        let idle = hearing(&[0, 5_000], &[100, 5_100]);
+        assert_eq!(silences(&idle, at(9_000)), [], "nobody says anything");
+        let slow = hearing(&[0, 5_000], &[100, 5_399]);
+        assert_eq!(silences(&slow, at(9_000)), [], "what was said was late, but not for long");
+        let stalled = hearing(&[0, 100, 200], &[100, 650]);
+        assert_eq!(silences(&stalled, at(700)), [(100, 650)]);
+        let lost = hearing(&[0, 150], &[100]);
+        assert_eq!(silences(&lost, at(599)), []);
+        assert_eq!(silences(&lost, at(600)), [(100, 600)], "and it lasts");
+    }
+
+    #[test]
+    fn whoever_sits_down_anew_has_said_nothing() {
+        let mut hearing = hearing(&[0, 150], &[100]);
+        assert!(hearing.is_used(WAY, at(150)) && !hearing.is_used(WAY, at(151)));
+        hearing.forget(SeatId(1));
+        assert_eq!(silences(&hearing, at(5_000)), []);
+    }
+}
