@@ -12,6 +12,7 @@ mod hosts;
 mod limits;
 mod lobby;
 mod promises;
+mod records;
 mod restart;
 mod shards;
 mod stars;

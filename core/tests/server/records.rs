@@ -1,0 +1,44 @@
+//! What old records of a lobby are worth to a server that has lost its memory: nothing for another lobby, nothing too late.
+
+use crate::hand::{House, joining, secs};
+use crate::restart::{Kept, all_kept, back, refusal, restarted};
+use crate::stars::Den;
+use webstar_core::server::ServerConfig;
+use webstar_core::wire::signal::{ClientMessage, ErrorCode, LobbyJoined, Lock, Ping};
+
+/// A record of an older lobby of the same name was taken for a newer one of this: players of both got links that did not fit,
+/// and what was under way on the old ones was lost (swarm, seed 1609).
+#[test]
+fn a_record_of_an_older_lobby_of_the_name_changes_nothing() {
+    let mut den = Den::of(3);
+    for locked in [true, false, true, false] {
+        den.house.say(den.who(1), ClientMessage::Lock(Lock { locked, request: 0 }));
+    }
+    let older = restarted(&mut den, 1);
+    let who = den.house.player();
+    let joined = den.house.join(who, joining("den"));
+    let mut den = Den::among(den.house, vec![who], vec![joined]);
+    let newer = restarted(&mut den, 2);
+    let (who, joined) = back(&mut den.house, &newer[0]);
+    den.house.say(who, ClientMessage::Ping(Ping { nonce: 1 }));
+    assert_eq!(refusal(&mut den.house, &older[1]), ErrorCode::BadToken);
+    let newest = Kept { token: joined.token.clone().unwrap(), ..newer[0].clone() };
+    let (_, again) = back(&mut den.house, &newest);
+    let there = |joined: &LobbyJoined| joined.player_list.iter().map(|entry| entry.session).collect::<Vec<_>>();
+    assert_eq!(there(&again), there(&joined));
+}
+
+/// A place was kept from when somebody else had brought the lobby back: a token that the server did not know as used was good
+/// for longer than lobbies come back (swarm, seed 850).
+#[test]
+fn a_place_in_a_lobby_that_came_back_late_is_kept_no_longer_for_that() {
+    let kept = ServerConfig::default().resume_timeout;
+    let mut den = Den::of(3);
+    let records = all_kept(&den);
+    den.house = House::reborn(ServerConfig::default(), 1);
+    den.house.pass(kept - secs(1));
+    back(&mut den.house, &records[0]);
+    back(&mut den.house, &records[1]);
+    den.house.pass(secs(1));
+    assert_eq!(refusal(&mut den.house, &records[2]), ErrorCode::BadToken);
+}
