@@ -181,12 +181,15 @@ mod tests {
     const HOST: SeatId = SeatId(0);
     const OTHERS: [SeatId; 3] = [SeatId(1), SeatId(2), SeatId(3)];
 
+    /// A way that carries nothing from one moment to another, in milliseconds.
+    type Stall = (Way, u64, u64);
+
     fn at(ms: u64) -> Instant {
         Instant::ZERO + Duration::from_millis(ms)
     }
 
     /// Player 1 is host, players 2 to 4 vote with it. All ways are used; these are silent between those moments.
-    fn is_excused(silent: &[(Way, u64, u64)], now: u64) -> bool {
+    fn is_excused(silent: &[Stall], now: u64) -> bool {
         let (mut cast, mut provoked) = (Cast::default(), Provoked::default());
         let seats = [HOST, OTHERS[0], OTHERS[1], OTHERS[2]];
         let lives: Vec<Life> = seats.iter().map(|seat| cast.enter(*seat, ROOM, false, at(0))).collect();
@@ -220,7 +223,7 @@ mod tests {
     #[test]
     fn what_the_network_held_back_from_enough_at_once_is_a_reason() {
         let direct = |other: usize| Way::Direct(HOST, OTHERS[other]);
-        let table: [(&[(Way, u64, u64)], bool); 8] = [
+        let table: [(&[Stall], bool); 8] = [
             (&[], false),
             (&[(direct(0), 5_000, 7_000)], false),
             (&[(Way::Up(HOST), 5_000, 7_000)], false),
