@@ -5,7 +5,7 @@ use crate::stars::{Den, epoch, hosts, player, views};
 use webstar_core::id::PlayerId;
 use webstar_core::server::ServerConfig;
 use webstar_core::wire::signal::{
-    ClientMessage, CloseReason, CreateLobby, ErrorCode, Grant, HostCause, JoinLobby, RequestHostMigration,
+    ClientMessage, CloseReason, CreateLobby, ErrorCode, Grant, Heard, HostCause, JoinLobby, RequestHostMigration,
     ServerMessage, SetHidden, Unheard,
 };
 use webstar_core::wire::view::View;
@@ -159,6 +159,50 @@ fn a_silent_connection_is_as_good_as_a_closed_one() {
     den.answer(true, &[3]);
     den.house.pass(secs(1));
     assert_eq!(den.proposals(2), []);
+}
+
+/// Only voters were asked, and in a lobby that most had just come to one that heard nothing for a moment cost it its host
+/// (swarm, seed 1544).
+#[test]
+fn who_has_no_vote_yet_and_hears_the_host_keeps_it() {
+    for hears in [true, false] {
+        let mut den = Den::of(2);
+        let late = den.house.player();
+        den.house.join(late, joining("den"));
+        den.house.forget();
+        den.unheard(&[2]);
+        let answer = Heard { epoch: den.view.epoch, heard: hears };
+        den.house.say(late, ClientMessage::Heard(answer));
+        den.house.pass(ms(500));
+        assert_eq!(den.proposals(2).len(), usize::from(!hears));
+    }
+}
+
+/// A host that asked for help in vain and was silent for a moment when somebody asked after it was replaced by force
+/// (lossy, seed 273).
+#[test]
+fn a_host_that_asks_for_help_is_not_replaced_for_that() {
+    let mut den = Den::of(3);
+    let late = den.house.player();
+    den.house.join(late, joining("den"));
+    for number in [2, 3] {
+        den.house.cut(den.who(number));
+    }
+    let plead = |den: &mut Den, round: u32| {
+        let view = View { epoch: epoch(1, round), ..den.light(|view| view.voters.truncate(2)) };
+        den.house.say(den.who(1), ClientMessage::Grant(Grant { view: Box::new(view) }));
+    };
+    plead(&mut den, 2);
+    den.house.pass(ms(1_900));
+    plead(&mut den, 3);
+    den.house.pass(ms(550));
+    den.house.forget();
+    den.house.say(late, ClientMessage::Unheard(Unheard { epoch: epoch(1, 1) }));
+    den.house.pass(ms(50));
+    assert_eq!(views(&mut den.house, late), []);
+    assert_eq!(den.questions(1), 2, "it is asked whether it is there");
+    plead(&mut den, 4);
+    assert_eq!(views(&mut den.house, late)[0].view.host, player(1));
 }
 
 #[test]

@@ -2,9 +2,10 @@
 
 use super::{comes_to_rest, is_well, lobby, lobby_of, nobody_changed_host, nobody_lost_anything, times};
 use crate::floor::{Floor, Setup};
+use webstar_core::id::PlayerId;
 use webstar_core::star::{Frame, Role, ServerSays};
 use webstar_core::time::Duration;
-use webstar_core::wire::signal::Epoch;
+use webstar_core::wire::signal::{Epoch, HostCause};
 use webstar_core::wire::view::{Certified, Proof, Signature, View};
 
 /// A view that nobody has agreed to.
@@ -107,4 +108,26 @@ fn a_member_that_was_away_beyond_the_log_begins_anew() {
     is_well(&floor);
     comes_to_rest(&mut floor);
     assert_eq!(times(&floor, who, "Resynced"), 1, "{:?}", floor.heard(who));
+}
+
+/// A proposal came in force when all others had promised the next one already: its host was well, and taken for lost
+/// because nobody could follow it (swarm, seed 1836; crashy, seed 202).
+#[test]
+fn a_host_that_is_well_goes_beyond_what_the_others_have_promised() {
+    let mut floor = lobby(5);
+    let heir = floor.backup().expect("there is a backup");
+    let base = floor.view(1).expect("there is a view").clone();
+    let epoch = Epoch { term: base.epoch.term + 1, round: 0 };
+    let cause = Some(HostCause::CrashSilent);
+    let view = View { epoch, base: base.epoch, cause, host: PlayerId(heir), backups: Vec::new(), ..base };
+    for player in (2..=5).filter(|player| *player != heir) {
+        let proposed = ServerSays::Proposed { view: Box::new(view.clone()), signature: None, promised: Vec::new() };
+        floor.slip_from_server(player, proposed);
+    }
+    floor.run_ms(5000);
+    is_well(&floor);
+    nobody_changed_host(&floor);
+    assert!(floor.view(1).is_some_and(|view| view.epoch.term > epoch.term), "it has gone beyond");
+    comes_to_rest(&mut floor);
+    nobody_lost_anything(&floor);
 }

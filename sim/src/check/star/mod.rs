@@ -144,6 +144,8 @@ pub enum Seen<'a> {
     Crashed,
     /// It is host and asks for another.
     HandsOver,
+    /// It is told to leave.
+    Leaves,
     /// The server has lost its memory. Of no life.
     ServerRestarted,
     /// Something goes wrong with somebody's way or machine, or with the server if nobody is named; or it is over. Of no

@@ -28,7 +28,7 @@ pub struct Provoked {
     hosts: BTreeMap<Room, (Epoch, PlayerId, Instant)>,
     /// By lobby: whose votes count under that host.
     voters: BTreeMap<Room, (Epoch, Vec<PlayerId>)>,
-    /// Lives that have ended, and when.
+    /// Lives that have ended or are about to leave, and when.
     over: BTreeMap<Life, Instant>,
     /// Whose place the server has taken last, and when.
     put_out: BTreeMap<SeatId, Instant>,
@@ -57,7 +57,7 @@ impl Check for Provoked {
                 });
                 Ok(())
             }
-            (Some(life), Seen::Ended | Seen::Crashed) => {
+            (Some(life), Seen::Leaves | Seen::Ended | Seen::Crashed) => {
                 self.over.insert(life, cast.now);
                 Ok(())
             }

@@ -200,6 +200,7 @@ impl<L: Lens> Run<'_, L> {
                 (person.is_over, person.is_joined) = (true, false);
             }
         } else {
+            self.eye.on_leaves(self.world.now(), seat);
             self.ask(seat, Command::Leave);
         }
     }

@@ -45,6 +45,15 @@ impl<L: Lens> Eye<'_, L> {
         }
     }
 
+    /// Whoever sits there is told to leave.
+    pub(super) fn on_leaves(&mut self, now: Instant, seat: SeatId) {
+        let book = self.book_mut();
+        book.set_now(now);
+        if let Some(life) = book.sitting(seat).filter(|life| !book.cast.person(*life).is_over) {
+            book.see(life, &Seen::Leaves);
+        }
+    }
+
     /// The server is there again and remembers nothing.
     pub(super) fn on_server_restarted(&mut self, now: Instant) {
         let book = self.book_mut();
@@ -120,6 +129,9 @@ impl Book<'_> {
             forger.learn(now, message);
             if let (ServerMessage::LobbyJoined(joined), Some(life)) = (message, self.sitting(seat)) {
                 self.cast.person_mut(life).player = Some(joined.player_id);
+                if let Some(room) = self.room_of(seat) {
+                    self.cast.distrusted.insert((room, joined.player_id));
+                }
             }
         }
     }
