@@ -91,7 +91,8 @@ impl Server {
         player.oldest = claims.generation;
         player.newest += 1;
         if fresh {
-            player.incarnation = Incarnation(player.incarnation.0 + 1);
+            // The token may know of a life that the record which it came with does not.
+            player.incarnation = Incarnation(player.incarnation.max(claims.incarnation).0 + 1);
             player.session = session;
             player.key = public;
             player.ready = false;

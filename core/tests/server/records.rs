@@ -1,7 +1,7 @@
 //! What old records of a lobby are worth to a server that has lost its memory: nothing for another lobby, nothing too late.
 
 use crate::hand::{House, joining, secs};
-use crate::restart::{Kept, all_kept, back, refusal, restarted};
+use crate::restart::{Kept, all_kept, back, refusal, restarted, with_restore};
 use crate::stars::Den;
 use webstar_core::server::ServerConfig;
 use webstar_core::wire::signal::{ClientMessage, ErrorCode, LobbyJoined, Lock, Ping};
@@ -41,4 +41,24 @@ fn a_place_in_a_lobby_that_came_back_late_is_kept_no_longer_for_that() {
     back(&mut den.house, &records[1]);
     den.house.pass(secs(1));
     assert_eq!(refusal(&mut den.house, &records[2]), ErrorCode::BadToken);
+}
+
+/// A server without memory gave a player that came back without memory the number of a life that it had had: its token told
+/// of that life, the record that came with it did not (swarm, seed 2298).
+#[test]
+fn no_life_is_counted_twice_although_the_record_is_older_than_the_token() {
+    let mut den = Den::of(2);
+    let records = all_kept(&den);
+    let afresh = |house: &mut House, kept: &Kept| {
+        let who = house.player();
+        house.say(who, with_restore(kept, true));
+        house.joined(who)
+    };
+    let life = |joined: &LobbyJoined| joined.player_list.iter().map(|entry| entry.incarnation.0).collect::<Vec<_>>();
+    let second = afresh(&mut den.house, &records[1]);
+    assert_eq!(life(&second), [1, 2]);
+    den.house = House::reborn(ServerConfig::default(), 1);
+    let old = Kept { token: second.token.unwrap(), ..records[1].clone() };
+    let third = afresh(&mut den.house, &old);
+    assert_eq!(life(&third), [1, 3]);
 }

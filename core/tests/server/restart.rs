@@ -31,7 +31,7 @@ pub(crate) fn all_kept(den: &Den) -> Vec<Kept> {
     (1..=den.members.len()).map(|number| kept(den, number, den.joined[number - 1].token.as_ref().unwrap())).collect()
 }
 
-fn with_restore(kept: &Kept, fresh: bool) -> ClientMessage {
+pub(crate) fn with_restore(kept: &Kept, fresh: bool) -> ClientMessage {
     let restore = Restore { sealed: kept.sealed.clone(), view: kept.view.clone(), promised: kept.promised.clone() };
     ClientMessage::Resume(Resume {
         lobby_id: den(),

@@ -9,9 +9,10 @@ use webstar_core::time::Instant;
 
 impl Book<'_> {
     pub(super) fn on_message(&mut self, now: Instant, life: Life, message: &PeerMessage) {
-        // Whatever that one says, it says.
+        // Whatever that one says, it says, under whatever number it has been there.
         let star = self.stars[usize::from(self.cast.person(life).seat.0)];
-        if self.forger.as_ref().is_some_and(|forger| forger.is(star, message.from)) {
+        let was_there = self.is_distrusted(life, message.from);
+        if self.forger.as_ref().is_some_and(|forger| was_there || forger.is(star, message.from)) {
             let (room, content) = (self.cast.person(life).room, trace::content(&message.payload));
             self.cast.distrusted.insert((room, message.from));
             return self.note(now, StarStep::Heard { life, number: None, content });
