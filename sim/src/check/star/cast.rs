@@ -31,12 +31,16 @@ pub struct Person {
     pub room: Room,
     /// It has no player machine.
     pub is_guest: bool,
+    /// It can be host.
+    pub is_player: bool,
     /// Its number in the lobby, once it was told.
     pub player: Option<PlayerId>,
     /// Which life of the player's memory it is, once it was told.
     pub incarnation: Incarnation,
     /// The present view.
     pub epoch: Epoch,
+    /// The first view of its line.
+    pub line: Epoch,
     /// The present host.
     pub host: Option<PlayerId>,
     /// In the lobby, as far as it knows.
@@ -88,6 +92,8 @@ pub struct Submission {
     pub at: Instant,
     /// When its sender was told that it is safe.
     pub acked_at: Option<Instant>,
+    /// In which line that was.
+    pub acked_in: Epoch,
 }
 
 impl Submission {
@@ -163,9 +169,11 @@ impl Cast {
             seat,
             room,
             is_guest,
+            is_player: false,
             player: None,
             incarnation: Incarnation(0),
             epoch: Epoch::default(),
+            line: Epoch::default(),
             host: None,
             is_joined: false,
             is_away: false,
@@ -227,6 +235,7 @@ impl Cast {
             knows,
             at,
             acked_at: None,
+            acked_in: Epoch::default(),
         });
         self.submissions.last()
     }
@@ -292,9 +301,22 @@ impl Cast {
         submission.acked_at.is_some_and(|acked_at| lost_at.is_some_and(|lost_at| lost_at > acked_at))
     }
 
+    /// A life is in this line. What it was told to be safe together with that continuity is lost is safe in the new one.
+    pub fn follow_line(&mut self, life: Life, line: Epoch) {
+        let person = &mut self.people[life.0 as usize];
+        person.line = line;
+        let now = Some(self.now);
+        if person.lost_at == now {
+            let own = self.submissions.iter_mut().filter(|submission| submission.life == life);
+            own.filter(|submission| submission.acked_at == now).for_each(|submission| submission.acked_in = line);
+        }
+    }
+
     /// Its sender was told that it is safe.
     pub fn acknowledge(&mut self, number: u32) {
-        self.submissions[number as usize].acked_at = Some(self.now);
+        let submission = &mut self.submissions[number as usize];
+        submission.acked_at = Some(self.now);
+        submission.acked_in = self.people[submission.life.0 as usize].line;
     }
 }
 

@@ -10,6 +10,7 @@ mod cast;
 mod chronicle;
 mod continuity;
 mod drained;
+mod due;
 mod ended;
 mod fresh;
 mod hearing;
@@ -58,8 +59,10 @@ use super::Red;
 use crate::profile::Tally;
 use crate::world::SeatId;
 use bytes::Bytes;
+use due::{due, excused};
+use std::collections::BTreeSet;
 use webstar_core::id::PlayerId;
-use webstar_core::peer::{Channel, Destination, PeerMessage, Position, Sent, Snapshot};
+use webstar_core::peer::{Channel, PeerMessage, Position, Sent, Snapshot};
 use webstar_core::star::Star;
 use webstar_core::wire::signal::{Epoch, HostCause, PlayerEntry};
 
@@ -361,6 +364,13 @@ impl Checks {
         ))
     }
 
+    /// Why something that would have had to arrive was not missed, each reason once.
+    pub fn excuses(&self, cast: &Cast) -> BTreeSet<&'static str> {
+        let ordered = excused(cast, Channel::Ordered).filter(|(owed, _)| self.ordered.lacks(owed.0, owed.1));
+        let reliable = excused(cast, Channel::Reliable).filter(|(owed, _)| self.reliable.lacks(owed.0, owed.1));
+        ordered.chain(reliable).map(|(_, excuse)| excuse.name()).collect()
+    }
+
     /// Whether the server cannot know yet that a token was used.
     pub fn is_forgotten(&self, token: usize) -> bool {
         self.tokens.is_forgotten(token)
@@ -402,39 +412,4 @@ impl Checks {
             }
         }
     }
-}
-
-/// The pairs of a submission on this channel and a life that must have received it by now: both are in one lobby, the
-/// receiver was there before and was known to the sender, and has not begun anew since. What is for the host, or not kept,
-/// is owed within one host's life only, and what was acknowledged until its sender is told that this may be lost.
-fn due<'a>(cast: &'a Cast, channel: Channel) -> impl Iterator<Item = (&'a Submission, Life, &'a Person)> {
-    let is_kept = |submission: &Submission| {
-        matches!(submission.channel, Some(Channel::Ordered | Channel::Reliable)) && submission.to != Destination::Host
-    };
-    let is_of_host_life = |host: &Person, submission: &Submission| {
-        host.epoch.term == submission.epoch.term && host.hosts_since <= submission.at
-    };
-    let is_here = |person: &Person| person.is_joined && !person.is_over && !person.is_guest;
-    let receivers = move |submission: &'a Submission| {
-        cast.people().filter(move |(_, person)| {
-            let Some(player) = person.player else { return false };
-            is_here(person)
-                && person.room == submission.room
-                && (is_kept(submission) || is_of_host_life(person, submission))
-                && person.since <= submission.at
-                && (submission.knows & bit(player) != 0 || player == submission.player)
-                && submission.is_for(player, person.host)
-        })
-    };
-    cast.submissions()
-        .iter()
-        .filter(move |submission| {
-            let sender = cast.person(submission.life);
-            let same_host = sender.epoch.term == submission.epoch.term || is_kept(submission);
-            let is_trusted = !cast.distrusted.contains(&(submission.room, submission.player));
-            let is_acked = submission.acked_at.is_some() && !cast.is_lost(submission);
-            let is_owed = is_acked || submission.acked_at.is_none() && is_here(sender) && same_host;
-            submission.channel == Some(channel) && is_trusted && is_owed
-        })
-        .flat_map(move |submission| receivers(submission).map(move |(life, person)| (submission, life, person)))
 }

@@ -97,11 +97,15 @@ impl Ordered {
 
     /// What had to arrive by now and has not.
     pub(super) fn missing<'a>(&'a self, cast: &'a Cast) -> impl Iterator<Item = (&'a Submission, Life)> {
-        due(cast, Channel::Ordered).filter_map(|(origin, life, _)| {
-            let heard = self.heard.get(&(life, origin.player, origin.incarnation)).copied().unwrap_or_default();
-            let is_heard = heard.seq >= origin.seq || self.promoted.contains(&(life, origin.number));
-            (!is_heard).then_some((origin, life))
-        })
+        due(cast, Channel::Ordered)
+            .map(|(origin, life, _)| (origin, life))
+            .filter(|(origin, life)| self.lacks(origin, *life))
+    }
+
+    /// Whether a life was not given what is meant for it.
+    pub(super) fn lacks(&self, origin: &Submission, life: Life) -> bool {
+        let heard = self.heard.get(&(life, origin.player, origin.incarnation)).copied().unwrap_or_default();
+        heard.seq < origin.seq && !self.promoted.contains(&(life, origin.number))
     }
 }
 

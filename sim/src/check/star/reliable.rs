@@ -52,8 +52,14 @@ impl Check for Reliable {
 impl Reliable {
     /// What had to arrive by now and has not.
     pub(super) fn missing<'a>(&'a self, cast: &'a Cast) -> impl Iterator<Item = (&'a Submission, Life)> {
-        let due = due(cast, Channel::Reliable);
-        let is_heard = |key| self.heard.contains(&key) || self.promoted.contains(&key);
-        due.filter(move |(origin, life, _)| !is_heard((*life, origin.number))).map(|(origin, life, _)| (origin, life))
+        due(cast, Channel::Reliable)
+            .map(|(origin, life, _)| (origin, life))
+            .filter(|(origin, life)| self.lacks(origin, *life))
+    }
+
+    /// Whether a life was not given what is meant for it.
+    pub(super) fn lacks(&self, origin: &Submission, life: Life) -> bool {
+        let key = (life, origin.number);
+        !self.heard.contains(&key) && !self.promoted.contains(&key)
     }
 }

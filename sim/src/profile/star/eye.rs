@@ -128,6 +128,7 @@ impl<'a, L: Lens> Eye<'a, L> {
     pub(super) fn on_enter(&mut self, now: Instant, seat: SeatId, lobby: u8, part: Part) -> Life {
         let room = Room { lobby, made: 0 };
         let life = self.book.cast.enter(seat, room, part == Part::Guest, now);
+        self.book.cast.person_mut(life).is_player = part == Part::Player;
         self.book.sitting[usize::from(seat.0)] = Some(life);
         self.book.tickets.forget(seat);
         self.note(now, Step::Star(StarStep::Entered { seat, life }));

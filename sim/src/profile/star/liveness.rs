@@ -28,6 +28,10 @@ impl<L: Lens> Run<'_, L> {
             self.wait_for(quiet, |run| run.pending().or_else(|| run.missing()).or_else(|| run.hoarded()))
         };
         if is_well {
+            let book = self.eye.book_mut();
+            for why in book.checks.excuses(&book.cast) {
+                *book.tally.excused.entry(why).or_default() += 1;
+            }
             self.mark_time(self.world.now().since(quiet));
         }
         is_well

@@ -200,6 +200,7 @@ impl Book<'_> {
             self.glances.insert(life, known);
             let (role, epoch, promised) = known;
             self.note(now, StarStep::Role { life, role: name(role), epoch, promised });
+            self.cast.follow_line(life, star.view().map(|view| view.since).unwrap_or_default());
         }
         self.checks.step(life, star, &self.cast, falsify);
     }
