@@ -7,6 +7,8 @@ use std::collections::BTreeMap;
 
 /// Who was never heard is waited for so long.
 const FIRST_PATIENCE: Duration = Duration::from_secs(2);
+/// Who has never answered on an open path may still be on its way for so long.
+const ANSWER_PATIENCE: Duration = Duration::from_secs(10);
 /// A server that cannot be spoken to for so long is away.
 const SERVER_PATIENCE: Duration = Duration::from_secs(1);
 
@@ -58,8 +60,10 @@ impl Ears {
     /// It could be heard if it were there, and is not: whatever the server says of its connection, it is dead, asleep or
     /// cut off.
     pub(super) fn is_silent(&self, player: PlayerId, now: Instant, least: Duration) -> bool {
-        let ear = self.of(player).filter(|ear| ear.is_open && ear.rtt.is_some());
-        ear.is_some_and(|ear| ear.heard_at + ear.patience.max(least) <= now)
+        self.of(player).filter(|ear| ear.is_open).is_some_and(|ear| {
+            let least = if ear.rtt.is_some() { least } else { least.max(ANSWER_PATIENCE) };
+            ear.heard_at + ear.patience.max(least) <= now
+        })
     }
 
     /// It was heard at all, lately enough.
@@ -85,5 +89,33 @@ impl Ears {
 
     pub(super) fn is_server_away(&self, now: Instant) -> bool {
         self.server_away_at().is_some_and(|at| at <= now)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::wire::view::SigningKey;
+
+    /// A backup died while the host had lost the server and its links: it was heard never again, and kept its place for
+    /// ever, because who had not answered yet could be on its way.
+    #[test]
+    fn who_never_answers_on_an_open_path_is_silent_in_the_end() {
+        let player = PlayerId(2);
+        let key = SigningKey::from_seed(&[2; 32]).public();
+        let member = Member { player, incarnation: Incarnation(1), key, is_eligible: true, is_connected: true };
+        let mut ears = Ears::new(Instant::ZERO);
+        ears.on_members(Instant::ZERO, &BTreeMap::from([(player, member)]));
+        let known = *ears.of(player).expect("it is a member");
+        let at = |s| Instant::ZERO + Duration::from_secs(s);
+        assert!(!ears.is_silent(player, at(60), Duration::ZERO), "no path is open");
+        ears.on_ear(player, Ear { is_open: true, ..known });
+        assert_eq!([9, 10].map(|s| ears.is_silent(player, at(s), Duration::ZERO)), [false, true]);
+        ears.on_ear(player, Ear { is_open: true, rtt: Some(Duration::from_millis(50)), ..known });
+        assert_eq!(
+            [1, 2].map(|s| ears.is_silent(player, at(s), Duration::ZERO)),
+            [false, true],
+            "it has answered once"
+        );
     }
 }
