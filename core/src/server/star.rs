@@ -184,8 +184,13 @@ impl Star {
         let current = self.view()?;
         let follows = view.base == current.epoch && view.since == current.since && !view.begins_line();
         let is_newest = self.promised.iter().all(|promised| promised.epoch < view.epoch);
-        let is_near = view.epoch.term <= self.term.saturating_add(MAX_LEAP);
-        if !(follows && is_newest && is_near && view.is_well_formed()) || self.is_full() {
+        if !(follows && is_newest && self.is_near(view.epoch) && view.is_well_formed()) {
+            return None;
+        }
+        if view.is_light() {
+            self.promised.retain(|promised| !view.supersedes(promised));
+        }
+        if self.is_full() {
             return None;
         }
         self.term = self.term.max(view.epoch.term);
@@ -193,11 +198,32 @@ impl Star {
         Some(sign(self))
     }
 
+    /// The newest view that the server has promised, with its promise: what is older it cannot promise any more.
+    pub(super) fn bound(&self, seal: &Seal) -> Option<(Epoch, Signature)> {
+        let newest = self.promised.last()?;
+        Some((newest.epoch, Statement::Granted.sign(&seal.key, self.id, newest)))
+    }
+
+    /// Somebody is bound to a view of this epoch: the next one is newer.
+    pub(super) fn hear_of(&mut self, epoch: Epoch) {
+        if self.is_near(epoch) {
+            self.term = self.term.max(epoch.term);
+        }
+    }
+
+    fn is_near(&self, epoch: Epoch) -> bool {
+        epoch.term <= self.term.saturating_add(MAX_LEAP)
+    }
+
     /// Somebody has promised this view, perhaps with the promise that the server gave before it lost its memory.
     pub(super) fn note_promised(&mut self, view: &View) {
         let is_newer = self.view().is_none_or(|current| view.epoch > current.epoch);
-        let is_near = view.epoch.term <= self.term.saturating_add(MAX_LEAP);
-        if is_newer && is_near && view.is_well_formed() && !self.promised.contains(view) && !self.is_full() {
+        if is_newer
+            && self.is_near(view.epoch)
+            && view.is_well_formed()
+            && !self.promised.contains(view)
+            && !self.is_full()
+        {
             self.term = self.term.max(view.epoch.term);
             self.promised.push(view.clone());
             self.promised.sort_by_key(|view| view.epoch);
@@ -252,11 +278,16 @@ impl Star {
     pub(super) fn beginning(&self, seats: &[Seat], random: u32) -> Option<View> {
         let lost = self.view().map(|view| view.host);
         let live = || seats.iter().filter(|seat| seat.is_live());
-        let is_kept = self.watch.lost().is_none() && live().any(|seat| Some(seat.player) == lost);
+        let in_vain = self.watch.named_in_vain();
+        let keeps = |seat: &Seat| Some(seat.player) == lost && !in_vain.contains(&seat.player);
+        let is_kept = self.watch.lost().is_none() && live().any(keeps);
         let replicas = if is_kept { lost.into_iter().collect() } else { self.successors(seats) };
         let best =
             live().max_by_key(|seat| (Some(seat.player) != lost, seat.is_preferred, core::cmp::Reverse(seat.player)));
-        let host = replicas.first().copied().or(best.map(|seat| seat.player))?;
+        let is_hopeful = |seat: &&Seat| !in_vain.contains(&seat.player);
+        let others = live().filter(is_hopeful).map(|seat| seat.player);
+        let mut hosts = replicas.iter().copied().chain(best.map(|seat| seat.player)).chain(others);
+        let host = hosts.clone().find(|host| !in_vain.contains(host)).or(hosts.next())?;
         let is_first = self.former.is_empty() && self.current.is_none();
         let voters: Vec<Voter> = if is_first {
             live().filter(|seat| seat.player == host).filter_map(Seat::voter).collect()

@@ -24,7 +24,11 @@ impl Server {
     pub(super) fn on_in_force(&mut self, id: ConnectionId, message: &InForce) {
         let Some(place) = self.star_place(id) else { return };
         let Some(lobby) = self.lobbies.get_mut(place.lobby) else { return };
-        match lobby.star.adopt(&self.seal, &message.certified) {
+        let adoption = lobby.star.adopt(&self.seal, &message.certified);
+        if message.certified.view.host == place.player && matches!(adoption, Adoption::New | Adoption::Known) {
+            lobby.star.watch.on_claimed();
+        }
+        match adoption {
             Adoption::New => {
                 self.on_adopted(place.lobby, None);
                 self.announce(place.lobby, None);
@@ -45,6 +49,12 @@ impl Server {
         let Some(lobby) = self.lobbies.get_mut(place.lobby) else { return };
         let Some(current) = lobby.star.view() else { return };
         let view = &message.view;
+        if view.since != current.since {
+            if view.host == place.player || view.epoch < current.epoch {
+                self.correct(place);
+            }
+            return self.on_bound(place, view.epoch);
+        }
         let (is_host, is_named) = (place.player == current.host, place.player == view.host);
         let is_lost = lobby.star.watch.lost().is_some() || wire(&self.exchange, lobby).is_none_or(|wire| !wire.is_open);
         if is_host && view.base == current.epoch {
@@ -57,6 +67,7 @@ impl Server {
             self.exchange.counts.dropped(Dropped::Unproven);
             return self.arm_lobby(place.lobby);
         }
+        lobby.star.hear_of(view.epoch);
         let signature = lobby.star.promise(&self.seal, view);
         let promised = lobby.star.promised_before(view.epoch);
         match signature {
@@ -66,11 +77,31 @@ impl Server {
             }
             None => {
                 self.exchange.counts.dropped(Dropped::Unproven);
+                // What binds the server is no secret: who wants its promise must go beyond that.
+                let bound = lobby.star.bound(&self.seal).filter(|(epoch, _)| *epoch > view.epoch);
+                if let Some((epoch, signature)) = bound {
+                    let granted = Granted { epoch, signature, promised: lobby.star.promised().to_vec() };
+                    self.exchange.say(id, &ServerMessage::Granted(granted));
+                }
                 self.correct(place);
             }
         }
         self.tend(place.lobby);
         self.arm_lobby(place.lobby);
+    }
+
+    /// A player has promised a view of another line, which binds it: the next one that is forced must be newer.
+    fn on_bound(&mut self, place: Place, epoch: Epoch) {
+        let now = self.exchange.now;
+        let Some(lobby) = self.lobbies.get_mut(place.lobby) else { return };
+        let Some(current) = lobby.star.view().filter(|current| epoch > current.epoch) else { return };
+        let is_host = current.host == place.player;
+        lobby.star.hear_of(epoch);
+        if is_host {
+            lobby.star.watch.on_declined(now);
+            self.tend(place.lobby);
+            self.arm_lobby(place.lobby);
+        }
     }
 
     /// A player does not hear the host.
@@ -117,8 +148,14 @@ impl Server {
         }
         let seat = seats(&self.exchange, lobby).into_iter().find(|seat| seat.player == place.player);
         let is_voter = seat.is_some_and(|seat| seat.is_voter_of(view));
-        if epoch.term != view.epoch.term || place.player == view.host {
+        if epoch.term != view.epoch.term {
             return;
+        }
+        if place.player == view.host {
+            // It is bound to another view, and nobody hears a host then.
+            lobby.star.watch.on_plea(now);
+            self.poll_members(place.lobby);
+            return self.arm_lobby(place.lobby);
         }
         if !lobby.star.watch.is_asking() && lobby.star.watch.lost().is_none() {
             self.ask_members(place.lobby);
@@ -209,6 +246,9 @@ impl Server {
     /// Does what the star of a lobby needs. Called after everything that may matter to it.
     pub(super) fn tend(&mut self, key: LobbyKey) {
         let now = self.exchange.now;
+        if self.insist(key) {
+            return;
+        }
         let Some(lobby) = self.lobbies.get_mut(key).filter(|lobby| lobby.is_open()) else { return };
         let Some(voters) = lobby.star.view().map(|view| view.voters.len()) else { return };
         let line = wire(&self.exchange, lobby);
@@ -269,14 +309,38 @@ impl Server {
     /// another in its place: first it is asked whether it is there.
     fn help(&mut self, key: LobbyKey) {
         let now = self.exchange.now;
-        let Some(lobby) = self.lobbies.get(key).filter(|lobby| lobby.star.watch.is_helpless(now)) else { return };
-        let seats = seats(&self.exchange, lobby);
+        let Some(lobby) = self.lobbies.get(key).filter(|lobby| lobby.star.watch.is_helpless(now, false)) else {
+            return;
+        };
+        let awake = seats(&self.exchange, lobby);
+        let seats = seats_of(&self.exchange, lobby, |heard| lobby.star.watch.has_answered(now, heard));
         let host = lobby.star.view().map(|view| view.host);
-        if !seats.iter().any(|seat| Some(seat.player) == host && seat.is_awake) {
+        let has_quorum = lobby.star.has_quorum(&seats, lobby.star.has_weight(now));
+        if !awake.iter().any(|seat| Some(seat.player) == host && seat.is_connected && seat.is_awake) {
             self.poll_members(key);
-        } else if !lobby.star.has_quorum(&seats, lobby.star.has_weight(now)) && lobby.star.may_force(now) {
+        } else if lobby.star.watch.is_helpless(now, has_quorum) && lobby.star.may_force(now) {
             self.force(key, &seats);
         }
+    }
+
+    /// A host that was forced upon the lobby and does not take it up is followed by another. True: it was just now.
+    fn insist(&mut self, key: LobbyKey) -> bool {
+        let now = self.exchange.now;
+        let Some(lobby) = self.lobbies.get(key).filter(|lobby| lobby.is_open()) else { return false };
+        let watch = &lobby.star.watch;
+        if !watch.wants_roll_call(now) || !lobby.star.may_force(now) {
+            return false;
+        }
+        let is_late = watch.is_unclaimed(now);
+        let seats = seats(&self.exchange, lobby);
+        if is_late && self.force(key, &seats) {
+            return true;
+        }
+        self.poll_members(key);
+        if let Some(lobby) = self.lobbies.get_mut(key).filter(|_| is_late) {
+            lobby.star.watch.postpone(now);
+        }
+        false
     }
 
     /// Proposes another host to the voters of the view in force, and promises it. False if it may not.
@@ -316,7 +380,9 @@ impl Server {
         let random = u32::from_le_bytes(self.draw());
         let Some(lobby) = self.lobbies.get_mut(key) else { return false };
         let Some(view) = lobby.star.beginning(seats, random) else { return false };
+        let (named, host) = (lobby.star.watch.named_in_vain(), view.host);
         lobby.star.install(&self.seal, view);
+        lobby.star.watch.on_forced(self.exchange.now, named, host);
         self.on_adopted(key, None);
         self.record(key);
         true
@@ -394,6 +460,10 @@ impl Server {
 
 /// The members as the star sees them. Guests are in none.
 fn seats(exchange: &Exchange, lobby: &Lobby) -> Vec<Seat> {
+    seats_of(exchange, lobby, |heard| lobby.star.watch.is_awake(exchange.now, heard))
+}
+
+fn seats_of(exchange: &Exchange, lobby: &Lobby, is_awake: impl Fn(Instant) -> bool) -> Vec<Seat> {
     let members = lobby.players.iter().filter(|player| player.role != Role::Guest);
     let seat = |player: &Player| Seat {
         player: player.id,
@@ -401,7 +471,7 @@ fn seats(exchange: &Exchange, lobby: &Lobby) -> Vec<Seat> {
         key: player.key,
         is_eligible: player.is_eligible(),
         is_connected: player.connection.is_some(),
-        is_awake: heard(exchange, player).is_some_and(|heard| lobby.star.watch.is_awake(exchange.now, heard)),
+        is_awake: heard(exchange, player).is_some_and(&is_awake),
         is_preferred: lobby.preferred.is_some() && player.peer == lobby.preferred,
     };
     members.map(seat).collect()

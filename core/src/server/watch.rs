@@ -7,12 +7,15 @@
 //! | a member does not hear it, its connection is open | in the same way, if nothing comes on the connection for [`SILENT`] |
 //! | most voters, two at least, do not hear it | at once |
 //! | the other of two voters does not hear it | when it has said so for [`ALONE`] |
+//!
+//! A host that was forced upon the lobby says within [`CLAIM_WITHIN`] that it goes on, or another one is named. One that
+//! is there and cannot go on, because its voters do not answer or are bound, gets a line of its own.
 
 use crate::id::PlayerId;
 use crate::time::{Duration, Instant, earlier};
 use crate::wire::signal::HostCause;
 use crate::wire::view::View;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 /// Members that are asked answer within this, or do not count; ..
 const ANSWER_WITHIN: Duration = Duration::from_millis(300);
@@ -38,6 +41,12 @@ const RETRY: Duration = Duration::from_secs(1);
 const FORCE_AFTER: Duration = Duration::from_millis(2500);
 /// What a host lacks counts for so long.
 const PLEA_LASTS: Duration = Duration::from_secs(5);
+/// Who is there has answered a call for a sign of life within this.
+const ROLL_CALL: Duration = Duration::from_millis(500);
+/// A host that cannot go on for so long, although enough voters seem to be there, goes on without them.
+const HELP_LATEST: Duration = Duration::from_secs(8);
+/// A host that was forced upon the lobby says by then that it goes on.
+const CLAIM_WITHIN: Duration = Duration::from_millis(2500);
 /// Returns put that off, but no further than this.
 const FORCE_LATEST: Duration = Duration::from_secs(10);
 /// A lobby that wants no other host waits so long for the one it had.
@@ -68,6 +77,17 @@ pub(super) struct Watch {
     returned: Option<Instant>,
     /// The host lacks promises: it has said so first and last at these times.
     plea: Option<(Instant, Instant)>,
+    /// A host was forced upon the lobby and has not said that it goes on.
+    forced: Option<Forced>,
+}
+
+/// A forced view that its host has not taken up.
+#[derive(Clone, PartialEq, Eq, Debug)]
+struct Forced {
+    /// When it should have.
+    until: Instant,
+    /// Who was named in vain, the last one too.
+    named: BTreeSet<PlayerId>,
 }
 
 /// A question to members whether they hear the host.
@@ -106,7 +126,8 @@ pub(super) struct Lost {
 impl Watch {
     /// What was said was about another host.
     pub(super) fn reset(&mut self) {
-        *self = Watch { returned: self.returned, polled_at: self.polled_at, ..Watch::default() };
+        let Watch { returned, asked_at, polled_at, .. } = *self;
+        *self = Watch { returned, asked_at, polled_at, forced: self.forced.take(), ..Watch::default() };
     }
 
     /// A member says that it does not hear the host.
@@ -155,6 +176,11 @@ impl Watch {
     /// Whether one of whom something came last at that time is there, as far as can be told.
     pub(super) fn is_awake(&self, now: Instant, heard: Instant) -> bool {
         self.asked_at.is_none_or(|asked_at| heard >= asked_at) || now.since(heard) <= AWAKE
+    }
+
+    /// Whether one of whom something came last at that time has answered the last call for a sign of life.
+    pub(super) fn has_answered(&self, now: Instant, heard: Instant) -> bool {
+        self.polled_at.is_none_or(|polled_at| heard >= polled_at) || now.since(heard) <= AWAKE
     }
 
     /// A member answers. Of those who have no vote it counts only that they hear the host.
@@ -266,14 +292,62 @@ impl Watch {
         self.plea = Some((first, now));
     }
 
-    /// Since long enough the host lacks promises: if its voters are not there it must go on without them.
-    pub(super) fn is_helpless(&self, now: Instant) -> bool {
-        self.plea.is_some_and(|(first, last)| first + FORCE_AFTER <= now && now.since(last) <= PLEA_LASTS)
+    /// Since long enough the host lacks promises, and whoever is there has answered: if its voters are not there it must
+    /// go on without them; in the end even if they are.
+    pub(super) fn is_helpless(&self, now: Instant, has_quorum: bool) -> bool {
+        let patience = if has_quorum { HELP_LATEST } else { FORCE_AFTER };
+        let is_answered = self.polled_at.is_none_or(|at| at + ROLL_CALL <= now);
+        let is_so = |(first, last): (Instant, Instant)| first + patience <= now && now.since(last) <= PLEA_LASTS;
+        is_answered && self.plea.is_some_and(is_so)
     }
 
     /// A newer view is in force.
     pub(super) fn on_progress(&mut self) {
         self.plea = None;
+        self.forced = None;
+    }
+
+    /// This one was forced upon the lobby.
+    pub(super) fn on_forced(&mut self, now: Instant, mut named: BTreeSet<PlayerId>, host: PlayerId) {
+        if !named.insert(host) {
+            // All were named: the next ones are the first again.
+            named = BTreeSet::from([host]);
+        }
+        self.forced = Some(Forced { until: now + CLAIM_WITHIN, named });
+    }
+
+    /// The host of the view in force says that it goes on.
+    pub(super) fn on_claimed(&mut self) {
+        self.forced = None;
+    }
+
+    /// The forced host says that it cannot go on in that view: another view is forced at once, but not over and over.
+    pub(super) fn on_declined(&mut self, now: Instant) {
+        if let Some(forced) = self.forced.as_mut().filter(|forced| forced.named.len() == 1) {
+            forced.until = forced.until.min(now);
+        }
+    }
+
+    /// Nobody was there who could be host.
+    pub(super) fn postpone(&mut self, now: Instant) {
+        if let Some(forced) = &mut self.forced {
+            forced.until = now + ROLL_CALL;
+        }
+    }
+
+    /// Who was forced upon the lobby since it had a host, and has not taken it up.
+    pub(super) fn named_in_vain(&self) -> BTreeSet<PlayerId> {
+        self.forced.as_ref().map(|forced| forced.named.clone()).unwrap_or_default()
+    }
+
+    /// A forced host should have said by now that it goes on.
+    pub(super) fn is_unclaimed(&self, now: Instant) -> bool {
+        self.forced.as_ref().is_some_and(|forced| forced.until <= now)
+    }
+
+    /// Soon it should have: who is there is to say so, as it may be named next.
+    pub(super) fn wants_roll_call(&self, now: Instant) -> bool {
+        self.forced.as_ref().is_some_and(|forced| forced.until <= now + ROLL_CALL)
     }
 
     /// When a host is forced upon the lobby.
@@ -296,6 +370,10 @@ impl Watch {
             lost,
             self.force_at(),
             self.plea.map(|(first, _)| first + FORCE_AFTER),
+            self.plea.map(|(first, _)| first + HELP_LATEST),
+            self.polled_at.map(|at| at + ROLL_CALL).filter(|_| self.plea.is_some()),
+            self.forced.as_ref().map(|forced| forced.until - ROLL_CALL),
+            self.forced.as_ref().map(|forced| forced.until),
         ];
         moments.into_iter().filter(|at| at.is_some_and(|at| at > now)).fold(None, earlier)
     }

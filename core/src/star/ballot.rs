@@ -195,12 +195,14 @@ impl Ballot {
         if view.epoch <= self.newest() {
             return Verdict::Bound;
         }
-        if self.promised.len() < MAX_PROMISED { Verdict::Promise } else { Verdict::Refuse }
+        let kept = self.promised.iter().filter(|promised| !view.supersedes(&promised.view)).count();
+        if kept < MAX_PROMISED { Verdict::Promise } else { Verdict::Refuse }
     }
 
     /// Promises what was weighed.
     pub(super) fn promise(&mut self, view: View, is_dormant: bool) {
         debug_assert_eq!(self.weigh(&view), Verdict::Promise, "only what the rule allows is promised");
+        self.promised.retain(|promised| !view.supersedes(&promised.view));
         self.promised.push(Promised { view, is_dormant });
     }
 

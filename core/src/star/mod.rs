@@ -44,7 +44,8 @@
 //! have them. **A graceful change** is promised dormant while the host goes on; when the successor has enough promises and a
 //! copy, the host freezes and the successor goes on from there: a frozen host never thaws in that epoch, and what it was
 //! sent meanwhile is sent again to the next. **A forced view** (by the server, when no quorum is to be had) begins a new line:
-//! everybody who comes to it from another line hears [`Event::ContinuityLost`] before anything else is delivered.
+//! everybody who comes to it from another line hears [`Event::ContinuityLost`] before anything else is delivered. Who has
+//! promised a newer view of the old line cannot follow it and tells the server, which forces another one above that.
 //!
 //! What its link counts as arrived at a barred player is kept and judged by the next view, so nothing of it is lost. Who
 //! is bound by a promise that comes to nothing says so to the host of the view in force, with its signature; that host
@@ -292,7 +293,7 @@ impl Star {
                 ServerSays::Proposed { view, signature, promised } => {
                     self.on_server_proposal(now, *view, signature, &promised, out);
                 }
-                ServerSays::Granted { epoch, signature, promised } => self.on_granted(epoch, signature, &promised),
+                ServerSays::Granted { epoch, signature, promised } => self.on_granted(now, epoch, signature, &promised),
                 ServerSays::InForce(certified) => self.on_server_view(now, &certified, out),
                 ServerSays::Asked(epoch) => self.on_asked(now, epoch, out),
             }

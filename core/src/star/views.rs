@@ -131,10 +131,20 @@ impl Star {
         is_ours && self.ballot.bar().is_some() && self.ballot.view().is_some_and(|view| view.host == from)
     }
 
-    /// The server says that a view is in force.
+    /// The server says that a view is in force. It is told what has followed that, and what we are bound to beyond it.
     pub(super) fn on_server_view(&mut self, now: Instant, certified: &Certified, out: &mut Out) {
-        if self.judge(now, certified, out) == Judged::Forged {
-            out.dropped.forged += 1;
+        let epoch = certified.view.epoch;
+        match self.judge(now, certified, out) {
+            Judged::Forged => out.dropped.forged += 1,
+            Judged::Known | Judged::Adopted | Judged::Unlinked if epoch < self.ballot.epoch() => {
+                let news = self.ballot.chain(epoch).into_iter();
+                out.words.extend(news.map(|certified| Word::InForce(Box::new(certified))));
+            }
+            Judged::Known | Judged::Adopted | Judged::Unlinked => {
+                let line = self.ballot.view().map(|view| view.since);
+                let bar = self.ballot.bar().filter(|bar| Some(bar.since) != line);
+                out.words.extend(bar.map(|bar| Word::Grant(Box::new(bar.clone()))));
+            }
         }
     }
 

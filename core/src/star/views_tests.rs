@@ -2,11 +2,11 @@
 
 use crate::id::{Incarnation, PlayerId};
 use crate::star::{
-    Channel, Copy, Delivered, Destination, Event, Frame, Kind, Mark, Me, Member, Out, Position, ServerSays, Star,
-    StarConfig,
+    Channel, Copy, Delivered, Destination, Event, Frame, Kind, Mark, Me, Member, Out, Position, Role, ServerSays, Star,
+    StarConfig, Word,
 };
 use crate::time::Instant;
-use crate::wire::signal::Epoch;
+use crate::wire::signal::{Epoch, HostCause};
 use crate::wire::view::{Certified, Proof, SigningKey, StarId, Statement, View, Voter};
 use bytes::Bytes;
 
@@ -75,4 +75,54 @@ fn who_is_forced_with_a_log_that_was_not_kept_up_hears_what_is_said_at_its_place
     let (position, payload) = (Position(2), Bytes::from("here"));
     let wanted = Delivered { position, from: PlayerId(2), channel: Channel::Ordered, seq: 1, kind, payload };
     assert_eq!(heard, [Event::Message(wanted)], "places begin behind the copy");
+}
+
+/// What was said to the server.
+fn words(out: &mut Out) -> Vec<Word> {
+    core::mem::take(&mut out.words).into()
+}
+
+/// The next view of that one, promised by both.
+fn next(of: &View, epoch: Epoch, host: u32) -> Certified {
+    let (cause, backups) = (Some(HostCause::Voted), Vec::new());
+    let view = View { epoch, base: of.epoch, host: PlayerId(host), cause, backups, ..of.clone() };
+    let promise = |player| (PlayerId(player), Statement::Promised(PlayerId(player)).sign(&key(player), STAR, &view));
+    Certified { proof: Proof::Quorum { server: None, promises: [1, 2].map(promise).into() }, view }
+}
+
+/// A hand-over that the server had not heard of hid the next one too: it could judge neither for ever.
+#[test]
+fn a_server_that_is_behind_is_told_every_view_since() {
+    let mut out = Out::default();
+    let mut star = second(&mut out);
+    let old = first(Epoch { term: 1, round: 0 }, 1, &[2]);
+    let middle = next(&old.view, Epoch { term: 2, round: 1 }, 2);
+    let new = next(&middle.view, Epoch { term: 3, round: 1 }, 1);
+    star.on_server(NOW, ServerSays::InForce(Box::new(old.clone())), &mut out);
+    for certified in [&middle, &new] {
+        star.on_frame(NOW, PlayerId(1), Frame::Newer(Box::new(certified.clone())), &mut out);
+    }
+    words(&mut out);
+    star.on_server(NOW, ServerSays::InForce(Box::new(old)), &mut out);
+    assert_eq!(words(&mut out), [middle, new].map(|certified| Word::InForce(Box::new(certified))));
+}
+
+/// The server forced a view below one that its host had promised: the host could not go on and nobody knew why.
+#[test]
+fn who_is_bound_beyond_what_the_server_forces_says_by_which_view() {
+    let mut out = Out::default();
+    let mut star = second(&mut out);
+    let old = first(Epoch { term: 1, round: 0 }, 1, &[2]);
+    star.on_server(NOW, ServerSays::InForce(Box::new(old.clone())), &mut out);
+    let binding = next(&old.view, Epoch { term: 5, round: 0 }, 2).view;
+    let signature = Some(Statement::Granted.sign(&server(), STAR, &binding));
+    let proposed = ServerSays::Proposed { view: Box::new(binding.clone()), signature, promised: Vec::new() };
+    star.on_server(NOW, proposed, &mut out);
+    words(&mut out);
+    let forced = |term| Box::new(first(Epoch { term, round: 70_000 }, 2, &[]));
+    star.on_server(NOW, ServerSays::InForce(forced(4)), &mut out);
+    assert_eq!(words(&mut out), [Word::Grant(Box::new(binding))]);
+    assert_eq!(star.glance().role, Role::Barred);
+    star.on_server(NOW, ServerSays::InForce(forced(6)), &mut out);
+    assert_eq!(star.glance().role, Role::Hosting);
 }

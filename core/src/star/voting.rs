@@ -226,8 +226,8 @@ impl Star {
         }
     }
 
-    /// The server promises what we proposed.
-    pub(super) fn on_granted(&mut self, epoch: Epoch, signature: Signature, promised: &[View]) {
+    /// The server promises what we proposed; or tells what binds it.
+    pub(super) fn on_granted(&mut self, now: Instant, epoch: Epoch, signature: Signature, promised: &[View]) {
         let me = self.me.as_ref().expect("nothing is handled before enter");
         let is_signed = |view: &View| Statement::Granted.is_signed(&me.server, me.star, view, &signature);
         let base = self.ballot.epoch();
@@ -237,6 +237,8 @@ impl Star {
             }
         } else if self.rounds.view().is_some_and(|view| view.epoch == epoch && is_signed(view)) {
             self.rounds.on_granted(signature);
+        } else if promised.iter().any(|view| view.epoch == epoch && is_signed(view)) {
+            self.on_bound(now, epoch);
         }
     }
 

@@ -202,6 +202,8 @@ fn a_host_that_asks_for_help_is_not_replaced_for_that() {
     assert_eq!(views(&mut den.house, late), []);
     assert_eq!(den.questions(1), 2, "it is asked whether it is there");
     plead(&mut den, 4);
+    assert_eq!(views(&mut den.house, late), [], "and whoever else is there has the time to say so");
+    den.house.pass(ms(500));
     assert_eq!(views(&mut den.house, late)[0].view.host, player(1));
 }
 
@@ -237,6 +239,7 @@ fn a_proposal_that_comes_to_nothing_is_followed_by_others_and_then_by_force() {
     assert_eq!(view.backups, [], "nobody has a copy yet");
     assert!(view.voters.iter().map(|voter| voter.player).eq((2..=6).map(player)));
     assert_eq!(hosts(&mut den.house, guest), [(2, view.epoch, Some(HostCause::Forced))]);
+    den.present(2, forced.clone());
     den.live(secs(60), &[2, 3, 4, 5, 6]);
     assert_eq!((den.proposals(6), hosts(&mut den.house, guest)), (vec![], vec![]));
 }

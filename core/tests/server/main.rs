@@ -16,5 +16,6 @@ mod records;
 mod restart;
 mod shards;
 mod stars;
+mod stuck;
 mod talk;
 mod views;

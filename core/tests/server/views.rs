@@ -8,14 +8,19 @@ use webstar_core::wire::signal::{
 };
 use webstar_core::wire::view::{Certified, Proof, Signature, SigningKey, StarId, Statement, View};
 
-/// What the player is answered that asks for a promise.
-fn grant(den: &mut Den, number: usize, view: &View) -> Option<Granted> {
+/// What the player is answered that asks for a promise: it, or one that binds the server.
+fn answer(den: &mut Den, number: usize, view: &View) -> Option<Granted> {
     den.house.forget();
     den.house.say(den.who(number), ClientMessage::Grant(Grant { view: Box::new(view.clone()) }));
     den.house.heard(den.who(number)).into_iter().find_map(|message| match message {
         ServerMessage::Granted(granted) => Some(granted),
         _ => None,
     })
+}
+
+/// The promise that the player has asked for.
+fn grant(den: &mut Den, number: usize, view: &View) -> Option<Granted> {
+    answer(den, number, view).filter(|granted| granted.epoch == view.epoch)
 }
 
 fn dropped(den: &Den) -> u64 {
@@ -179,11 +184,34 @@ fn the_host_is_given_the_promise_that_it_lacks_and_another_of_the_epoch_is_not()
     assert_eq!((first.epoch, &first.promised[..]), (light.epoch, &[][..]));
     assert_eq!(grant(&mut den, 1, &light), Some(first.clone()), "the same again");
     let other = den.light(|view| view.voters.retain(|voter| voter.player.0 < 4));
-    assert_eq!(grant(&mut den, 1, &other), None);
-    let next = View { epoch: epoch(1, 3), ..other.clone() };
+    assert!(grant(&mut den, 1, &other).is_none_or(|granted| !den.is_granted(&other, &granted.signature)));
+    let next = View { epoch: epoch(2, 0), cause: Some(HostCause::Voted), ..other.clone() };
     let second = grant(&mut den, 1, &next).unwrap();
     assert_eq!(second.promised, core::slice::from_ref(&light), "it may be in force");
     assert!(grant(&mut den, 1, &light).is_some(), "and is promised still");
+}
+
+/// A host that could agree with the server only asked for a promise each few seconds: after four it got none any more.
+#[test]
+fn what_its_host_has_given_up_for_a_newer_round_is_forgotten() {
+    let mut den = Den::of(4);
+    for round in 2..20 {
+        let light = den.light(|view| view.voters.retain(|voter| voter.player.0 < 3));
+        let view = View { epoch: epoch(1, round), ..light };
+        assert_eq!(grant(&mut den, 1, &view).map(|granted| granted.promised), Some(vec![]), "{round}");
+    }
+}
+
+/// A host was refused the server's promise for ever and never learnt why.
+#[test]
+fn who_asks_for_a_promise_is_told_what_binds_the_server() {
+    let mut den = Den::of(4);
+    let newer = View { epoch: epoch(3, 0), cause: Some(HostCause::Voted), ..den.light(|_| {}) };
+    grant(&mut den, 1, &newer).unwrap();
+    let light = den.light(|view| view.voters.retain(|voter| voter.player.0 < 3));
+    let told = answer(&mut den, 1, &light).unwrap();
+    assert_eq!((told.epoch, &told.promised[..]), (newer.epoch, core::slice::from_ref(&newer)));
+    assert!(den.is_granted(&newer, &told.signature));
 }
 
 #[test]
@@ -245,8 +273,8 @@ fn nobody_is_helped_against_a_host_that_is_there() {
 fn promises_that_cannot_be_told_are_not_given() {
     let mut den = Den::of(3);
     let mut count = 0;
-    for round in 2..20 {
-        let view = View { epoch: epoch(1, round), ..den.light(|view| view.backups = vec![player(3)]) };
+    for term in 2..20 {
+        let view = View { epoch: epoch(term, 0), cause: Some(HostCause::Voted), ..den.light(|_| {}) };
         if let Some(granted) = grant(&mut den, 1, &view) {
             assert_eq!(granted.promised.len(), count);
             count += 1;
@@ -254,7 +282,7 @@ fn promises_that_cannot_be_told_are_not_given() {
     }
     assert_eq!(count, 4);
     // Something in force ends that.
-    let view = View { epoch: epoch(1, 30), ..den.light(|view| view.backups = vec![player(3)]) };
+    let view = View { epoch: epoch(30, 0), ..den.light(|view| view.backups = vec![player(3)]) };
     den.put_in_force(1, view, &[1, 2]);
     let next = den.light(|view| view.backups = vec![player(2)]);
     assert_eq!(grant(&mut den, 1, &next).map(|granted| granted.promised), Some(vec![]));

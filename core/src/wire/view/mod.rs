@@ -71,6 +71,12 @@ impl View {
         self.base.term == self.epoch.term && !self.begins_line()
     }
 
+    /// Its host has given up the other: of several light views on the same base only the newest can come in force.
+    pub fn supersedes(&self, other: &View) -> bool {
+        let is_like = self.base == other.base && self.since == other.since && self.host == other.host;
+        self.is_light() && other.is_light() && is_like && other.epoch < self.epoch
+    }
+
     /// Whether the player holds the whole log: as host or backup.
     pub fn is_replica(&self, player: PlayerId) -> bool {
         self.host == player || self.backups.contains(&player)

@@ -19,6 +19,10 @@ const PATIENCE_OF_TWO: Duration = Duration::from_secs(3);
 const AGAIN: Duration = Duration::from_secs(1);
 /// .. and forces after so long.
 const FORCE: Duration = Duration::from_millis(2500);
+/// A host that asks in vain for so long goes on without those who do not promise, although they are there.
+const FORCE_LATEST: Duration = Duration::from_secs(8);
+/// That it asks counts for so long.
+const PLEA_LASTS: Duration = Duration::from_secs(5);
 
 /// What the server knows of a player.
 #[derive(Clone)]
@@ -61,8 +65,8 @@ pub(crate) struct Room {
     /// Views newer than the one in force that it has promised.
     granted: Vec<View>,
     change: Option<Change>,
-    /// Since when the host asks in vain for our weight.
-    plea: Option<Instant>,
+    /// When the host asked for our weight first and last.
+    plea: Option<(Instant, Instant)>,
     ears: Ears,
     /// For players.
     pub(crate) says: Vec<(PlayerId, ServerSays)>,
@@ -263,7 +267,16 @@ impl Room {
     fn on_grant(&mut self, now: Instant, from: PlayerId, view: &View) {
         let Some(known) = &self.view else { return };
         if known.view.host == from && view.base == known.view.epoch {
-            self.plea.get_or_insert(now);
+            let first = self.plea.filter(|(_, last)| *last + PLEA_LASTS >= now).map_or(now, |(first, _)| first);
+            self.plea = Some((first, now));
+        }
+        if view.since != known.view.since && view.epoch > known.view.epoch {
+            // Whoever we have forced may be bound to it.
+            self.promised = self.promised.max(view.epoch);
+            if from == known.view.host {
+                self.force();
+            }
+            return;
         }
         let is_next = view.base == known.view.epoch && view.since == known.view.since && !view.begins_line();
         if is_next && view.is_well_formed() && view.epoch > self.promised {
@@ -314,8 +327,9 @@ impl Room {
                 .get(&voter.player)
                 .is_some_and(|place| place.is_connected && place.life.incarnation == voter.incarnation)
         };
-        let is_long = self.plea.is_some_and(|since| since + FORCE <= now);
-        is_long && !has_quorum(&certified.view.voters, is_there, true)
+        let Some((first, _)) = self.plea.filter(|(_, last)| *last + PLEA_LASTS >= now) else { return false };
+        let is_late = first + FORCE_LATEST <= now;
+        is_late || first + FORCE <= now && !has_quorum(&certified.view.voters, is_there, true)
     }
 
     pub(crate) fn on_tick(&mut self, now: Instant) {
