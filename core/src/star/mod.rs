@@ -27,9 +27,9 @@
 //!   ([`Frame::Newer`]), so that whoever proposes learns.
 //! - A promise tells all views promised before that may be in force. The new host counts each as if it were: it needs
 //!   enough of its voters too, and the word of one of its replicas.
-//! - **What the new host adopts**: its own log, or that of the replica with the greatest ([`LogEnd`]: epoch, length), and
-//!   behind it whatever the promises bring beyond it from the same epoch. A position that nobody brings is void; an ordered
-//!   message whose predecessor is void is void too.
+//! - **What the new host adopts**: its own log, or that of the replica with the greatest ([`LogEnd`]: epoch, length), of
+//!   which it fetches what its own lacks, and behind it whatever the promises bring beyond it from the same epoch. A
+//!   position that nobody brings is void; an ordered message whose predecessor is void is void too.
 //! - Then it says [`Frame::Activate`] to everybody, with the proof. Each answers [`Frame::Have`] and gets what it lacks; who
 //!   has delivered what the log does not have starts again from a snapshot, and says [`Event::Resynced`] first.
 //! - Members publish again what was not acknowledged. The table removes doubles.
