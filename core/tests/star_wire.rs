@@ -182,7 +182,7 @@ fn samples() -> Vec<(Frame, usize)> {
         (Frame::Copy { epoch: EPOCH, copy: copy() }, 36),
         (Frame::Fetch { epoch: EPOCH, log: None }, 4),
         (Frame::Propose { view: view(), is_dormant: true }, 121),
-        (Frame::Promise(Box::new(promise())), 369),
+        (Frame::Promise(Box::new(promise())), 372),
         (Frame::Newer(certified()), 318),
         (Frame::Activate { certified: certified(), spans: spans(), voids: positions([8, 9]) }, 332),
         (Frame::Freeze { epoch: EPOCH, end: POSITION }, 6),
@@ -440,7 +440,7 @@ fn lists_are_bounded_where_they_are_read() {
         ("rows of a table", head(0x0c, &[0, 0, 0]), list(MAX_ROWS + 1, &[1, 1, 1, 0, 0, 0]), MAX_ROWS),
         ("numbers taken", head(0x0c, &[0, 0, 0, 1, 1, 1, 1, 0, 0]), list(MAX_REACH + 1, &[1]), MAX_REACH),
         ("views promised", promise.clone(), list(MAX_PROMISED + 1, &[1, 0]), MAX_PROMISED),
-        ("entries", [&promise[..], &[0, 0]].concat(), list(MAX_BEYOND + 1, &[1, 7]), MAX_BEYOND),
+        ("entries", [&promise[..], &[0, 0, 0]].concat(), list(MAX_BEYOND + 1, &[1, 7]), MAX_BEYOND),
     ];
     for (what, front, items, most) in fronts {
         let bytes = [&front[..], &items].concat();
