@@ -4,7 +4,6 @@ use super::*;
 use crate::id::Incarnation;
 use crate::star::hosting::tests::{EPOCH, Host, ME, THREE, TWO, at, config, member, ours, told};
 use crate::star::log::Log;
-use crate::star::snapshots::{Kept, Piece};
 use crate::star::{Channel, Destination, Event, LogEnd, Out, Snapshot, StarConfig};
 use crate::wire::signal::Epoch;
 
@@ -107,13 +106,22 @@ fn a_successor_hears_that_what_it_finds_of_its_own_in_the_log_is_acknowledged() 
     assert_eq!(host.log.end(), Position(8), "it is not said again");
 }
 
+/// Simulator, swarm 3058: the state was of a time before the player came, and what had been said since was passed over.
+#[test]
+fn a_successor_whose_history_begins_with_an_older_state_hears_all_that_was_said_since() {
+    let mut log = inherited();
+    log.append(EPOCH, Content::Joined { player: ME, incarnation: Incarnation(1), taken: [0; 2] });
+    let mut host = Host::prepared(&StarConfig { has_snapshots: true, ..config() }, log);
+    host.keep_state(4);
+    host.hosting.activate(at(0), &[], ours!(host));
+    assert_eq!(host.delivered(), [6, 7]);
+}
+
 #[test]
 fn the_tail_begins_one_after_the_snapshot() {
     let mut host = Host::prepared(&StarConfig { has_snapshots: true, ..config() }, inherited());
     host.following.start(Snapshot { position: Position(7), state: None }, &mut host.out.events);
-    let kept = Kept::new(Position(5), "state".into());
-    let Some(Frame::Snapshot { position, size, hash, offset, piece, .. }) = kept.piece(EPOCH, 0) else { panic!() };
-    host.snapshots.on_piece(&Piece { position, size, hash, offset, bytes: piece });
+    host.keep_state(5);
     host.hosting.activate(at(0), &[], ours!(host));
     let Some(Event::Promoted { snapshot, tail }) = host.out.events.pop_back() else { panic!("{:?}", host.out.events) };
     assert_eq!(snapshot, Snapshot { position: Position(5), state: Some("state".into()) });

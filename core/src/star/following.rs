@@ -311,7 +311,11 @@ impl Following {
     /// what they have not stored.
     pub(super) fn catch_up(&mut self, log: &Log, me: PlayerId, events: &mut VecDeque<Event>) {
         let joined = log.table().row(me).filter(|row| row.is_present).map_or(log.end(), |row| row.joined);
-        for entry in log.after(self.settled.max(joined)).chain(log.early()) {
+        self.take_from(log, self.settled.max(joined), me, events);
+    }
+
+    fn take_from(&mut self, log: &Log, after: Position, me: PlayerId, events: &mut VecDeque<Event>) {
+        for entry in log.after(after).chain(log.early()) {
             if is_meant(&entry.content, me, NOBODY) {
                 self.on_entry(entry.clone(), events);
             }
@@ -353,9 +357,15 @@ impl Following {
         true
     }
 
-    fn begin(&mut self, snapshot: Snapshot, replica: Option<(&Log, PlayerId)>, events: &mut VecDeque<Event>) {
+    /// Our history begins with this state, which may be older than our being there: what the log has since is ours too.
+    pub(super) fn begin(
+        &mut self,
+        snapshot: Snapshot,
+        replica: Option<(&Log, PlayerId)>,
+        events: &mut VecDeque<Event>,
+    ) {
         if let Some((log, me)) = replica {
-            self.catch_up(log, me, events);
+            self.take_from(log, snapshot.position, me, events);
         }
         self.start(snapshot, events);
     }

@@ -153,11 +153,12 @@ impl Hosting {
             None => Snapshot { position: cut, state: None },
         };
         let is_birth = end == Position(0) && !following.has_begun();
-        if !following.is_running() {
+        if following.is_running() {
+            following.catch_up(log, self.me, &mut out.events);
+        } else {
             let begins = if newest.is_some() { snapshot.clone() } else { Snapshot { position: end, state: None } };
-            following.start(begins, &mut out.events);
+            following.begin(begins, Some((log, self.me)), &mut out.events);
         }
-        following.catch_up(log, self.me, &mut out.events);
         following.on_committed(end, &mut out.events);
         following.on_settled(end);
         if !is_birth {

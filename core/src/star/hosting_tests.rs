@@ -1,6 +1,7 @@
 //! What a host gives to whom, what it acknowledges, and what it cuts, step by step.
 
 use super::*;
+use crate::star::snapshots::{Kept, Piece};
 use crate::star::{Beyond, Destination, Kind, Mark, To};
 use crate::wire::view::SigningKey;
 
@@ -144,6 +145,13 @@ impl Host {
             }
         }
         newest
+    }
+
+    /// A state of the game after this place is there.
+    pub(in crate::star) fn keep_state(&mut self, place: u64) {
+        let kept = Kept::new(Position(place), "state".into());
+        let Some(Frame::Snapshot { position, size, hash, offset, piece, .. }) = kept.piece(EPOCH, 0) else { panic!() };
+        self.snapshots.on_piece(&Piece { position, size, hash, offset, bytes: piece });
     }
 
     pub(in crate::star) fn delivered(&mut self) -> Vec<u64> {
