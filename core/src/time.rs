@@ -47,6 +47,18 @@ impl From<Instant> for i64 {
     }
 }
 
+impl From<sans_io_time::Instant> for Instant {
+    fn from(instant: sans_io_time::Instant) -> Self {
+        Instant(instant)
+    }
+}
+
+impl From<Instant> for sans_io_time::Instant {
+    fn from(instant: Instant) -> Self {
+        instant.0
+    }
+}
+
 impl Add<Duration> for Instant {
     type Output = Instant;
     /// Saturates at the end of time, so that a "never" can be added without care.

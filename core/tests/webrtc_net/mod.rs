@@ -1,14 +1,17 @@
 //! A network in memory for WebRTC machines: delay, loss, and a lobby server that passes signals on. Time is virtual.
 #![allow(dead_code)] // Each test file uses its part.
 
+pub(crate) mod outside;
+
 use bytes::Bytes;
 use core::net::SocketAddr;
+use outside::Outside;
 use rand::rngs::ChaCha8Rng;
 use rand::{RngExt as _, SeedableRng as _};
 use std::collections::BTreeMap;
 use std::sync::OnceLock;
 use webstar_core::id::PlayerId;
-use webstar_core::path::webrtc::{Input, Output, PathKind, Stack, Webrtc, WebrtcConfig};
+use webstar_core::path::webrtc::{Input, Output, PathKind, ServerState, Stack, Webrtc, WebrtcConfig};
 use webstar_core::path::{Attempt, Command, Fact, Order};
 use webstar_core::time::{Duration, Instant};
 use webstar_core::wire::signal::RtcSignal;
@@ -27,6 +30,8 @@ pub(crate) struct Node {
     pub(crate) sent: BTreeMap<SocketAddr, usize>,
     /// The last datagrams it has sent.
     pub(crate) datagrams: Vec<Vec<u8>>,
+    /// What it has told of servers.
+    pub(crate) servers: Vec<(Instant, SocketAddr, ServerState)>,
     attempts: u32,
 }
 
@@ -49,6 +54,8 @@ pub(crate) struct Net {
     pub(crate) is_silent: bool,
     /// What becomes of signals on their way.
     pub(crate) forge: fn(RtcSignal) -> RtcSignal,
+    /// Routers and servers.
+    pub(crate) outside: Outside,
     random: ChaCha8Rng,
     arrivals: BTreeMap<(Instant, u64), Arrival>,
     count: u64,
@@ -87,6 +94,7 @@ impl Net {
                 signals: Vec::new(),
                 sent: BTreeMap::new(),
                 datagrams: Vec::new(),
+                servers: Vec::new(),
                 attempts: 0,
             }
         });
@@ -99,6 +107,7 @@ impl Net {
             largest: 0,
             is_silent: false,
             forge: |signal| signal,
+            outside: Outside::default(),
             random: ChaCha8Rng::seed_from_u64(7),
             arrivals: BTreeMap::new(),
             count: 0,
@@ -200,6 +209,11 @@ impl Net {
         while let Some(entry) = self.arrivals.first_entry().filter(|entry| entry.key().0 <= self.now) {
             match entry.remove() {
                 Arrival::Datagram { from, to, bytes } => {
+                    if let Some(answer) = self.outside.answer(from, to, &bytes) {
+                        self.fly(to, from, answer);
+                        continue;
+                    }
+                    let Some(to) = self.outside.inward(from, to) else { continue };
                     if let Some(seat) = self.nodes.iter().position(|node| node.address == to) {
                         self.tell(seat, Input::Datagram { from, to, bytes: &bytes });
                     }
@@ -211,6 +225,15 @@ impl Net {
             if self.nodes[seat].machine.deadline().is_some_and(|due| due <= self.now) {
                 self.tell(seat, Input::Timeout);
             }
+        }
+    }
+
+    /// A datagram is on its way, if it does not get lost.
+    fn fly(&mut self, from: SocketAddr, to: SocketAddr, bytes: Vec<u8>) {
+        let is_lost = self.is_cut || self.random.random_range(0..100) < self.loss;
+        if !is_lost {
+            self.count += 1;
+            self.arrivals.insert((self.now + self.delay, self.count), Arrival::Datagram { from, to, bytes });
         }
     }
 
@@ -228,12 +251,9 @@ impl Net {
                     *node.sent.entry(to).or_default() += 1;
                     node.datagrams.push(payload.to_vec());
                     self.largest = self.largest.max(payload.len());
-                    let is_lost = self.is_cut || self.random.random_range(0..100) < self.loss;
-                    if !is_lost {
-                        let bytes = payload.to_vec();
-                        self.count += 1;
-                        let arrival = Arrival::Datagram { from, to, bytes };
-                        self.arrivals.insert((self.now + self.delay, self.count), arrival);
+                    let bytes = payload.to_vec();
+                    if let Some(from) = self.outside.outward(from, to) {
+                        self.fly(from, to, bytes);
                     }
                 }
                 Output::Signal { player, signal } => {
@@ -251,6 +271,7 @@ impl Net {
                 Output::Fact { player, kind, attempt, fact } => {
                     node.facts.push((self.now, player, kind, attempt, fact));
                 }
+                Output::Server { address, state } => node.servers.push((self.now, address, state)),
                 Output::Packet { player, kind, bytes } => node.packets.push((self.now, player, kind, bytes)),
                 Output::Timeout(deadline) => {
                     assert!(deadline.is_none_or(|at| at > self.now), "it is asked again at once");

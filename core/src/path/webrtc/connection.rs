@@ -2,7 +2,7 @@
 //! it and who offers is decided above.
 
 use super::description::{Description, sections};
-use super::reach::{self, Gate};
+use super::reach::{self, Gate, Way};
 use super::stack::Stack;
 use super::{MAX_SCTP, MAX_SRTP, PathKind};
 use crate::time::{Duration, Instant};
@@ -28,6 +28,8 @@ const TICKS_PER_MS: u64 = 16;
 const MAX_UNDRAINED: u32 = 64;
 /// The stack is never asked again at the very moment that it has answered for.
 const SOON: Duration = Duration::from_micros(100);
+/// There is something new to try: the stack does not say so by itself.
+const AT_ONCE: Option<Instant> = Some(Instant::ZERO);
 
 /// What a connection has for those above.
 #[derive(Debug)]
@@ -67,6 +69,8 @@ pub(super) struct Connection {
     offered: Option<Offered>,
     /// The number of the other side's session, and its candidates.
     remote: Option<(String, Gate)>,
+    /// Ways to us that are told once the answer is there.
+    early: Vec<Way>,
     section: Option<Mid>,
     channel: Option<ChannelId>,
     is_channel_gone: bool,
@@ -87,14 +91,14 @@ impl core::fmt::Debug for Connection {
 }
 
 impl Connection {
-    /// A connection that receives at our addresses.
-    pub(super) fn new(stack: &Stack, random: &mut ChaCha8Rng, now: Instant, addresses: &[SocketAddr]) -> Self {
+    /// A connection that can be reached by these ways.
+    pub(super) fn new(stack: &Stack, random: &mut ChaCha8Rng, now: Instant, ways: impl Iterator<Item = Way>) -> Self {
         let credentials = IceCreds {
             ufrag: BASE64_NOPAD.encode(&random.random::<[u8; 6]>()),
             pass: BASE64_NOPAD.encode(&random.random::<[u8; 18]>()),
         };
         let mut rtc = stack.build(now, credentials);
-        for candidate in addresses.iter().filter_map(|address| reach::host(*address)) {
+        for candidate in ways.filter_map(Way::candidate) {
             rtc.add_local_candidate(candidate);
         }
         Connection {
@@ -102,6 +106,7 @@ impl Connection {
             stack: stack.clone(),
             offered: None,
             remote: None,
+            early: Vec::new(),
             section: None,
             channel: None,
             is_channel_gone: false,
@@ -168,6 +173,7 @@ impl Connection {
         }
         self.remote = Some((description.session.clone(), gate));
         self.expect_section();
+        self.due = AT_ONCE;
     }
 
     /// The section repeats nothing: what is lost is the business of the session above.
@@ -182,17 +188,30 @@ impl Connection {
     /// Takes a candidate that came by itself. False: it is of no use.
     pub(super) fn on_candidate(&mut self, told: &signal::Candidate) -> bool {
         let Some((_, gate)) = &mut self.remote else { return false };
+        self.due = AT_ONCE;
         gate.admit(&mut self.rtc, &told.candidate, told.username_fragment.as_deref())
     }
 
-    /// We receive at one more address. What the other side is to be told of it.
-    pub(super) fn on_address(&mut self, address: SocketAddr) -> Option<signal::Candidate> {
-        self.rtc.add_local_candidate(reach::host(address)?).map(reach::tell)
+    /// We can be reached by one more way. What the other side is to be told of it.
+    pub(super) fn on_way(&mut self, way: Way) -> Option<signal::Candidate> {
+        if self.remote.is_some() && self.offered.is_some() {
+            // It would be told under a name that the answer makes an old one.
+            self.early.push(way);
+            return None;
+        }
+        self.due = AT_ONCE;
+        self.rtc.add_local_candidate(way.candidate()?).map(reach::tell)
     }
 
-    /// We receive there no more.
-    pub(super) fn on_address_gone(&mut self, address: SocketAddr) {
-        if let Some(candidate) = reach::host(address) {
+    /// The ways that came while an answer was waited for.
+    pub(super) fn take_early(&mut self) -> Vec<Way> {
+        if self.offered.is_some() { Vec::new() } else { core::mem::take(&mut self.early) }
+    }
+
+    /// We cannot be reached by that way any more.
+    pub(super) fn on_way_gone(&mut self, way: Way) {
+        self.early.retain(|early| *early != way);
+        if let Some(candidate) = way.candidate() {
             self.rtc.direct_api().invalidate_candidate(&candidate);
         }
     }

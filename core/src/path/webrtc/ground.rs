@@ -1,7 +1,10 @@
 //! What all connections of a machine share: where they stand, what they are made of, and what they want done.
 
 use super::connection::{Connection, News};
+use super::gather::{Gather, Told};
+use super::reach::Way;
 use super::seam::WebrtcDropped;
+use super::server::ServerState;
 use super::stack::Stack;
 use super::{PathKind, facts};
 use crate::id::PlayerId;
@@ -12,7 +15,6 @@ use bytes::Bytes;
 use core::net::SocketAddr;
 use rand::rngs::ChaCha8Rng;
 use std::collections::VecDeque;
-use str0m::net::Transmit;
 
 /// Datagrams that wait for the embedder; the system's own buffers are smaller.
 const MAX_WAITING: usize = 4_096;
@@ -20,10 +22,11 @@ const MAX_WAITING: usize = 4_096;
 /// Something for the embedder.
 #[derive(Debug)]
 pub(super) enum Act {
-    Datagram(Transmit),
+    Datagram { from: SocketAddr, to: SocketAddr, bytes: Vec<u8> },
     Signal(PlayerId, RtcSignal),
     Fact(PlayerId, PathKind, Attempt, Fact),
     Packet(PlayerId, PathKind, Bytes),
+    Server(SocketAddr, ServerState),
 }
 
 /// What connections share.
@@ -33,6 +36,7 @@ pub(super) struct Ground {
     pub(super) stack: Stack,
     pub(super) random: ChaCha8Rng,
     pub(super) addresses: Vec<SocketAddr>,
+    gather: Gather,
     pub(super) dropped: WebrtcDropped,
     acts: VecDeque<Act>,
     waiting: usize,
@@ -41,12 +45,14 @@ pub(super) struct Ground {
 }
 
 impl Ground {
-    pub(super) fn new(stack: Stack, random: ChaCha8Rng) -> Self {
+    /// `random` is for connections, `gather` for what servers are asked.
+    pub(super) fn new(stack: Stack, random: ChaCha8Rng, gather: Gather) -> Self {
         Ground {
             now: Instant::ZERO,
             stack,
             random,
             addresses: Vec::new(),
+            gather,
             dropped: WebrtcDropped::default(),
             acts: VecDeque::new(),
             waiting: 0,
@@ -56,7 +62,43 @@ impl Ground {
 
     /// A connection that knows nobody yet.
     pub(super) fn connection(&mut self) -> Connection {
-        Connection::new(&self.stack, &mut self.random, self.now, &self.addresses)
+        let ways = self.addresses.iter().copied().map(Way::Host).chain(self.gather.ways());
+        Connection::new(&self.stack, &mut self.random, self.now, ways)
+    }
+
+    /// When servers are to be asked.
+    pub(super) fn due(&self) -> Option<Instant> {
+        self.gather.due()
+    }
+
+    /// Lets the gathering of ways work; what became of it, and the ways found and lost.
+    pub(super) fn gather<R>(
+        &mut self,
+        work: impl FnOnce(&mut Gather, Instant, &[SocketAddr], &mut Vec<Told>) -> R,
+    ) -> (R, Vec<Told>) {
+        let mut told = Vec::new();
+        let result = work(&mut self.gather, self.now, &self.addresses, &mut told);
+        told.retain_mut(|told| match told {
+            Told::Datagram { from, to, bytes } => {
+                self.datagram(*from, *to, core::mem::take(bytes));
+                false
+            }
+            Told::Server(address, state) => {
+                self.acts.push_back(Act::Server(*address, *state));
+                false
+            }
+            Told::Found(_) | Told::Lost(_) => true,
+        });
+        (result, told)
+    }
+
+    fn datagram(&mut self, from: SocketAddr, to: SocketAddr, bytes: Vec<u8>) {
+        if self.waiting == MAX_WAITING {
+            self.dropped.overflow += 1;
+            return;
+        }
+        self.waiting += 1;
+        self.acts.push_back(Act::Datagram { from, to, bytes });
     }
 
     /// Lets a connection work, and takes what it has for the embedder.
@@ -65,10 +107,8 @@ impl Ground {
         let result = work(self.now, &mut news);
         for news in news.drain(..) {
             match news {
-                News::Datagram(_) if self.waiting == MAX_WAITING => self.dropped.overflow += 1,
                 News::Datagram(transmit) => {
-                    self.waiting += 1;
-                    self.acts.push_back(Act::Datagram(transmit));
+                    self.datagram(transmit.source, transmit.destination, transmit.contents.into());
                 }
                 News::Packet(kind, bytes) => self.acts.push_back(Act::Packet(player, kind, bytes)),
             }
@@ -97,7 +137,7 @@ impl Ground {
     /// The next thing for the embedder.
     pub(super) fn poll(&mut self) -> Option<Act> {
         let act = self.acts.pop_front()?;
-        self.waiting -= usize::from(matches!(act, Act::Datagram(_)));
+        self.waiting -= usize::from(matches!(act, Act::Datagram { .. }));
         Some(act)
     }
 }

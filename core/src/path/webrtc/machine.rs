@@ -1,8 +1,9 @@
 //! The machine: sorts inputs to players, datagrams by the address that has proved itself, and gives out what all want.
 
+use super::gather::{Gather, Told};
 use super::ground::{Act, Ground};
 use super::partner::Partner;
-use super::reach;
+use super::reach::{self, Way};
 use super::seam::{Input, InputError, Output, WebrtcConfig, WebrtcDropped};
 use super::{PathKind, facts};
 use crate::id::PlayerId;
@@ -33,7 +34,10 @@ impl Webrtc {
     /// A machine without addresses and connections.
     pub fn new(config: WebrtcConfig) -> Self {
         let WebrtcConfig { player, stack, seed } = config;
-        let ground = Ground::new(stack, ChaCha8Rng::from_seed(seed));
+        // Apart, so that names and passwords do not depend on which servers there are.
+        let mut asking = ChaCha8Rng::from_seed(seed);
+        asking.set_stream(1);
+        let ground = Ground::new(stack, ChaCha8Rng::from_seed(seed), Gather::new(asking));
         Webrtc { player, ground, partners: BTreeMap::new(), routes: BTreeMap::new(), lent: Vec::new() }
     }
 
@@ -44,7 +48,14 @@ impl Webrtc {
             Input::Address(address) => self.on_address(address)?,
             Input::AddressGone(address) => {
                 self.ground.addresses.retain(|known| *known != address);
-                self.partners.values_mut().for_each(|partner| partner.on_address_gone(address));
+                self.partners.values_mut().for_each(|partner| partner.on_way_gone(Way::Host(address)));
+                self.gather(Gather::settle);
+            }
+            Input::Servers(servers) => {
+                self.gather(|gather, now, addresses, told| {
+                    gather.set_servers(servers);
+                    gather.settle(now, addresses, told);
+                });
             }
             Input::Order { player, kind, order } => {
                 self.check(player, kind)?;
@@ -70,26 +81,31 @@ impl Webrtc {
     pub fn poll(&mut self) -> Output<'_> {
         loop {
             match self.ground.poll() {
-                Some(Act::Datagram(transmit)) => {
-                    self.lent = transmit.contents.into();
-                    return Output::Datagram { from: transmit.source, to: transmit.destination, payload: &self.lent };
+                Some(Act::Datagram { from, to, bytes }) => {
+                    self.lent = bytes;
+                    return Output::Datagram { from, to, payload: &self.lent };
                 }
+                Some(Act::Server(address, state)) => return Output::Server { address, state },
                 Some(Act::Signal(player, signal)) => return Output::Signal { player, signal },
                 Some(Act::Fact(player, kind, attempt, fact)) => return Output::Fact { player, kind, attempt, fact },
                 Some(Act::Packet(player, kind, bytes)) => return Output::Packet { player, kind, bytes },
                 None => {}
             }
+            if self.ground.due().is_some_and(|due| due <= self.ground.now) {
+                self.gather(|gather, now, _, told| gather.on_due(now, told));
+                continue;
+            }
             let next = self.partners.iter().filter_map(|(player, partner)| Some((partner.due()?, *player))).min();
             match next {
                 Some((due, player)) if due <= self.ground.now => self.on_due(player),
-                next => return Output::Timeout(next.map(|(due, _)| due)),
+                next => return Output::Timeout(earlier(next.map(|(due, _)| due), self.ground.due())),
             }
         }
     }
 
     /// When [`Webrtc::poll`] has something to do.
     pub fn deadline(&self) -> Option<Instant> {
-        self.partners.values().map(Partner::due).fold(None, earlier)
+        self.partners.values().map(Partner::due).fold(self.ground.due(), earlier)
     }
 
     /// What had no effect so far, by reason.
@@ -110,9 +126,28 @@ impl Webrtc {
         }
         if !self.ground.addresses.contains(&address) {
             self.ground.addresses.push(address);
-            self.partners.values_mut().for_each(|partner| partner.on_address(&mut self.ground, address));
+            self.partners.values_mut().for_each(|partner| partner.on_way(&mut self.ground, Way::Host(address)));
+            self.gather(Gather::settle);
         }
         Ok(())
+    }
+
+    /// Lets the gathering of ways work, and tells the connections what it found.
+    fn gather<R>(&mut self, work: impl FnOnce(&mut Gather, Instant, &[SocketAddr], &mut Vec<Told>) -> R) -> R {
+        let (result, told) = self.ground.gather(work);
+        for told in told {
+            match told {
+                Told::Found(way) => {
+                    self.partners.values_mut().for_each(|partner| partner.on_way(&mut self.ground, way));
+                }
+                // What a router lets through may go on for long; only without the socket it is over.
+                Told::Lost(way) if !self.ground.addresses.contains(&way.base()) => {
+                    self.partners.values_mut().for_each(|partner| partner.on_way_gone(way));
+                }
+                Told::Lost(_) | Told::Datagram { .. } | Told::Server(..) => {}
+            }
+        }
+        result
     }
 
     fn on_signal(&mut self, player: PlayerId, signal: &RtcSignal) -> Result<(), InputError> {
@@ -134,6 +169,9 @@ impl Webrtc {
 
     /// Signed STUN goes to whom it is signed for, and proves its address; all else goes to who proved the address.
     fn on_datagram(&mut self, from: SocketAddr, to: SocketAddr, bytes: &[u8]) {
+        if self.gather(|gather, now, _, told| gather.receive(now, from, to, bytes, told)) {
+            return;
+        }
         let Ok(datagram) = Receive::new(Protocol::Udp, from, to, bytes) else {
             self.ground.dropped.malformed += 1;
             return;

@@ -36,6 +36,13 @@
 //! connection about every datagram would refuse the first packet of DTLS while ICE is finishing, which costs a second.
 //! A datagram of nobody goes nowhere and is counted.
 //!
+//! # Ways through routers
+//! The embedder names servers ([`Input::Servers`]), their names resolved. Each STUN server is asked from each of our
+//! addresses under which one the outside sees it, by the times of the RFC, and again every 20 seconds, so that the
+//! mapping lives. What is found goes into descriptions, or is told by itself when the description has gone; while ICE
+//! restarts it waits for the answer, as the candidate would bear a name that is no longer valid. How a server does is
+//! told when it changes ([`Output::Server`]); one that fails is asked again, ever more rarely.
+//!
 //! # Chance and time
 //! [`Stack`] is what connections are built with: cryptography, a certificate, and the moment that is zero. Names and
 //! passwords of ICE come from the seed. What the libraries below draw themselves (tags, transaction ids, nonces) does
@@ -47,16 +54,20 @@
 mod connection;
 mod description;
 mod dtls;
+mod gather;
 mod ground;
 mod machine;
 mod partner;
 mod reach;
 mod seam;
+mod server;
 mod stack;
+mod stun;
 
 pub use super::choose::PathKind;
 pub use machine::Webrtc;
 pub use seam::{Input, InputError, Output, WebrtcConfig, WebrtcDropped};
+pub use server::{IceServer, ServerState};
 pub use stack::Stack;
 
 use crate::session::pipe::{Control, PipeFacts};

@@ -5,7 +5,7 @@ use super::PathKind;
 use super::connection::{Connection, Dead, Pipe};
 use super::description::Description;
 use super::ground::Ground;
-use super::reach;
+use super::reach::{self, Way};
 use crate::id::PlayerId;
 use crate::path::{Attempt, Command, Fact, Order};
 use crate::time::{Duration, Instant, earlier};
@@ -277,7 +277,10 @@ impl Partner {
     fn on_answer(&mut self, ground: &mut Ground, sdp: &str) {
         let (description, connection) = (Description::read(sdp), self.connection.as_mut());
         match description.zip(connection).map(|(answer, it)| it.on_answer(&answer, &ground.addresses)) {
-            Some(Ok(true)) => {}
+            Some(Ok(true)) => {
+                let early = self.connection.as_mut().map(Connection::take_early).unwrap_or_default();
+                early.into_iter().for_each(|way| self.on_way(ground, way));
+            }
             Some(Ok(false)) | None => ground.dropped.signals += 1,
             Some(Err(Dead)) => {
                 ground.dropped.signals += 1;
@@ -298,17 +301,17 @@ impl Partner {
         ground.dropped.signals += u64::from(!is_taken);
     }
 
-    /// We receive at one more address.
-    pub(super) fn on_address(&mut self, ground: &mut Ground, address: SocketAddr) {
-        if let Some(candidate) = self.connection.as_mut().and_then(|connection| connection.on_address(address)) {
+    /// We can be reached by one more way.
+    pub(super) fn on_way(&mut self, ground: &mut Ground, way: Way) {
+        if let Some(candidate) = self.connection.as_mut().and_then(|connection| connection.on_way(way)) {
             ground.signal(self.player, RtcSignal::IceCandidate { candidate });
         }
     }
 
-    /// We receive there no more.
-    pub(super) fn on_address_gone(&mut self, address: SocketAddr) {
+    /// We cannot be reached by that way any more.
+    pub(super) fn on_way_gone(&mut self, way: Way) {
         if let Some(connection) = &mut self.connection {
-            connection.on_address_gone(address);
+            connection.on_way_gone(way);
         }
     }
 

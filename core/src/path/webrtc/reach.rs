@@ -1,4 +1,4 @@
-//! The gate for candidates: what is told of our addresses, and which addresses of others we are willing to try.
+//! Ways to us and to others: what is told of ours as candidates, and which candidates of others we are willing to try.
 
 use super::description::Description;
 use crate::wire::signal::Candidate as Told;
@@ -17,9 +17,30 @@ pub(super) fn is_usable(address: SocketAddr) -> bool {
     address.port() != 0 && !ip.is_unspecified() && !ip.is_multicast() && !is_broadcast
 }
 
-/// Our address as the stack has it.
-pub(super) fn host(address: SocketAddr) -> Option<Candidate> {
-    Candidate::host(address, Protocol::Udp).ok()
+/// A way to us.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
+pub(super) enum Way {
+    /// A socket's own address.
+    Host(SocketAddr),
+    /// Where a router lets through what it hands on to our address `base`.
+    Reflexive { mapped: SocketAddr, base: SocketAddr },
+}
+
+impl Way {
+    /// The way as the stack has it; none if it has no such.
+    pub(super) fn candidate(self) -> Option<Candidate> {
+        match self {
+            Way::Host(address) => Candidate::host(address, Protocol::Udp).ok(),
+            Way::Reflexive { mapped, base } => Candidate::server_reflexive(mapped, base, Protocol::Udp).ok(),
+        }
+    }
+
+    /// The address of ours that it ends at.
+    pub(super) fn base(self) -> SocketAddr {
+        match self {
+            Way::Host(base) | Way::Reflexive { base, .. } => base,
+        }
+    }
 }
 
 /// What a player is told of one of our candidates. It belongs to the first section, which all others share.
@@ -92,7 +113,7 @@ mod tests {
 
     #[test]
     fn what_is_told_of_an_address() {
-        let told = tell(&host("10.0.0.1:5000".parse().unwrap()).unwrap());
+        let told = tell(&Way::Host("10.0.0.1:5000".parse().unwrap()).candidate().unwrap());
         assert!(told.candidate.starts_with("candidate:") && told.candidate.contains(" 10.0.0.1 5000 typ host"));
         assert_eq!(told.sdp_m_line_index, Some(0));
     }

@@ -1,6 +1,7 @@
 //! The seam between the machine and its embedder: what is told to it, and what it wants done.
 
 use super::PathKind;
+use super::server::{IceServer, ServerState};
 use super::stack::Stack;
 use crate::id::PlayerId;
 use crate::path::{Attempt, Fact, Order};
@@ -28,6 +29,8 @@ pub enum Input<'a> {
     Address(SocketAddr),
     /// No socket receives there any more.
     AddressGone(SocketAddr),
+    /// Servers that help to find ways, in place of those told before. At most eight are asked.
+    Servers(Vec<IceServer>),
     /// The peer ordered a pipe: [`peer::Output::Pipe`](../../peer/enum.Output.html) with the kind of its path.
     Order {
         /// To whom.
@@ -91,6 +94,13 @@ pub enum Output<'a> {
         to: SocketAddr,
         /// Its bytes.
         payload: &'a [u8],
+    },
+    /// How one of the servers that help to find ways does. Told when it changes.
+    Server {
+        /// Where it answers.
+        address: SocketAddr,
+        /// How it does.
+        state: ServerState,
     },
     /// Tell a player this through the lobby server.
     Signal {

@@ -1,0 +1,63 @@
+//! What lies between the players and beyond them: routers that translate addresses, and a STUN server.
+
+use core::net::SocketAddr;
+use std::collections::{BTreeMap, BTreeSet};
+use turn_server_proto::types::stun::attribute::XorMappedAddress;
+use turn_server_proto::types::stun::message::{BINDING, Message, MessageWriteVec};
+use turn_server_proto::types::stun::prelude::{MessageWrite as _, MessageWriteExt as _};
+
+/// Where the STUN server answers.
+pub(crate) const STUN: &str = "192.0.2.1:3478";
+
+/// Routers and servers.
+#[derive(Default)]
+pub(crate) struct Outside {
+    /// Under which address a router shows a private one to the outside.
+    pub(crate) shown: BTreeMap<SocketAddr, SocketAddr>,
+    /// To whom something was sent from a private address: only they get in.
+    let_in: BTreeSet<(SocketAddr, SocketAddr)>,
+    /// The STUN server says nothing any more.
+    pub(crate) is_silent: bool,
+    /// Questions that have come to the STUN server: from where.
+    pub(crate) asked: Vec<SocketAddr>,
+}
+
+impl Outside {
+    /// Puts an address behind a router.
+    pub(crate) fn hide(&mut self, private: SocketAddr, shown: &str) {
+        self.shown.insert(private, shown.parse().expect("it is an address"));
+    }
+
+    /// Under which address a datagram goes on; none if it cannot get there.
+    pub(crate) fn outward(&mut self, from: SocketAddr, to: SocketAddr) -> Option<SocketAddr> {
+        if self.shown.contains_key(&to) {
+            return None;
+        }
+        self.let_in.insert((from, to));
+        Some(self.shown.get(&from).copied().unwrap_or(from))
+    }
+
+    /// To whom a datagram really goes; none if a router keeps it out.
+    pub(crate) fn inward(&self, from: SocketAddr, to: SocketAddr) -> Option<SocketAddr> {
+        let Some((private, _)) = self.shown.iter().find(|(_, shown)| **shown == to) else { return Some(to) };
+        self.let_in.contains(&(*private, from)).then_some(*private)
+    }
+
+    /// What the STUN server answers.
+    pub(crate) fn answer(&mut self, from: SocketAddr, to: SocketAddr, bytes: &[u8]) -> Option<Vec<u8>> {
+        if to.to_string() != STUN {
+            return None;
+        }
+        let question = Message::from_bytes(bytes).expect("it is well-formed");
+        assert!(question.has_method(BINDING));
+        self.asked.push(from);
+        if self.is_silent {
+            return None;
+        }
+        let mut answer = Message::builder_success(&question, MessageWriteVec::new());
+        let seen = XorMappedAddress::new(from, question.transaction_id());
+        answer.add_attribute(&seen).expect("there is room");
+        answer.add_fingerprint().expect("there is room");
+        Some(answer.finish())
+    }
+}
