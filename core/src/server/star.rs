@@ -14,7 +14,8 @@ use crate::id::{Incarnation, PlayerId};
 use crate::time::Instant;
 use crate::wire::signal::{Epoch, HostCause, MAX_PROMISED};
 use crate::wire::view::{
-    Certified, Proof, PublicKey, Signature, SigningKey, StarId, Statement, Trust, View, Voter, has_quorum,
+    Certified, FIRST_LONE_ROUND, Proof, PublicKey, Signature, SigningKey, StarId, Statement, Trust, View, Voter,
+    has_quorum,
 };
 use std::collections::VecDeque;
 
@@ -22,8 +23,6 @@ use std::collections::VecDeque;
 const MAX_FORMER: usize = 8;
 /// A term so far beyond the known one is nobody's honest word.
 const MAX_LEAP: u32 = 1024;
-/// The rounds of views that nobody has voted for begin here, so that none shares its epoch with one that was voted for.
-const FIRST_FORCED_ROUND: u32 = 1 << 16;
 
 /// What the server signs with. The same in every shard and after every restart.
 pub(super) struct Seal {
@@ -294,7 +293,7 @@ impl Star {
         } else {
             live().filter_map(Seat::voter).collect()
         };
-        let round = if is_first { 0 } else { FIRST_FORCED_ROUND + random % (u32::MAX / 2 - FIRST_FORCED_ROUND) };
+        let round = if is_first { 0 } else { FIRST_LONE_ROUND + random % (u32::MAX / 2 - FIRST_LONE_ROUND) };
         let epoch = Epoch { term: self.term.checked_add(1)?, round };
         Some(View {
             epoch,

@@ -1,7 +1,7 @@
 //! What a player has received of the log: delivered as soon as may be, in order where that was promised, once each; and
 //! held until everybody has it, so that it can be told to another host.
 
-use super::log::{Log, bytes_of, is_meant};
+use super::log::{Log, NOBODY, bytes_of, is_meant};
 use super::snapshots::Snapshots;
 use super::table::lane;
 use super::{
@@ -10,12 +10,11 @@ use super::{
 };
 use crate::id::PlayerId;
 use crate::wire::signal::Epoch;
+use crate::wire::view::View;
 use std::collections::VecDeque;
 
 /// The most frames that are kept for a view that is not known yet.
 const ASIDE: usize = 8192;
-/// While a host is gone nothing is meant for a host: that is left to the next.
-const NOBODY: PlayerId = PlayerId(0);
 /// What a frame or a place costs besides its payload.
 const FRAME_BYTES: usize = 64;
 
@@ -413,13 +412,15 @@ impl Aside {
         true
     }
 
-    /// A view is in force: what its host said of its term, in order. What was said of older ones is forgotten.
-    pub(super) fn take(&mut self, host: PlayerId, epoch: Epoch) -> Vec<Frame> {
+    /// A view is in force: what its host said of its term and line, in order. What was said of older ones is forgotten.
+    pub(super) fn take(&mut self, view: &View) -> Vec<Frame> {
         let mut taken = Vec::new();
+        let epoch = view.epoch;
         for (from, said, frame) in core::mem::take(&mut self.frames) {
-            if said.term == epoch.term && from == host {
+            let is_in_line = view.has_in_line(said);
+            if said.term == epoch.term && from == view.host && is_in_line {
                 taken.push(frame);
-            } else if said.term > epoch.term {
+            } else if said.term > epoch.term || said > epoch && !is_in_line {
                 self.frames.push_back((from, said, frame));
             }
         }

@@ -299,7 +299,30 @@ fn what_comes_too_soon_waits_for_its_view() {
     assert!(aside.keep(PlayerId(3), SECOND, hold(true), 1_000));
     assert!(aside.keep(PlayerId(2), third, entry.clone(), 1_000));
     assert!(!aside.keep(PlayerId(2), third, entry.clone(), 300), "there is no room");
-    assert_eq!(aside.take(PlayerId(2), Epoch { term: 2, round: 1 }), [hold(true), hold(false)]);
-    assert_eq!(aside.take(PlayerId(2), third), [entry]);
+    assert_eq!(aside.take(&view(2, 1, SECOND)), [hold(true), hold(false)]);
+    assert_eq!(aside.take(&view(3, 0, SECOND)), [entry]);
     assert_eq!((aside.bytes, aside.frames.len()), (0, 0));
+}
+
+/// A view of player 2.
+fn view(term: u32, round: u32, since: Epoch) -> View {
+    let epoch = Epoch { term, round };
+    View { epoch, base: SECOND, since, cause: None, host: PlayerId(2), backups: vec![], voters: vec![] }
+}
+
+/// A player was to be voted for and was forced upon the lobby in the same term: what it had given as the one was delivered
+/// as if it had said so as the other, before what stands in front of it.
+#[test]
+fn what_was_said_in_another_line_of_the_same_term_waits_for_its_own() {
+    let mut aside = Aside::default();
+    let (voted, forced) = (Epoch { term: 3, round: 0 }, Epoch { term: 3, round: 70_000 });
+    for (said, stop) in [(voted, true), (forced, false)] {
+        assert!(aside.keep(PlayerId(2), said, Frame::Hold(stop), 1_000));
+    }
+    let mut other = Aside::default();
+    assert!(other.keep(PlayerId(2), voted, Frame::Hold(true), 1_000));
+    assert_eq!(other.take(&view(3, 70_000, forced)), []);
+    assert_eq!((other.bytes, other.frames.len()), (0, 0), "that one never was in force");
+    assert_eq!(aside.take(&view(3, 0, SECOND)), [Frame::Hold(true)]);
+    assert_eq!(aside.take(&view(3, 70_000, forced)), [Frame::Hold(false)], "it may still come in force");
 }

@@ -15,6 +15,9 @@ const BEYOND: u64 = 4096;
 /// What an entry costs besides its payload.
 pub(super) const ENTRY_BYTES: usize = 64;
 
+/// While a host is gone nothing is meant for a host: that is left to the next.
+pub(super) const NOBODY: PlayerId = PlayerId(0);
+
 /// Whether what an entry says is meant for a player while `host` is host. Who keeps copies gets all entries besides.
 pub(super) fn is_meant(content: &Content, player: PlayerId, host: PlayerId) -> bool {
     let Content::Message(told) = content else { return false };
@@ -211,6 +214,15 @@ impl Log {
         self.table.apply(&entry);
         self.bytes += bytes_of(&entry);
         self.entries.push_back(entry);
+    }
+
+    /// What it has for a member after a place, of this reign or an older one: another host of the same term, which never
+    /// was in force, has said nothing.
+    pub(super) fn for_member(&self, reign: Reign, after: Position, me: PlayerId) -> impl Iterator<Item = &Entry> {
+        let is_of_reign = self.source == Some(reign);
+        let counts = move |entry: &&Entry| is_of_reign || entry.epoch.term < reign.term;
+        let is_for_us = move |entry: &&Entry| is_meant(&entry.content, me, NOBODY);
+        self.after(after).chain(self.early()).filter(counts).filter(is_for_us)
     }
 
     /// What came before its turn: nobody but its holder may have it.

@@ -72,7 +72,7 @@ pub(super) struct Withheld {
 }
 
 impl Withheld {
-    fn keep(&mut self, entry: Entry, room: usize) {
+    pub(super) fn keep(&mut self, entry: Entry, room: usize) {
         self.bytes += bytes_of(&entry);
         self.is_torn |= self.bytes > room;
         if self.is_torn {
@@ -177,7 +177,7 @@ impl Star {
         let is_bar = view.is_some() && self.ballot.bar() == view.as_ref();
         if self.follows(from, epoch) && self.expects_past(from, epoch, copy) {
             self.intake.copied_in = self.intake.copied_in.max(epoch);
-        } else if self.follows(from, epoch) {
+        } else if self.follows(from, epoch) && self.is_copy_due(epoch) {
             let whole_in = self.ballot.epoch();
             self.renew(from, copy, whole_in, epoch);
             for entry in self.intake.take() {
@@ -186,7 +186,8 @@ impl Star {
         } else if is_bar && !self.is_hosting() {
             self.renew(from, copy, epoch, epoch);
             self.intake.source = Some((from, epoch));
-            for frame in self.aside.take(from, epoch) {
+            let kept = view.map(|view| self.aside.take(&view)).unwrap_or_default();
+            for frame in kept {
                 if let Frame::Entry { entry, .. } = frame {
                     self.store(entry);
                 }
@@ -196,6 +197,12 @@ impl Star {
             return;
         }
         self.say_stored(now, from, epoch, out);
+    }
+
+    /// We keep copies by the view in force, or are about to. What was on its way when we were let go is of a copy that is
+    /// gone: what it tells would seem whole, and is not.
+    fn is_copy_due(&self, epoch: Epoch) -> bool {
+        self.ballot.view().is_some_and(|view| epoch > view.epoch || view.is_replica(self.my_id()))
     }
 
     /// We are its predecessor and have stopped.

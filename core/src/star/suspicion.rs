@@ -4,7 +4,7 @@ use super::log::Log;
 use super::{Event, Out, Star, Word};
 use crate::time::{Duration, Instant, earlier};
 use crate::wire::signal::{Epoch, HostCause};
-use crate::wire::view::{Certified, Proof, Statement, View, Voter, has_quorum};
+use crate::wire::view::{Certified, FIRST_LONE_ROUND, Proof, Statement, View, Voter, has_quorum};
 use rand::RngExt;
 
 /// While the host is not heard, the server is told so this often.
@@ -25,8 +25,6 @@ const BOUND_PATIENCE: Duration = Duration::from_secs(1);
 const SERVER_HELP: Duration = Duration::from_secs(6);
 /// Those who may propose themselves do so one after another.
 const RANK_PAUSE: Duration = Duration::from_secs(1);
-/// The rounds of views that are not voted for begin here, so that they never meet a voted one.
-const FIRST_LONE_ROUND: u32 = 1 << 16;
 
 #[derive(Debug)]
 struct Question {

@@ -1,7 +1,7 @@
 //! Which view is in force: how we learn of it, what becomes of us with it, and how others learn of it from us.
 
 use super::ballot::Judged;
-use super::log::Log;
+use super::log::{Log, Reign};
 use super::{Bond, Event, Frame, Hosting, Member, Out, Position, Promise, Role, Span, Star, To, Word};
 use crate::id::{Incarnation, PlayerId};
 use crate::time::{Duration, Instant};
@@ -92,7 +92,7 @@ impl Star {
 
     /// What was said in this epoch was not said in another line of the same term.
     fn is_of_line(&self, epoch: Epoch) -> bool {
-        self.ballot.view().is_some_and(|view| epoch.term != view.since.term || epoch >= view.since)
+        self.ballot.view().is_some_and(|view| view.has_in_line(epoch))
     }
 
     /// The host of the view in force has told us so, or we are it.
@@ -171,12 +171,28 @@ impl Star {
         let view = self.ballot.view().expect("one was just adopted");
         self.suspicion.on_view(now, view.epoch, is_barred);
         let is_stranger = !view.is_replica(self.my_id()) && self.intake.copied_in <= view.epoch;
-        if is_stranger || (view.begins_line() && !self.is_my_view(view)) {
-            self.log = None;
+        let (epoch, is_ours) = (view.epoch, self.is_my_view(view));
+        if is_stranger || (view.begins_line() && !is_ours) {
+            self.drop_log();
             self.serving = None;
         }
-        if self.intake.source.is_some_and(|(_, epoch)| epoch != view.epoch) {
+        if self.intake.source.is_some_and(|(_, copied)| copied != epoch) {
             self.intake.source = None;
+        }
+    }
+
+    /// We keep no copy any more. What it has for us and we were given nowhere else is judged by the host that we follow,
+    /// with the rest: as a member we are given only what comes after our copy.
+    fn drop_log(&mut self) {
+        let (me, view) = (self.my_id(), self.ballot.view().expect("one was just adopted"));
+        let Some(log) = self.log.take() else { return };
+        if self.line != Some(view.since) || self.role() == Role::Following {
+            return;
+        }
+        let reign = Reign { host: view.host, since: view.since, term: view.epoch.term };
+        let room = self.config.resume_log;
+        for entry in log.for_member(reign, self.following.settled(), me) {
+            self.withheld.keep(entry.clone(), room);
         }
     }
 
@@ -337,7 +353,7 @@ impl Star {
         if !is_light || is_again {
             self.say_have(out);
         }
-        for frame in self.aside.take(view.host, view.epoch) {
+        for frame in self.aside.take(view) {
             self.follow(now, view.host, frame, out);
         }
     }

@@ -2,8 +2,8 @@
 
 use crate::id::{Incarnation, PlayerId};
 use crate::star::{
-    Channel, Copy, Delivered, Destination, Event, Frame, Kind, Mark, Me, Member, Out, Position, Role, ServerSays, Star,
-    StarConfig, Word,
+    Channel, Content, Copy, Delivered, Destination, Entry, Event, Frame, Kind, Mark, Me, Member, Out, Position, Role,
+    ServerSays, Star, StarConfig, Told, Word,
 };
 use crate::time::Instant;
 use crate::wire::signal::{Epoch, HostCause};
@@ -125,4 +125,54 @@ fn who_is_bound_beyond_what_the_server_forces_says_by_which_view() {
     assert_eq!(star.glance().role, Role::Barred);
     star.on_server(NOW, ServerSays::InForce(forced(6)), &mut out);
     assert_eq!(star.glance().role, Role::Hosting);
+}
+
+/// A view in which all three vote, by the server.
+fn of_three(epoch: Epoch, base: Epoch, host: u32, backup: u32) -> Certified {
+    let mut view = first(Epoch { term: 1, round: 0 }, host, &[backup]).view;
+    (view.epoch, view.base) = (epoch, base);
+    view.voters.push(Voter { player: PlayerId(3), incarnation: Incarnation(1), key: key(3).public() });
+    Certified { proof: Proof::Server(Statement::InForce.sign(&server(), STAR, &view)), view }
+}
+
+/// A backup of the next host fell asleep and heard next of a view in which it was none any more: what only its copy had was
+/// lost to it, and it delivered what its new host had given it behind that. And what had followed its copy seemed to be a
+/// whole log.
+#[test]
+fn what_the_copy_of_a_former_backup_has_for_it_is_not_lost_to_the_member() {
+    let [old, next, now] = [(1, 0), (2, 0), (2, 2)].map(|(term, round)| Epoch { term, round });
+    let mut out = Out::default();
+    let mut star = second(&mut out);
+    let say = |star: &mut Star, out: &mut Out, from, frame| star.on_frame(NOW, PlayerId(from), frame, out);
+    let activate =
+        |view: Certified| Frame::Activate { certified: Box::new(view), spans: Vec::new(), voids: Vec::new() };
+    say(&mut star, &mut out, 1, activate(of_three(old, Epoch::default(), 1, 3)));
+    say(&mut star, &mut out, 1, Frame::Start { epoch: old, position: Position(3), is_joiner: true, snapshot_bytes: 0 });
+
+    let proposed = of_three(next, old, 3, 2).view;
+    let signature = Some(Statement::Granted.sign(&server(), STAR, &proposed));
+    let says = ServerSays::Proposed { view: Box::new(proposed), signature, promised: Vec::new() };
+    star.on_server(NOW, says, &mut out);
+    let kind = Kind::new("k").expect("a name");
+    let entry = |position: u64, epoch| {
+        let (channel, to, payload) = (Channel::Ordered, Destination::All, Bytes::from_static(b"said"));
+        let told = Told { from: PlayerId(1), channel, seq: position - 3, to, kind: kind.clone(), payload };
+        let entry = Entry { position: Position(position), epoch: next, content: Content::Message(told) };
+        Frame::Entry { epoch, entry }
+    };
+    let copy = |cut, end| Copy { cut, end, same: end.next(), table: Vec::new(), spans: Vec::new() };
+    let late = copy(Position(3), Position(4));
+    say(&mut star, &mut out, 3, Frame::Copy { epoch: next, copy: late });
+    say(&mut star, &mut out, 3, entry(4, next));
+    assert_eq!(star.glance().log.map(|(_, end)| end.end), Some(Position(4)));
+
+    star.on_server(NOW, ServerSays::InForce(Box::new(of_three(now, Epoch { term: 2, round: 1 }, 3, 1))), &mut out);
+    say(&mut star, &mut out, 3, activate(of_three(now, Epoch { term: 2, round: 1 }, 3, 1)));
+    say(&mut star, &mut out, 3, Frame::Copy { epoch: next, copy: copy(Position(0), Position(3)) });
+    say(&mut star, &mut out, 3, entry(5, now));
+    let mark = Mark { committed: Position(5), settled: Position(3), cut: Position(0), acked: [0, 0] };
+    say(&mut star, &mut out, 3, Frame::Mark { epoch: now, mark });
+    let place = |event| if let Event::Message(told) = event { Some(told.position) } else { None };
+    assert_eq!(out.events.into_iter().filter_map(place).collect::<Vec<_>>(), [4, 5].map(Position));
+    assert_eq!(star.glance().log, None, "it keeps none, and says nothing of one");
 }

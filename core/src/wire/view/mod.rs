@@ -19,6 +19,8 @@ use serde::{Deserialize, Serialize};
 
 /// The most voters of a view: all players of the largest lobby.
 pub const MAX_VOTERS: usize = 64;
+/// The rounds of views that are not voted for begin here, so that they never meet a voted one.
+pub const FIRST_LONE_ROUND: u32 = 1 << 16;
 /// The most backups.
 pub const MAX_BACKUPS: usize = 2;
 /// From so many voters on there are two backups.
@@ -69,6 +71,15 @@ impl View {
     /// It keeps the host of the view it follows: messages go on meanwhile.
     pub fn is_light(&self) -> bool {
         self.base.term == self.epoch.term && !self.begins_line()
+    }
+
+    /// What was said in this epoch was not said in another line of the same term: a host may be forced upon the lobby in
+    /// the term in which it was to be voted for.
+    pub fn has_in_line(&self, said: Epoch) -> bool {
+        if said.term == self.since.term {
+            return said >= self.since;
+        }
+        said.term != self.epoch.term || said.round < FIRST_LONE_ROUND
     }
 
     /// Its host has given up the other: of several light views on the same base only the newest can come in force.
