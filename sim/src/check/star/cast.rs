@@ -53,6 +53,8 @@ pub struct Person {
     pub since: Instant,
     /// When it was told last that what was acknowledged may be lost.
     pub lost_at: Option<Instant>,
+    /// How often it was told so.
+    pub losses: u32,
     /// When it became host last, perhaps after nobody was: what was for the host before is left to nobody.
     pub hosts_since: Instant,
     /// The players that it knows of: a bit each, for numbers below 128.
@@ -92,6 +94,9 @@ pub struct Submission {
     pub at: Instant,
     /// When its sender was told that it is safe.
     pub acked_at: Option<Instant>,
+    /// How often its sender had been told by then that what is safe may be lost. Both may come at one moment, one after
+    /// the other: who is forced to be host for a moment hears that what it says is safe, and then that it is not.
+    pub acked_after: u32,
     /// In which line that was.
     pub acked_in: Epoch,
 }
@@ -180,6 +185,7 @@ impl Cast {
             is_over: false,
             since: now,
             lost_at: None,
+            losses: 0,
             hosts_since: now,
             knows: 0,
         });
@@ -235,6 +241,7 @@ impl Cast {
             knows,
             at,
             acked_at: None,
+            acked_after: 0,
             acked_in: Epoch::default(),
         });
         self.submissions.last()
@@ -297,26 +304,36 @@ impl Cast {
 
     /// Its sender was told that it is safe, and then that what is safe may be lost.
     pub fn is_lost(&self, submission: &Submission) -> bool {
-        let lost_at = self.person(submission.life).lost_at;
-        submission.acked_at.is_some_and(|acked_at| lost_at.is_some_and(|lost_at| lost_at > acked_at))
+        submission.acked_at.is_some() && submission.acked_after < self.person(submission.life).losses
     }
 
-    /// A life is in this line. What it was told to be safe together with that continuity is lost is safe in the new one.
+    /// A life is in this line. What it was told to be safe just after it was told that continuity is lost is safe in the new
+    /// one.
     pub fn follow_line(&mut self, life: Life, line: Epoch) {
         let person = &mut self.people[life.0 as usize];
         person.line = line;
-        let now = Some(self.now);
+        let (now, losses) = (Some(self.now), person.losses);
         if person.lost_at == now {
+            let is_new = |own: &&mut Submission| own.acked_at == now && own.acked_after == losses;
             let own = self.submissions.iter_mut().filter(|submission| submission.life == life);
-            own.filter(|submission| submission.acked_at == now).for_each(|submission| submission.acked_in = line);
+            own.filter(is_new).for_each(|submission| submission.acked_in = line);
         }
+    }
+
+    /// A life is told that what was acknowledged may be lost.
+    pub fn lose(&mut self, life: Life) {
+        let now = self.now;
+        let person = self.person_mut(life);
+        (person.since, person.lost_at) = (now, Some(now));
+        person.losses += 1;
     }
 
     /// Its sender was told that it is safe.
     pub fn acknowledge(&mut self, number: u32) {
         let submission = &mut self.submissions[number as usize];
+        let sender = &self.people[submission.life.0 as usize];
         submission.acked_at = Some(self.now);
-        submission.acked_in = self.people[submission.life.0 as usize].line;
+        (submission.acked_after, submission.acked_in) = (sender.losses, sender.line);
     }
 }
 

@@ -270,8 +270,7 @@ impl Book<'_> {
             }
             PeerEvent::ContinuityLost => {
                 self.tally.mark("continuity_lost");
-                let person = self.cast.person_mut(life);
-                (person.since, person.lost_at) = (now, Some(now));
+                self.cast.lose(life);
                 self.note(now, StarStep::ContinuityLost { life });
                 self.see(life, &Seen::ContinuityLost);
             }
