@@ -49,6 +49,8 @@ pub struct Person {
     pub is_away: bool,
     /// It has ended.
     pub is_over: bool,
+    /// Since when it sits there.
+    pub entered: Instant,
     /// Since when nothing that is meant for it may be missing.
     pub since: Instant,
     /// When it was told last that what was acknowledged may be lost.
@@ -141,6 +143,8 @@ pub struct Cast {
     pub hasty: BTreeSet<u8>,
     /// What the network has held back.
     pub hearing: Hearing,
+    /// By player: where the one sits whom the server has let in as that player last, whether it has heard so or not.
+    pub let_in: BTreeMap<(Room, PlayerId), SeatId>,
     people: Vec<Person>,
     submissions: Vec<Submission>,
     /// The submissions of each series, in order.
@@ -154,6 +158,7 @@ impl Default for Cast {
             distrusted: BTreeSet::new(),
             hasty: BTreeSet::new(),
             hearing: Hearing::default(),
+            let_in: BTreeMap::new(),
             people: Vec::new(),
             submissions: Vec::new(),
             lines: BTreeMap::new(),
@@ -183,6 +188,7 @@ impl Cast {
             is_joined: false,
             is_away: false,
             is_over: false,
+            entered: now,
             since: now,
             lost_at: None,
             losses: 0,

@@ -1,6 +1,7 @@
-//! L4: nobody becomes host in another's place without a reason that lies in the world: the old host left, died or was put
-//! out, or its way, the server or the ways of half of the others were harmed not long before, or the network held back
-//! what the old host said, from the server and one of the others, or from most voters. At most once for each view.
+//! L4: nobody becomes host in another's place without a reason that lies in the world: the old host left, wanted to
+//! go, died or was put out, or its way, the server or the ways of half of the others were harmed not long before, or the
+//! network held back what the old host said, from the server and one of the others, or from most voters. At most once for
+//! each view.
 
 use super::{Cast, Check, Life, Person, Room, Seen, Silence};
 use crate::world::{SeatId, Way};
@@ -30,6 +31,9 @@ pub struct Provoked {
     voters: BTreeMap<Room, (Epoch, Vec<PlayerId>)>,
     /// Lives that have ended or are about to leave, and when.
     over: BTreeMap<Life, Instant>,
+    /// Hosts whose application wanted another, and when: one that has stopped for its successor does not go on, whoever
+    /// follows it in the end.
+    handing: BTreeMap<Life, Instant>,
     /// Whose place the server has taken last, and when.
     put_out: BTreeMap<SeatId, Instant>,
 }
@@ -59,6 +63,10 @@ impl Check for Provoked {
             }
             (Some(life), Seen::Leaves | Seen::Ended | Seen::Crashed) => {
                 self.over.insert(life, cast.now);
+                Ok(())
+            }
+            (Some(life), Seen::HandsOver) => {
+                self.handing.insert(life, cast.now);
                 Ok(())
             }
             (_, Seen::PutOut(seat)) => {
@@ -115,18 +123,25 @@ impl Provoked {
         let hosts: Vec<(Life, &Person)> = of_room().filter(|(_, person)| person.player == Some(old)).collect();
         let is_put_out = |seat: SeatId| self.put_out.get(&seat).copied().is_some_and(recent);
         let has_suffered = |life: Life, seat: SeatId| {
-            harmed(Some(seat)) || is_put_out(seat) || self.over.get(&life).copied().is_some_and(recent)
+            let has_gone = [&self.over, &self.handing].iter().any(|gone| gone.get(&life).copied().is_some_and(recent));
+            harmed(Some(seat)) || is_put_out(seat) || has_gone
         };
-        // Who is gone for good is missed however late.
-        let is_dead = hosts.last().is_some_and(|(life, _)| self.over.contains_key(life));
-        if is_dead || hosts.iter().any(|(life, person)| has_suffered(*life, person.seat)) {
+        // Who is gone for good is missed however late, and who has come back without its memory is not what it was.
+        let is_over = |life: &Life| self.over.contains_key(life);
+        let mut then = hosts.iter().filter(|(_, person)| person.entered <= since).peekable();
+        let has_forgotten = then.peek().is_some() && then.all(|(life, _)| is_over(life));
+        let is_dead = hosts.last().is_some_and(|(life, _)| is_over(life));
+        if is_dead || has_forgotten || hosts.iter().any(|(life, person)| has_suffered(*life, person.seat)) {
             return true;
         }
-        // Nobody knows itself to be that player: it is one of those who were let in and have not heard that.
-        let waits = |person: &Person| person.room.lobby == room.lobby && person.player.is_none() && !person.is_guest;
-        let may_be = |life: &Life, person: &Person| person.since <= since && !self.over.contains_key(life);
-        let mut unaware = cast.people().filter(|(life, person)| waits(person) && may_be(life, person)).peekable();
-        if hosts.is_empty() && unaware.peek().is_some() && unaware.all(|(_, person)| harmed(Some(person.seat))) {
+        // Nobody knows itself to be that player: whoever was let in as it has not heard so.
+        let unaware = cast.let_in.get(&(room, old)).copied().filter(|_| hosts.is_empty());
+        let sat_there = |(_, person): &(Life, &Person)| Some(person.seat) == unaware && person.entered <= since;
+        // Or it has left, or come once more as another, and does not miss that place.
+        let is_lost = |(life, person): (Life, &Person)| {
+            has_suffered(life, person.seat) || is_over(&life) || person.player.is_some()
+        };
+        if cast.people().filter(sat_there).last().is_some_and(is_lost) {
             return true;
         }
         let is_gone = |life: &Life| self.over.get(life).copied();
@@ -237,5 +252,50 @@ mod tests {
             assert_eq!(is_excused(silent, 9_000), expected, "{silent:?}");
         }
         assert!(!is_excused(table[3].0, 16_000), "it was too long ago");
+    }
+
+    /// Player 1 was host and player 2 is now, in a world that has harmed nobody but for what is done there.
+    fn is_due(happens: impl FnOnce(&mut Cast, &mut Provoked, &[Life])) -> bool {
+        let (mut cast, mut provoked) = (Cast::default(), Provoked::default());
+        let seats = [HOST, OTHERS[0], OTHERS[1]];
+        let lives: Vec<Life> = seats.iter().map(|seat| cast.enter(*seat, ROOM, false, at(0))).collect();
+        for (number, life) in (1..).zip(&lives) {
+            cast.person_mut(*life).player = Some(PlayerId(number));
+        }
+        let voters = [1, 2, 3].map(PlayerId);
+        let view = Seen::ViewChanged { epoch: Epoch { term: 1, round: 0 }, host: PlayerId(1), voters: &voters };
+        provoked.see(Some(lives[1]), &view, &cast).expect("nothing has changed");
+        happens(&mut cast, &mut provoked, &lives);
+        cast.now = at(60_000);
+        let (epoch, cause) = (Epoch { term: 2, round: 70_000 }, Some(HostCause::Forced));
+        provoked.see(Some(lives[1]), &Seen::HostChanged { epoch, host: PlayerId(2), cause }, &cast).is_ok()
+    }
+
+    #[test]
+    fn a_host_that_is_not_what_it_was_or_wanted_to_go_is_replaced_for_a_reason() {
+        let unaware = |cast: &mut Cast, life: Life| {
+            cast.let_in.insert((ROOM, PlayerId(1)), HOST);
+            cast.person_mut(life).player = None;
+        };
+        assert!(!is_due(|_, _, _| {}));
+        assert!(!is_due(|cast, _, lives| unaware(cast, lives[0])), "it only waits to hear that it was let in");
+        let comes_again = |cast: &mut Cast, _: &mut Provoked, lives: &[Life]| {
+            unaware(cast, lives[0]);
+            cast.person_mut(lives[0]).player = Some(PlayerId(4));
+        };
+        assert!(is_due(comes_again), "it has come again as another");
+        let forgets = |cast: &mut Cast, provoked: &mut Provoked, lives: &[Life]| {
+            provoked.see(Some(lives[0]), &Seen::Crashed, cast).expect("it happens");
+            let again = cast.enter(HOST, ROOM, false, at(1));
+            cast.person_mut(again).player = Some(PlayerId(1));
+        };
+        assert!(is_due(forgets), "it has come back without its memory");
+        let hands_over = |ms: u64| {
+            is_due(|cast, provoked, lives| {
+                cast.now = at(ms);
+                provoked.see(Some(lives[0]), &Seen::HandsOver, cast).expect("it happens");
+            })
+        };
+        assert!(hands_over(50_000) && !hands_over(40_000));
     }
 }

@@ -196,14 +196,16 @@ impl Book<'_> {
     /// The life of the lobby that somebody at this seat was told to be in.
     pub(super) fn room(&mut self, seat: SeatId, lobby: u8) -> Room {
         let star = self.stars.get(usize::from(seat.0)).copied().unwrap_or_default();
+        self.room_of_star(lobby, star)
+    }
+
+    pub(super) fn room_of_star(&mut self, lobby: u8, star: StarId) -> Room {
         let next = self.rooms.len() as u16 + 1;
         Room { lobby, made: *self.rooms.entry((lobby, star)).or_insert(next) }
     }
 
     fn set_direct(&mut self, seat: SeatId, is_direct: bool) {
-        if let Some(known) = self.is_direct.get_mut(usize::from(seat.0)) {
-            *known = is_direct;
-        }
+        self.is_direct.get_mut(usize::from(seat.0)).into_iter().for_each(|known| *known = is_direct);
     }
 
     /// It is so late.
@@ -443,6 +445,7 @@ impl<L: Lens> Watch for Eye<'_, L> {
         if self.book.hostile == Some(seat) && from == Side::A {
             self.book.hoard.said(is_text, bytes);
         }
+        self.book.on_answer(seat, from, bytes);
         self.book.tally.count_sent(bytes.len());
         let content = trace::content(bytes);
         self.book.note(now, StarStep::Frame { seat, from, bytes: bytes.len() as u32, content });

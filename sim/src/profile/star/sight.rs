@@ -12,7 +12,7 @@ use bytes::Bytes;
 use webstar_core::peer::{PeerEvent, Position, Snapshot};
 use webstar_core::star::Role;
 use webstar_core::time::Instant;
-use webstar_core::wire::signal::{CloseReason, Frame, ServerMessage};
+use webstar_core::wire::signal::{CloseReason, Encoding, Frame, SIGNAL_TAG, ServerMessage, decode_server};
 
 impl<L: Lens> Eye<'_, L> {
     /// Something goes wrong with somebody, or with the server, or is over.
@@ -71,6 +71,22 @@ impl<L: Lens> Eye<'_, L> {
 }
 
 impl Book<'_> {
+    /// A frame leaves: the server may let in somebody who never hears of it.
+    pub(super) fn on_answer(&mut self, seat: SeatId, from: Side, bytes: &[u8]) {
+        let Some(life) = self.sitting(seat).filter(|_| from == Side::B && bytes.first() == Some(&SIGNAL_TAG)) else {
+            return;
+        };
+        let person = self.cast.person(life);
+        if person.is_over || person.is_joined && !person.is_away {
+            return;
+        }
+        let (lobby, frame) = (person.room.lobby, Frame::Binary(Bytes::copy_from_slice(bytes)));
+        if let Ok(ServerMessage::LobbyJoined(joined)) = decode_server(Encoding::Postcard, &frame) {
+            let room = self.room_of_star(lobby, joined.star);
+            self.cast.let_in.insert((room, joined.player_id), seat);
+        }
+    }
+
     /// A frame arrives that may bring somebody into its lobby, or prove that it was used.
     pub(super) fn on_ticket(&mut self, now: Instant, seat: SeatId, connection: usize, at: Side, frame: &Frame) {
         let known = self.tickets.used.len();
