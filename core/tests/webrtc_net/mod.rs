@@ -2,6 +2,7 @@
 #![allow(dead_code)] // Each test file uses its part.
 
 pub(crate) mod outside;
+pub(crate) mod turn;
 
 use bytes::Bytes;
 use core::net::SocketAddr;
@@ -10,8 +11,11 @@ use rand::rngs::ChaCha8Rng;
 use rand::{RngExt as _, SeedableRng as _};
 use std::collections::BTreeMap;
 use std::sync::OnceLock;
+use turn::{Leaving, Turn};
 use webstar_core::id::PlayerId;
-use webstar_core::path::webrtc::{Input, Output, PathKind, ServerState, Stack, Webrtc, WebrtcConfig};
+use webstar_core::path::webrtc::{
+    Input, Output, PathKind, ServerState, Stack, StreamFact, StreamOrder, Webrtc, WebrtcConfig,
+};
 use webstar_core::path::{Attempt, Command, Fact, Order};
 use webstar_core::time::{Duration, Instant};
 use webstar_core::wire::signal::RtcSignal;
@@ -32,12 +36,35 @@ pub(crate) struct Node {
     pub(crate) datagrams: Vec<Vec<u8>>,
     /// What it has told of servers.
     pub(crate) servers: Vec<(Instant, SocketAddr, ServerState)>,
+    /// The streams it has asked for: their numbers, where to, and in whose name.
+    pub(crate) streams: Vec<(u32, SocketAddr, Option<String>)>,
     attempts: u32,
 }
 
 enum Arrival {
-    Datagram { from: SocketAddr, to: SocketAddr, bytes: Vec<u8> },
-    Signal { from: PlayerId, to: usize, signal: RtcSignal },
+    Datagram {
+        from: SocketAddr,
+        to: SocketAddr,
+        bytes: Vec<u8>,
+    },
+    Signal {
+        from: PlayerId,
+        to: usize,
+        signal: RtcSignal,
+    },
+    Opened {
+        seat: usize,
+        stream: u32,
+    },
+    /// Bytes of a stream: to the server, or to the player.
+    Up {
+        client: SocketAddr,
+        bytes: Vec<u8>,
+    },
+    Down {
+        client: SocketAddr,
+        bytes: Vec<u8>,
+    },
 }
 
 pub(crate) struct Net {
@@ -56,6 +83,7 @@ pub(crate) struct Net {
     pub(crate) forge: fn(RtcSignal) -> RtcSignal,
     /// Routers and servers.
     pub(crate) outside: Outside,
+    pub(crate) turn: Option<Turn>,
     random: ChaCha8Rng,
     arrivals: BTreeMap<(Instant, u64), Arrival>,
     count: u64,
@@ -95,6 +123,7 @@ impl Net {
                 sent: BTreeMap::new(),
                 datagrams: Vec::new(),
                 servers: Vec::new(),
+                streams: Vec::new(),
                 attempts: 0,
             }
         });
@@ -108,6 +137,7 @@ impl Net {
             is_silent: false,
             forge: |signal| signal,
             outside: Outside::default(),
+            turn: None,
             random: ChaCha8Rng::seed_from_u64(7),
             arrivals: BTreeMap::new(),
             count: 0,
@@ -204,10 +234,34 @@ impl Net {
     fn step(&mut self, end: Instant) {
         let arrival = self.arrivals.keys().next().map(|(at, _)| *at);
         let due = self.nodes.iter().filter_map(|node| node.machine.deadline()).min();
-        let next = arrival.into_iter().chain(due).min().unwrap_or(end).min(end);
+        let now = self.now;
+        let turn = self.turn.as_mut().and_then(|turn| turn.due(now));
+        let next = arrival.into_iter().chain(due).chain(turn).min().unwrap_or(end).min(end);
         self.now = self.now.max(next);
+        let leaving = self.turn.as_mut().map(|turn| turn.work(self.now)).unwrap_or_default();
+        self.leave(leaving);
         while let Some(entry) = self.arrivals.first_entry().filter(|entry| entry.key().0 <= self.now) {
             match entry.remove() {
+                Arrival::Datagram { from, to, bytes } if self.turn.as_ref().is_some_and(|turn| turn.is_at(to)) => {
+                    let now = self.now;
+                    let leaving = self.turn.as_mut().map(|turn| turn.receive(now, from, to, bytes)).unwrap_or_default();
+                    self.leave(leaving);
+                }
+                Arrival::Opened { seat, stream } => {
+                    self.tell(seat, Input::Stream { stream, fact: StreamFact::Opened });
+                }
+                Arrival::Up { client, bytes } => {
+                    let now = self.now;
+                    let leaving = self.turn.as_mut().map(|turn| turn.stream(now, client, &bytes)).unwrap_or_default();
+                    self.leave(leaving);
+                }
+                Arrival::Down { client, bytes } => {
+                    let (seat, stream) = (usize::from(client.port()) - 40_000, streams(client));
+                    // A stream knows no frames.
+                    for bytes in bytes.chunks(7) {
+                        self.tell(seat, Input::Stream { stream, fact: StreamFact::Bytes(bytes) });
+                    }
+                }
                 Arrival::Datagram { from, to, bytes } => {
                     if let Some(answer) = self.outside.answer(from, to, &bytes) {
                         self.fly(to, from, answer);
@@ -225,6 +279,36 @@ impl Net {
             if self.nodes[seat].machine.deadline().is_some_and(|due| due <= self.now) {
                 self.tell(seat, Input::Timeout);
             }
+        }
+    }
+
+    /// What a TURN server sends is on its way.
+    fn leave(&mut self, leaving: Vec<Leaving>) {
+        for leaving in leaving {
+            match leaving {
+                Leaving::Datagram { from, to, bytes } => self.fly(from, to, bytes),
+                Leaving::Bytes(client, bytes) => self.later(1, Arrival::Down { client, bytes }),
+            }
+        }
+    }
+
+    /// Something happens so many delays from now.
+    fn later(&mut self, delays: u32, arrival: Arrival) {
+        self.count += 1;
+        self.arrivals.insert((self.now + self.delay * delays, self.count), arrival);
+    }
+
+    fn on_stream(&mut self, seat: usize, stream: u32, order: StreamOrder) {
+        let is_there = self.turn.as_ref().is_some_and(|turn| !turn.is_dead);
+        match order {
+            StreamOrder::Open { to, name } => {
+                self.nodes[seat].streams.push((stream, to, name));
+                if is_there {
+                    self.later(2, Arrival::Opened { seat, stream });
+                }
+            }
+            StreamOrder::Send(bytes) => self.later(1, Arrival::Up { client: client(seat, stream), bytes }),
+            StreamOrder::Close => {}
         }
     }
 
@@ -271,6 +355,7 @@ impl Net {
                 Output::Fact { player, kind, attempt, fact } => {
                     node.facts.push((self.now, player, kind, attempt, fact));
                 }
+                Output::Stream { stream, order } => self.on_stream(seat, stream, order),
                 Output::Server { address, state } => node.servers.push((self.now, address, state)),
                 Output::Packet { player, kind, bytes } => node.packets.push((self.now, player, kind, bytes)),
                 Output::Timeout(deadline) => {
@@ -279,6 +364,18 @@ impl Net {
                 }
             }
         }
+    }
+}
+
+/// Under which address a TURN server sees a stream.
+fn client(seat: usize, stream: u32) -> SocketAddr {
+    SocketAddr::from(([198, 51, 100, stream as u8], 40_000 + seat as u16))
+}
+
+fn streams(client: SocketAddr) -> u32 {
+    match client {
+        SocketAddr::V4(client) => client.ip().octets()[3].into(),
+        SocketAddr::V6(_) => 0,
     }
 }
 

@@ -16,6 +16,8 @@ pub(crate) struct Outside {
     pub(crate) shown: BTreeMap<SocketAddr, SocketAddr>,
     /// To whom something was sent from a private address: only they get in.
     let_in: BTreeSet<(SocketAddr, SocketAddr)>,
+    /// Routers let in what comes from servers, and nothing else.
+    pub(crate) is_closed: bool,
     /// The STUN server says nothing any more.
     pub(crate) is_silent: bool,
     /// Questions that have come to the STUN server: from where.
@@ -40,7 +42,8 @@ impl Outside {
     /// To whom a datagram really goes; none if a router keeps it out.
     pub(crate) fn inward(&self, from: SocketAddr, to: SocketAddr) -> Option<SocketAddr> {
         let Some((private, _)) = self.shown.iter().find(|(_, shown)| **shown == to) else { return Some(to) };
-        self.let_in.contains(&(*private, from)).then_some(*private)
+        let is_let_in = !self.is_closed || from.to_string().starts_with("192.0.2.");
+        (is_let_in && self.let_in.contains(&(*private, from))).then_some(*private)
     }
 
     /// What the STUN server answers.

@@ -1,14 +1,15 @@
 //! One connection with one player: its negotiation, its datagrams, and the packets in its two pipes. What is wanted of
 //! it and who offers is decided above.
 
-use super::description::{Description, sections};
+use super::description::{self, Description, sections};
 use super::reach::{self, Gate, Way};
+use super::rules::{Policy, Rules};
 use super::stack::Stack;
 use super::{MAX_SCTP, MAX_SRTP, PathKind};
 use crate::time::{Duration, Instant};
 use crate::wire::signal;
 use bytes::Bytes;
-use core::net::SocketAddr;
+use core::net::IpAddr;
 use data_encoding::BASE64_NOPAD;
 use rand::RngExt as _;
 use rand::rngs::ChaCha8Rng;
@@ -69,8 +70,15 @@ pub(super) struct Connection {
     offered: Option<Offered>,
     /// The number of the other side's session, and its candidates.
     remote: Option<(String, Gate)>,
+    rules: Rules,
+    /// Whether only addresses lent by TURN servers are used.
+    is_relayed: bool,
+    /// Ways to us.
+    ways: Vec<Way>,
     /// Ways to us that are told once the answer is there.
     early: Vec<Way>,
+    /// Where the other side may be, as far as nobody has asked yet.
+    met: Vec<IpAddr>,
     section: Option<Mid>,
     channel: Option<ChannelId>,
     is_channel_gone: bool,
@@ -92,21 +100,28 @@ impl core::fmt::Debug for Connection {
 
 impl Connection {
     /// A connection that can be reached by these ways.
-    pub(super) fn new(stack: &Stack, random: &mut ChaCha8Rng, now: Instant, ways: impl Iterator<Item = Way>) -> Self {
+    pub(super) fn new(
+        stack: &Stack,
+        random: &mut ChaCha8Rng,
+        now: Instant,
+        rules: Rules,
+        is_relayed: bool,
+        ways: impl Iterator<Item = Way>,
+    ) -> Self {
         let credentials = IceCreds {
             ufrag: BASE64_NOPAD.encode(&random.random::<[u8; 6]>()),
             pass: BASE64_NOPAD.encode(&random.random::<[u8; 18]>()),
         };
-        let mut rtc = stack.build(now, credentials);
-        for candidate in ways.filter_map(Way::candidate) {
-            rtc.add_local_candidate(candidate);
-        }
-        Connection {
-            rtc,
+        let mut connection = Connection {
+            rtc: stack.build(now, credentials),
             stack: stack.clone(),
             offered: None,
             remote: None,
+            is_relayed: is_relayed || rules.policy == Policy::RelayOnly,
+            rules,
+            ways: Vec::new(),
             early: Vec::new(),
+            met: Vec::new(),
             section: None,
             channel: None,
             is_channel_gone: false,
@@ -115,7 +130,38 @@ impl Connection {
             undrained: 0,
             due: Some(now),
             is_over: false,
+        };
+        for way in ways {
+            connection.add(way);
         }
+        connection
+    }
+
+    /// Whether only addresses lent by TURN servers are used.
+    pub(super) fn is_relayed(&self) -> bool {
+        self.is_relayed
+    }
+
+    /// Gives a way to the stack. What the other side is to be told of it.
+    fn add(&mut self, way: Way) -> Option<signal::Candidate> {
+        let is_barred = self.is_relayed && !matches!(way, Way::Relayed { .. });
+        if is_barred || self.ways.contains(&way) {
+            return None;
+        }
+        self.ways.push(way);
+        self.due = AT_ONCE;
+        let candidate = self.rtc.add_local_candidate(way.candidate()?)?;
+        way.is_shown(&self.rules).then(|| reach::tell(candidate))
+    }
+
+    /// A description without what the other side shall not learn.
+    fn shown(&self, text: String) -> String {
+        let hidden = self.ways.iter().filter(|way| !way.is_shown(&self.rules)).map(|way| way.address());
+        let hidden: Vec<_> = hidden.map(|address| format!(" {} {} typ ", address.ip(), address.port())).collect();
+        if hidden.is_empty() {
+            return text;
+        }
+        description::without(&text, |line| hidden.iter().any(|address| line.contains(address)))
     }
 
     /// An offer: of everything if nothing was agreed on yet, else of new ways for the same.
@@ -137,20 +183,20 @@ impl Connection {
         let text = offer.to_sdp_string();
         let sections = sections(&text).into_iter().map(Into::into).collect();
         self.offered = Some(Offered { pending, sections, section });
-        Some(text)
+        Some(self.shown(text))
     }
 
     /// Answers an offer. An offer of our own is forgotten.
-    pub(super) fn answer(&mut self, offer: &Description, addresses: &[SocketAddr]) -> Result<String, Dead> {
+    pub(super) fn answer(&mut self, offer: &Description) -> Result<String, Dead> {
         self.offered = None;
         let parsed = SdpOffer::from_sdp_string(&offer.text).map_err(|_| Dead)?;
         let answer = self.rtc.sdp_api().accept_offer(parsed).map_err(|_| Dead)?;
-        self.meet(offer, addresses);
-        Ok(answer.to_sdp_string())
+        self.meet(offer);
+        Ok(self.shown(answer.to_sdp_string()))
     }
 
     /// Takes an answer. False: it is none to the offer that waits.
-    pub(super) fn on_answer(&mut self, answer: &Description, addresses: &[SocketAddr]) -> Result<bool, Dead> {
+    pub(super) fn on_answer(&mut self, answer: &Description) -> Result<bool, Dead> {
         let Some(offered) = self.offered.take_if(|offered| sections(&answer.text) == offered.sections) else {
             return Ok(false);
         };
@@ -162,16 +208,15 @@ impl Connection {
         self.rtc.sdp_api().accept_answer(offered.pending, parsed).map_err(|_| Dead)?;
         // Nobody tells the side that offered what became of its section.
         self.section = offered.section;
-        self.meet(answer, addresses);
+        self.meet(answer);
         Ok(true)
     }
 
-    fn meet(&mut self, description: &Description, addresses: &[SocketAddr]) {
-        let mut gate = Gate::new(description, addresses);
+    fn meet(&mut self, description: &Description) {
+        self.remote = Some((description.session.clone(), Gate::new(description)));
         for candidate in &description.candidates {
-            gate.admit(&mut self.rtc, candidate, None);
+            self.admit(candidate, None);
         }
-        self.remote = Some((description.session.clone(), gate));
         self.expect_section();
         self.due = AT_ONCE;
     }
@@ -187,9 +232,21 @@ impl Connection {
 
     /// Takes a candidate that came by itself. False: it is of no use.
     pub(super) fn on_candidate(&mut self, told: &signal::Candidate) -> bool {
+        self.admit(&told.candidate, told.username_fragment.as_deref())
+    }
+
+    fn admit(&mut self, text: &str, fragment: Option<&str>) -> bool {
         let Some((_, gate)) = &mut self.remote else { return false };
+        let ours: Vec<_> = self.ways.iter().map(|way| way.address()).collect();
+        let ip = gate.admit(&mut self.rtc, text, fragment, &self.rules, &ours);
         self.due = AT_ONCE;
-        gate.admit(&mut self.rtc, &told.candidate, told.username_fragment.as_deref())
+        self.met.extend(ip);
+        ip.is_some()
+    }
+
+    /// Where the other side may be: for those who stand between.
+    pub(super) fn take_met(&mut self) -> Vec<IpAddr> {
+        core::mem::take(&mut self.met)
     }
 
     /// We can be reached by one more way. What the other side is to be told of it.
@@ -199,8 +256,7 @@ impl Connection {
             self.early.push(way);
             return None;
         }
-        self.due = AT_ONCE;
-        self.rtc.add_local_candidate(way.candidate()?).map(reach::tell)
+        self.add(way)
     }
 
     /// The ways that came while an answer was waited for.
@@ -211,6 +267,7 @@ impl Connection {
     /// We cannot be reached by that way any more.
     pub(super) fn on_way_gone(&mut self, way: Way) {
         self.early.retain(|early| *early != way);
+        self.ways.retain(|known| *known != way);
         if let Some(candidate) = way.candidate() {
             self.rtc.direct_api().invalidate_candidate(&candidate);
         }

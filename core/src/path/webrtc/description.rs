@@ -33,6 +33,14 @@ impl Description {
     }
 }
 
+/// A description of ours without the candidates that others shall not learn of.
+pub(super) fn without(text: &str, is_hidden: impl Fn(&str) -> bool) -> String {
+    let lines = text.split_inclusive('\n');
+    lines
+        .filter(|line| !line.strip_prefix("a=").is_some_and(|line| line.starts_with("candidate:") && is_hidden(line)))
+        .collect()
+}
+
 /// The names of the sections of a description. An answer bears those of the offer that it answers.
 pub(super) fn sections(text: &str) -> Vec<&str> {
     text.lines().filter_map(|line| line.strip_prefix("a=mid:")).map(str::trim).collect()
@@ -52,6 +60,13 @@ mod tests {
         assert_eq!(description.text.len() + "a=".len() + description.candidates[0].len() + "\r\n".len(), TEXT.len());
         assert_eq!((description.session.as_str(), description.fragment.as_str()), ("4611731400430051336", "EsAw"));
         assert_eq!(sections(TEXT), ["aud", "1"]);
+    }
+
+    #[test]
+    fn what_is_hidden_is_left_out() {
+        assert_eq!(without(TEXT, |_| false), TEXT);
+        let shown = without(TEXT, |line| line.contains("10.0.0.1 5000"));
+        assert_eq!(shown, TEXT.replace("a=candidate:1 1 udp 1 10.0.0.1 5000 typ host\r\n", ""));
     }
 
     #[test]

@@ -1,10 +1,11 @@
 //! What all connections of a machine share: where they stand, what they are made of, and what they want done.
 
 use super::connection::{Connection, News};
-use super::gather::{Gather, Told};
+use super::gather::{Gather, HandedOn, Told};
 use super::reach::Way;
+use super::rules::Rules;
 use super::seam::WebrtcDropped;
-use super::server::ServerState;
+use super::server::{ServerState, StreamOrder};
 use super::stack::Stack;
 use super::{PathKind, facts};
 use crate::id::PlayerId;
@@ -12,7 +13,7 @@ use crate::path::{Attempt, Fact};
 use crate::time::Instant;
 use crate::wire::signal::RtcSignal;
 use bytes::Bytes;
-use core::net::SocketAddr;
+use core::net::{IpAddr, SocketAddr};
 use rand::rngs::ChaCha8Rng;
 use std::collections::VecDeque;
 
@@ -22,11 +23,22 @@ const MAX_WAITING: usize = 4_096;
 /// Something for the embedder.
 #[derive(Debug)]
 pub(super) enum Act {
-    Datagram { from: SocketAddr, to: SocketAddr, bytes: Vec<u8> },
+    Datagram {
+        from: SocketAddr,
+        to: SocketAddr,
+        bytes: Vec<u8>,
+    },
     Signal(PlayerId, RtcSignal),
     Fact(PlayerId, PathKind, Attempt, Fact),
     Packet(PlayerId, PathKind, Bytes),
     Server(SocketAddr, ServerState),
+    Stream(u32, StreamOrder),
+    /// For the connections.
+    Found(Way),
+    /// For the connections.
+    Lost(Way),
+    /// For the connections.
+    HandedOn(HandedOn),
 }
 
 /// What connections share.
@@ -37,6 +49,7 @@ pub(super) struct Ground {
     pub(super) random: ChaCha8Rng,
     pub(super) addresses: Vec<SocketAddr>,
     gather: Gather,
+    pub(super) rules: Rules,
     pub(super) dropped: WebrtcDropped,
     acts: VecDeque<Act>,
     waiting: usize,
@@ -53,6 +66,7 @@ impl Ground {
             random,
             addresses: Vec::new(),
             gather,
+            rules: Rules::default(),
             dropped: WebrtcDropped::default(),
             acts: VecDeque::new(),
             waiting: 0,
@@ -61,9 +75,9 @@ impl Ground {
     }
 
     /// A connection that knows nobody yet.
-    pub(super) fn connection(&mut self) -> Connection {
+    pub(super) fn connection(&mut self, is_relayed: bool) -> Connection {
         let ways = self.addresses.iter().copied().map(Way::Host).chain(self.gather.ways());
-        Connection::new(&self.stack, &mut self.random, self.now, ways)
+        Connection::new(&self.stack, &mut self.random, self.now, self.rules.clone(), is_relayed, ways)
     }
 
     /// When servers are to be asked.
@@ -71,28 +85,52 @@ impl Ground {
         self.gather.due()
     }
 
-    /// Lets the gathering of ways work; what became of it, and the ways found and lost.
+    /// Whether a TURN server lends us an address, or may do so soon.
+    pub(super) fn can_relay(&self) -> bool {
+        self.gather.can_relay()
+    }
+
+    /// These may be the addresses of others.
+    pub(super) fn admit(&mut self, ips: &[IpAddr]) {
+        if !ips.is_empty() {
+            self.gather(|gather, now, _, told| gather.admit(now, ips, told));
+        }
+    }
+
+    /// Lets the gathering of ways work.
     pub(super) fn gather<R>(
         &mut self,
         work: impl FnOnce(&mut Gather, Instant, &[SocketAddr], &mut Vec<Told>) -> R,
-    ) -> (R, Vec<Told>) {
-        let mut told = Vec::new();
-        let result = work(&mut self.gather, self.now, &self.addresses, &mut told);
-        told.retain_mut(|told| match told {
-            Told::Datagram { from, to, bytes } => {
-                self.datagram(*from, *to, core::mem::take(bytes));
-                false
+    ) -> R {
+        let mut all = Vec::new();
+        let result = work(&mut self.gather, self.now, &self.addresses, &mut all);
+        for told in all {
+            match told {
+                Told::Datagram { from, to, bytes } => self.put(from, to, bytes),
+                Told::Stream(stream, order) => self.acts.push_back(Act::Stream(stream, order)),
+                Told::Server(address, state) => self.acts.push_back(Act::Server(address, state)),
+                Told::Found(way) => self.acts.push_back(Act::Found(way)),
+                Told::Lost(way) => self.acts.push_back(Act::Lost(way)),
             }
-            Told::Server(address, state) => {
-                self.acts.push_back(Act::Server(*address, *state));
-                false
-            }
-            Told::Found(_) | Told::Lost(_) => true,
-        });
-        (result, told)
+        }
+        result
     }
 
+    /// What TURN servers handed on waits for the connections.
+    pub(super) fn hand(&mut self, handed: Vec<HandedOn>) {
+        self.acts.extend(handed.into_iter().map(Act::HandedOn));
+    }
+
+    /// A datagram of a connection: from a socket, or from an address that is lent to us.
     fn datagram(&mut self, from: SocketAddr, to: SocketAddr, bytes: Vec<u8>) {
+        if self.gather.is_relay(from) {
+            self.gather(|gather, now, _, told| gather.send(now, from, to, bytes, told));
+        } else {
+            self.put(from, to, bytes);
+        }
+    }
+
+    fn put(&mut self, from: SocketAddr, to: SocketAddr, bytes: Vec<u8>) {
         if self.waiting == MAX_WAITING {
             self.dropped.overflow += 1;
             return;

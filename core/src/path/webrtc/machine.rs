@@ -1,9 +1,10 @@
 //! The machine: sorts inputs to players, datagrams by the address that has proved itself, and gives out what all want.
 
-use super::gather::{Gather, Told};
+use super::gather::Gather;
 use super::ground::{Act, Ground};
 use super::partner::Partner;
-use super::reach::{self, Way};
+use super::reach::Way;
+use super::rules;
 use super::seam::{Input, InputError, Output, WebrtcConfig, WebrtcDropped};
 use super::{PathKind, facts};
 use crate::id::PlayerId;
@@ -49,10 +50,15 @@ impl Webrtc {
             Input::AddressGone(address) => {
                 self.ground.addresses.retain(|known| *known != address);
                 self.partners.values_mut().for_each(|partner| partner.on_way_gone(Way::Host(address)));
-                self.gather(Gather::settle);
+                self.ground.gather(Gather::settle);
+            }
+            Input::Rules(rules) => self.ground.rules = rules,
+            Input::Stream { stream, fact } => {
+                let handed = self.ground.gather(|gather, now, _, told| gather.on_stream(now, stream, fact, told));
+                self.ground.hand(handed);
             }
             Input::Servers(servers) => {
-                self.gather(|gather, now, addresses, told| {
+                self.ground.gather(|gather, now, addresses, told| {
                     gather.set_servers(servers);
                     gather.settle(now, addresses, told);
                 });
@@ -85,6 +91,19 @@ impl Webrtc {
                     self.lent = bytes;
                     return Output::Datagram { from, to, payload: &self.lent };
                 }
+                Some(Act::Stream(stream, order)) => return Output::Stream { stream, order },
+                Some(Act::Found(way)) => {
+                    self.on_way(way, true);
+                    continue;
+                }
+                Some(Act::Lost(way)) => {
+                    self.on_way(way, false);
+                    continue;
+                }
+                Some(Act::HandedOn(handed)) => {
+                    self.sort(handed.from, handed.relay, &handed.bytes);
+                    continue;
+                }
                 Some(Act::Server(address, state)) => return Output::Server { address, state },
                 Some(Act::Signal(player, signal)) => return Output::Signal { player, signal },
                 Some(Act::Fact(player, kind, attempt, fact)) => return Output::Fact { player, kind, attempt, fact },
@@ -92,7 +111,7 @@ impl Webrtc {
                 None => {}
             }
             if self.ground.due().is_some_and(|due| due <= self.ground.now) {
-                self.gather(|gather, now, _, told| gather.on_due(now, told));
+                self.ground.gather(|gather, now, _, told| gather.on_due(now, told));
                 continue;
             }
             let next = self.partners.iter().filter_map(|(player, partner)| Some((partner.due()?, *player))).min();
@@ -121,33 +140,25 @@ impl Webrtc {
     }
 
     fn on_address(&mut self, address: SocketAddr) -> Result<(), InputError> {
-        if !reach::is_usable(address) {
+        if !rules::is_usable(address) {
             return Err(InputError::NoAddress(address));
         }
         if !self.ground.addresses.contains(&address) {
             self.ground.addresses.push(address);
             self.partners.values_mut().for_each(|partner| partner.on_way(&mut self.ground, Way::Host(address)));
-            self.gather(Gather::settle);
+            self.ground.gather(Gather::settle);
         }
         Ok(())
     }
 
-    /// Lets the gathering of ways work, and tells the connections what it found.
-    fn gather<R>(&mut self, work: impl FnOnce(&mut Gather, Instant, &[SocketAddr], &mut Vec<Told>) -> R) -> R {
-        let (result, told) = self.ground.gather(work);
-        for told in told {
-            match told {
-                Told::Found(way) => {
-                    self.partners.values_mut().for_each(|partner| partner.on_way(&mut self.ground, way));
-                }
-                // What a router lets through may go on for long; only without the socket it is over.
-                Told::Lost(way) if !self.ground.addresses.contains(&way.base()) => {
-                    self.partners.values_mut().for_each(|partner| partner.on_way_gone(way));
-                }
-                Told::Lost(_) | Told::Datagram { .. } | Told::Server(..) => {}
-            }
+    /// A way to us was found or lost: the connections are to know.
+    fn on_way(&mut self, way: Way, is_found: bool) {
+        if is_found {
+            self.partners.values_mut().for_each(|partner| partner.on_way(&mut self.ground, way));
+        } else if !self.ground.addresses.contains(&way.base()) {
+            self.partners.values_mut().for_each(|partner| partner.on_way_gone(way));
         }
-        result
+        // Else a server has gone silent: what the router lets through may go on for long.
     }
 
     fn on_signal(&mut self, player: PlayerId, signal: &RtcSignal) -> Result<(), InputError> {
@@ -167,11 +178,16 @@ impl Webrtc {
         Ok(())
     }
 
-    /// Signed STUN goes to whom it is signed for, and proves its address; all else goes to who proved the address.
+    /// What is of a server goes to those who ask it, all else to the connections.
     fn on_datagram(&mut self, from: SocketAddr, to: SocketAddr, bytes: &[u8]) {
-        if self.gather(|gather, now, _, told| gather.receive(now, from, to, bytes, told)) {
-            return;
+        match self.ground.gather(|gather, now, _, told| gather.receive(now, from, to, bytes, told)) {
+            Some(handed) => self.ground.hand(handed),
+            None => self.sort(from, to, bytes),
         }
+    }
+
+    /// Signed STUN goes to whom it is signed for, and proves its address; all else goes to who proved the address.
+    fn sort(&mut self, from: SocketAddr, to: SocketAddr, bytes: &[u8]) {
         let Ok(datagram) = Receive::new(Protocol::Udp, from, to, bytes) else {
             self.ground.dropped.malformed += 1;
             return;

@@ -37,11 +37,24 @@
 //! A datagram of nobody goes nowhere and is counted.
 //!
 //! # Ways through routers
-//! The embedder names servers ([`Input::Servers`]), their names resolved. Each STUN server is asked from each of our
-//! addresses under which one the outside sees it, by the times of the RFC, and again every 20 seconds, so that the
-//! mapping lives. What is found goes into descriptions, or is told by itself when the description has gone; while ICE
-//! restarts it waits for the answer, as the candidate would bear a name that is no longer valid. How a server does is
-//! told when it changes ([`Output::Server`]); one that fails is asked again, ever more rarely.
+//! The embedder names servers ([`Input::Servers`]), their names resolved; [`IceUrl`] reads how they are usually told.
+//! Each STUN server is asked from each of our addresses under which one the outside sees it, by the times of the RFC,
+//! and again every 20 seconds, so that the mapping lives. What is found goes into descriptions, or is told by itself
+//! when the description has gone; while ICE restarts it waits for the answer, as the candidate would bear a name that is
+//! no longer valid. How a server does is told when it changes ([`Output::Server`]); one that fails is asked again, ever
+//! more rarely.
+//!
+//! A TURN server lends an address at which it takes datagrams for us and hands them on, and from which it sends ours;
+//! candidates, connections and packets know such an address like any other. It is asked for as soon as the server is
+//! named, and kept: by refreshing it, who may send to it, and the channels that make frames small; each address of a
+//! candidate that comes is let in before it is tried. By streams (`?transport=tcp`, `turns:`) the embedder opens and
+//! secures them ([`Output::Stream`]); their frames are filled up and cut out here. An order to open with relayed ways
+//! only, or [`Policy::RelayOnly`], makes connections that use no other address and show none.
+//!
+//! # What is shown and taken
+//! [`Rules`] say what others may learn of our addresses, and where others may make us send: not to ourselves, not to
+//! groups, not to what only this machine or this wire knows, unless we have such an address, and never to more than so
+//! many addresses for one description.
 //!
 //! # Chance and time
 //! [`Stack`] is what connections are built with: cryptography, a certificate, and the moment that is zero. Names and
@@ -54,21 +67,27 @@
 mod connection;
 mod description;
 mod dtls;
+mod frames;
 mod gather;
 mod ground;
 mod machine;
 mod partner;
 mod reach;
+mod rules;
 mod seam;
 mod server;
 mod stack;
 mod stun;
+mod turn;
+mod url;
 
 pub use super::choose::PathKind;
 pub use machine::Webrtc;
+pub use rules::{Network, Policy, Rules};
 pub use seam::{Input, InputError, Output, WebrtcConfig, WebrtcDropped};
-pub use server::{IceServer, ServerState};
+pub use server::{Credentials, IceServer, ServerState, StreamFact, StreamOrder, Transport, TurnServer};
 pub use stack::Stack;
+pub use url::{IceUrl, IceUrlError};
 
 use crate::session::pipe::{Control, PipeFacts};
 

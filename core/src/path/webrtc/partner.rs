@@ -5,7 +5,7 @@ use super::PathKind;
 use super::connection::{Connection, Dead, Pipe};
 use super::description::Description;
 use super::ground::Ground;
-use super::reach::{self, Way};
+use super::reach::Way;
 use crate::id::PlayerId;
 use crate::path::{Attempt, Command, Fact, Order};
 use crate::time::{Duration, Instant, earlier};
@@ -64,6 +64,8 @@ pub(super) struct Partner {
     offer_at: Option<Instant>,
     offered_at: Instant,
     held: Option<Held>,
+    /// Whether a new connection uses only addresses lent by TURN servers.
+    is_relayed: bool,
     proved: VecDeque<SocketAddr>,
     /// The fill of the data channel as last told.
     fill: usize,
@@ -80,6 +82,7 @@ impl Partner {
             offer_at: None,
             offered_at: Instant::ZERO,
             held: None,
+            is_relayed: false,
             proved: VecDeque::new(),
             fill: 0,
         }
@@ -125,13 +128,13 @@ impl Partner {
                 }
                 return;
             }
-            Command::OpenRelayed => {
-                // No TURN server is known, so there is no such way; and no other may be taken in its place.
+            Command::OpenRelayed if !ground.can_relay() => {
+                // No TURN server serves us, so there is no such way; and no other may be taken in its place.
                 self.forgo(ground, kind);
                 ground.tell(self.player, kind, attempt, Fact::Failed);
                 return;
             }
-            Command::Open | Command::Restart => {}
+            Command::Open | Command::Restart | Command::OpenRelayed => {}
         }
         let is_second = kind == PathKind::Sctp && self.is_told_open(PathKind::Srtp);
         let is_begun = self.connection.is_some() || self.offer_at.is_some();
@@ -140,7 +143,8 @@ impl Partner {
         let had_turn = wish.turn == turn;
         wish.turn = turn;
         let has_pipe = self.connection.as_ref().is_none_or(|connection| connection.pipe(kind) != Pipe::Never);
-        if !is_begun || (had_turn && has_pipe && !is_second) {
+        let is_barred = command == Command::OpenRelayed && !self.is_relayed;
+        if !is_begun || ((is_barred || (had_turn && has_pipe)) && !is_second) {
             self.begin(ground, kind, command);
         }
         self.settle(ground);
@@ -174,6 +178,9 @@ impl Partner {
         self.turn += 1;
         if let Some(wish) = self.wishes.get_mut(&kind) {
             wish.turn = self.turn;
+        }
+        if command != Command::Restart {
+            self.is_relayed = command == Command::OpenRelayed;
         }
         if let Some(connection) = self.connection.as_mut()
             && command == Command::Restart
@@ -213,7 +220,7 @@ impl Partner {
     /// A new connection, offered by us.
     fn offer(&mut self, ground: &mut Ground) {
         self.offer_at = None;
-        let mut connection = ground.connection();
+        let mut connection = ground.connection(self.is_relayed);
         if let Some(sdp) = connection.offer() {
             self.offered_at = ground.now;
             ground.signal(self.player, RtcSignal::Offer { sdp });
@@ -225,14 +232,14 @@ impl Partner {
     fn answer(&mut self, ground: &mut Ground, offer: &Description) {
         self.offer_at = None;
         let mut connection = match self.connection.take() {
-            Some(connection) if connection.is_with(offer) => connection,
+            Some(connection) if connection.is_with(offer) && connection.is_relayed() >= self.is_relayed => connection,
             known => {
                 self.connection = known;
                 self.replace(ground);
-                ground.connection()
+                ground.connection(self.is_relayed)
             }
         };
-        match connection.answer(offer, &ground.addresses) {
+        match connection.answer(offer) {
             Ok(sdp) => {
                 self.connection = Some(connection);
                 ground.signal(self.player, RtcSignal::Answer { sdp });
@@ -276,7 +283,7 @@ impl Partner {
 
     fn on_answer(&mut self, ground: &mut Ground, sdp: &str) {
         let (description, connection) = (Description::read(sdp), self.connection.as_mut());
-        match description.zip(connection).map(|(answer, it)| it.on_answer(&answer, &ground.addresses)) {
+        match description.zip(connection).map(|(answer, it)| it.on_answer(&answer)) {
             Some(Ok(true)) => {
                 let early = self.connection.as_mut().map(Connection::take_early).unwrap_or_default();
                 early.into_iter().for_each(|way| self.on_way(ground, way));
@@ -291,7 +298,7 @@ impl Partner {
 
     fn on_candidate(&mut self, ground: &mut Ground, candidate: &Candidate) {
         let is_taken = match (&mut self.held, &mut self.connection) {
-            (Some(held), _) if held.candidates.len() < reach::MOST => {
+            (Some(held), _) if held.candidates.len() < ground.rules.most_candidates => {
                 held.candidates.push(candidate.clone());
                 true
             }
@@ -370,6 +377,7 @@ impl Partner {
     /// Tells what has become of the pipes.
     fn settle(&mut self, ground: &mut Ground) {
         let Some(connection) = &mut self.connection else { return };
+        ground.admit(&connection.take_met());
         for (kind, wish) in &mut self.wishes {
             let pipe = connection.pipe(*kind);
             if pipe == Pipe::Open {

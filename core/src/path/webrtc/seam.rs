@@ -1,7 +1,8 @@
 //! The seam between the machine and its embedder: what is told to it, and what it wants done.
 
 use super::PathKind;
-use super::server::{IceServer, ServerState};
+use super::rules::Rules;
+use super::server::{IceServer, ServerState, StreamFact, StreamOrder};
 use super::stack::Stack;
 use crate::id::PlayerId;
 use crate::path::{Attempt, Fact, Order};
@@ -31,6 +32,15 @@ pub enum Input<'a> {
     AddressGone(SocketAddr),
     /// Servers that help to find ways, in place of those told before. At most eight are asked.
     Servers(Vec<IceServer>),
+    /// Which ways are shown and taken from now on, by connections that begin.
+    Rules(Rules),
+    /// What became of a stream.
+    Stream {
+        /// Which, by the number that it was ordered under.
+        stream: u32,
+        /// What.
+        fact: StreamFact<'a>,
+    },
     /// The peer ordered a pipe: [`peer::Output::Pipe`](../../peer/enum.Output.html) with the kind of its path.
     Order {
         /// To whom.
@@ -94,6 +104,13 @@ pub enum Output<'a> {
         to: SocketAddr,
         /// Its bytes.
         payload: &'a [u8],
+    },
+    /// Something to do with a stream to a TURN server.
+    Stream {
+        /// Its number. None is given twice.
+        stream: u32,
+        /// What to do.
+        order: StreamOrder,
     },
     /// How one of the servers that help to find ways does. Told when it changes.
     Server {

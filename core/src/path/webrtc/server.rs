@@ -1,6 +1,10 @@
 //! Servers that help to find ways between players: what the embedder tells of them, and what is told of how they do.
 
+use crate::wire::signal::Secret;
 use core::net::SocketAddr;
+use data_encoding::BASE64;
+use hmac::{Hmac, KeyInit as _, Mac as _};
+use sha1::Sha1;
 
 /// Servers that are asked at the same time. What is told beyond is left out.
 pub(super) const MOST: usize = 8;
@@ -13,6 +17,55 @@ pub enum IceServer {
         /// Where it answers, by UDP.
         address: SocketAddr,
     },
+    /// Lends us an address of its own.
+    Turn(TurnServer),
+}
+
+/// A server that lends us an address of its own and hands on what comes there.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct TurnServer {
+    /// Where it answers.
+    pub address: SocketAddr,
+    /// How it is spoken to.
+    pub transport: Transport,
+    /// Who we are to it. Those that hold for a time only are told anew with [`Input::Servers`](super::Input::Servers):
+    /// an address that is lent stays ours, and the next is asked for with the new ones.
+    pub credentials: Credentials,
+}
+
+/// How a TURN server is spoken to. Between it and other players it is UDP in any case.
+#[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Debug)]
+pub enum Transport {
+    /// By datagrams, from the sockets of the player: `turn:`, or `?transport=udp`.
+    Udp,
+    /// By a stream: `turn:` with `?transport=tcp`.
+    Tcp,
+    /// By a stream that the embedder secures: `turns:`.
+    Tls {
+        /// The name that the server's certificate must bear.
+        name: String,
+    },
+}
+
+/// Who we are to a TURN server.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Credentials {
+    /// The name. That of credentials which hold for a time only begins with the time of their end.
+    pub user: String,
+    /// The password.
+    pub password: Secret,
+}
+
+impl Credentials {
+    /// Those that hold until a moment only, made of a secret that we share with the server: `static-auth-secret` of
+    /// coturn, which calls it its REST API. None: they would be longer than a secret may be.
+    pub fn until(unix_secs: u64, name: &str, secret: &Secret) -> Option<Self> {
+        let user = format!("{unix_secs}:{name}");
+        let mut mac = Hmac::<Sha1>::new_from_slice(secret.as_str().as_bytes()).ok()?;
+        mac.update(user.as_bytes());
+        let password = Secret::new(BASE64.encode(&mac.finalize().into_bytes())).ok()?;
+        Some(Credentials { user, password })
+    }
 }
 
 impl IceServer {
@@ -20,6 +73,7 @@ impl IceServer {
     pub fn address(&self) -> SocketAddr {
         match self {
             IceServer::Stun { address } => *address,
+            IceServer::Turn(server) => server.address,
         }
     }
 }
@@ -29,8 +83,48 @@ impl IceServer {
 pub enum ServerState {
     /// It does what it was asked for.
     Works,
-    /// It answers nothing. It is asked again by and by.
+    /// It answers nothing, or its stream does not open. It is asked again by and by.
     Silent,
     /// It answers with an error, by its number. It is asked again by and by.
     Refuses(u16),
+}
+
+/// What the embedder shall do with a stream to a TURN server.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub enum StreamOrder {
+    /// Open it.
+    Open {
+        /// To where.
+        to: SocketAddr,
+        /// Secure it with TLS; the certificate must bear this name.
+        name: Option<String>,
+    },
+    /// Send these bytes.
+    Send(Vec<u8>),
+    /// Close it; nothing more is expected to be told.
+    Close,
+}
+
+/// What the embedder tells of a stream.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum StreamFact<'a> {
+    /// It is open, and secured if it was to be.
+    Opened,
+    /// These bytes have come.
+    Bytes(&'a [u8]),
+    /// It could not be opened, or is open no more.
+    Closed,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn credentials_for_a_time_are_those_of_coturn() {
+        let credentials = Credentials::until(1_700_000_600, "ann", &Secret::new("north").unwrap()).unwrap();
+        assert_eq!(credentials.user, "1700000600:ann");
+        assert_eq!(credentials.password.as_str(), "7frJsC9X1ENSUqDpiZimUxlaSY8=");
+        assert!(!format!("{credentials:?}").contains("7frJ"), "it is not shown");
+    }
 }

@@ -2,7 +2,8 @@
 //! that the mapping in between lives.
 
 use super::gather::Told;
-use super::reach::{self, Way};
+use super::reach::Way;
+use super::rules::is_usable;
 use super::server::ServerState;
 use crate::time::{Duration, Instant};
 use core::fmt;
@@ -125,7 +126,7 @@ impl Bindings {
         }
         let mapped = message.attribute::<XorMappedAddress>().map(|mapped| mapped.addr(message.transaction_id()));
         match (message.class(), mapped) {
-            (MessageClass::Success, Ok(mapped)) if reach::is_usable(mapped) && mapped.is_ipv4() == to.is_ipv4() => {
+            (MessageClass::Success, Ok(mapped)) if is_usable(mapped) && mapped.is_ipv4() == to.is_ipv4() => {
                 self.succeed(now, (from, to), mapped, told);
             }
             _ => {

@@ -1,0 +1,426 @@
+//! One allocation at a TURN server: an address there that hands on what comes, and the ways to keep it, to open it to
+//! others, and to ask for it again when it is lost.
+
+use super::frames::{self, Frames};
+use super::gather::Told;
+use super::reach::Way;
+use super::server::{Credentials, ServerState, StreamFact, StreamOrder, Transport, TurnServer};
+use super::stun::{FIRST_WAIT, LAST_WAIT, TIMES, pause};
+use crate::time::{Duration, Instant, earlier};
+use core::fmt;
+use core::net::{IpAddr, SocketAddr};
+use std::collections::{BTreeMap, VecDeque};
+use turn_client_proto::api::{TurnClientApi as _, TurnConfig, TurnEvent, TurnPollRet, TurnRecvRet};
+use turn_client_proto::prelude::DelayedTransmitBuild as _;
+use turn_client_proto::stun::agent::Transmit;
+use turn_client_proto::tcp::TurnClientTcp;
+use turn_client_proto::types::stun::attribute::ErrorCode;
+use turn_client_proto::types::stun::message::{Message, MessageClass};
+use turn_client_proto::types::{TransportType, TurnCredentials};
+use turn_client_proto::udp::TurnClientUdp;
+
+turn_client_proto::impl_client!(pub(super) Client, (Udp, TurnClientUdp), (Tcp, TurnClientTcp));
+
+/// Others that the allocation is opened to. Each costs the server a place and us a request every four minutes.
+const MAX_OPEN: usize = 256;
+/// Datagrams that wait until the allocation is open to their receiver.
+const MAX_HELD: usize = 32;
+/// So many datagrams to one address earn it a channel, whose frames are smaller.
+const BEFORE_CHANNEL: u32 = 16;
+/// How long a refused opening is not asked for again.
+const REFUSED: Duration = Duration::from_secs(30);
+/// A stream that has not opened by then does not open.
+const STREAM_WAIT: Duration = Duration::from_secs(10);
+/// The client is asked so often for its next deed before it is left alone for a moment.
+const MAX_ROUNDS: usize = 256;
+/// That moment.
+const BREATH: Duration = Duration::from_millis(5);
+/// The code of what is asked first and always refused: it brings the name of the realm.
+const UNAUTHENTICATED: u16 = 401;
+/// The code of an answer that brings a new nonce.
+const STALE: u16 = 438;
+
+/// Where an allocation stands.
+enum Phase {
+    /// Nothing is asked until then.
+    Pausing(Instant),
+    /// A stream to the server is to open.
+    Connecting(Instant),
+    /// The client works.
+    Working(Box<Client>),
+}
+
+/// One allocation at a TURN server.
+pub(super) struct Allocation {
+    server: TurnServer,
+    local: SocketAddr,
+    /// The number of its stream, if it has one.
+    stream: Option<u32>,
+    phase: Phase,
+    due: Option<Instant>,
+    relay: Option<SocketAddr>,
+    frames: Frames,
+    failures: u32,
+    /// The server has told its realm, with the refusal that is part of every beginning.
+    is_challenged: bool,
+    /// The last error that the server told.
+    error: Option<u16>,
+    told: Option<ServerState>,
+    /// Whom it shall be open to; if refused, until when it is not asked again.
+    wanted: BTreeMap<IpAddr, Option<Instant>>,
+    held: VecDeque<(SocketAddr, Vec<u8>)>,
+    sent: BTreeMap<SocketAddr, u32>,
+}
+
+impl fmt::Debug for Allocation {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let state = (&self.server, self.local, self.relay, self.due);
+        f.debug_struct("Allocation").field("state", &state).finish_non_exhaustive()
+    }
+}
+
+impl Allocation {
+    /// One that is asked for at once, from that address of ours.
+    pub(super) fn new(
+        now: Instant,
+        server: TurnServer,
+        local: SocketAddr,
+        wanted: impl Iterator<Item = IpAddr>,
+    ) -> Self {
+        Allocation {
+            server,
+            local,
+            stream: None,
+            phase: Phase::Pausing(now),
+            due: Some(now),
+            relay: None,
+            frames: Frames::default(),
+            failures: 0,
+            is_challenged: false,
+            error: None,
+            told: None,
+            wanted: wanted.map(|ip| (ip, None)).collect(),
+            held: VecDeque::new(),
+            sent: BTreeMap::new(),
+        }
+    }
+
+    /// What it is asked of.
+    pub(super) fn server(&self) -> &TurnServer {
+        &self.server
+    }
+
+    /// From which address of ours.
+    pub(super) fn local(&self) -> SocketAddr {
+        self.local
+    }
+
+    /// The address at the server, while there is one.
+    pub(super) fn relay(&self) -> Option<SocketAddr> {
+        self.relay
+    }
+
+    /// Whether it has failed and waits before it is asked for again.
+    pub(super) fn is_down(&self) -> bool {
+        self.relay.is_none() && self.failures > 0
+    }
+
+    /// The next time that it is asked for, these are shown. What stands stays: it belongs to the name that asked.
+    pub(super) fn set_credentials(&mut self, now: Instant, credentials: Credentials) {
+        if self.server.credentials != credentials {
+            self.server.credentials = credentials;
+            if let Phase::Pausing(at) = &mut self.phase {
+                *at = now.min(*at);
+                self.due = Some(*at);
+            }
+        }
+    }
+
+    /// When there is something to do.
+    pub(super) fn due(&self) -> Option<Instant> {
+        self.due
+    }
+
+    /// Time has come for something. `streams` counts the streams of all.
+    pub(super) fn on_due(&mut self, now: Instant, streams: &mut u32, told: &mut Vec<Told>) {
+        match &self.phase {
+            Phase::Pausing(at) if *at <= now => self.begin(now, streams, told),
+            Phase::Connecting(at) if *at <= now => self.lose(now, told),
+            Phase::Working(_) => self.work(now, told),
+            Phase::Pausing(_) | Phase::Connecting(_) => {}
+        }
+    }
+
+    fn begin(&mut self, now: Instant, streams: &mut u32, told: &mut Vec<Told>) {
+        (self.error, self.is_challenged) = (None, false);
+        let name = match &self.server.transport {
+            Transport::Udp => {
+                let client = TurnClientUdp::allocate(self.local, self.server.address, self.config());
+                self.phase = Phase::Working(Box::new(Client::Udp(client)));
+                return self.work(now, told);
+            }
+            Transport::Tcp => None,
+            Transport::Tls { name } => Some(name.clone()),
+        };
+        *streams = streams.wrapping_add(1);
+        self.stream = Some(*streams);
+        self.frames = Frames::default();
+        self.phase = Phase::Connecting(now + STREAM_WAIT);
+        self.due = Some(now + STREAM_WAIT);
+        told.push(Told::Stream(*streams, StreamOrder::Open { to: self.server.address, name }));
+    }
+
+    fn config(&self) -> TurnConfig {
+        let Credentials { user, password } = &self.server.credentials;
+        let mut config = TurnConfig::new(TurnCredentials::new(user, password.as_str()));
+        config.set_request_retransmits(FIRST_WAIT, Duration::MAX, TIMES, LAST_WAIT);
+        config
+    }
+
+    /// Lets the client do what it has to do by now.
+    fn work(&mut self, now: Instant, told: &mut Vec<Told>) {
+        for _ in 0..MAX_ROUNDS {
+            let Phase::Working(client) = &mut self.phase else { return };
+            if let Some(transmit) = client.poll_transmit(now.into()) {
+                let bytes = transmit.data.to_vec();
+                self.transmit(bytes, told);
+            } else if let Some(event) = client.poll_event() {
+                self.on_event(now, &event, told);
+            } else {
+                // What times out in one call shows in the next.
+                let first = client.poll(now.into());
+                match (first, client.poll(now.into())) {
+                    (TurnPollRet::Closed, _) | (_, TurnPollRet::Closed) => return self.lose(now, told),
+                    (_, TurnPollRet::WaitUntil(at)) if Instant::from(at) > now => {
+                        self.due = earlier(Some(at.into()), self.again_at());
+                        return self.open(now, told);
+                    }
+                    _ => {}
+                }
+            }
+        }
+        self.due = Some(now + BREATH);
+    }
+
+    /// When a refused opening is asked for again.
+    fn again_at(&self) -> Option<Instant> {
+        self.wanted.values().copied().flatten().min()
+    }
+
+    fn on_event(&mut self, now: Instant, event: &TurnEvent, told: &mut Vec<Told>) {
+        match *event {
+            TurnEvent::AllocationCreated(_, relay) if self.relay.is_none() => {
+                self.relay = Some(relay);
+                self.failures = 0;
+                told.push(Told::Found(Way::Relayed { relay, local: self.local }));
+                self.tell(ServerState::Works, told);
+                for again in self.wanted.values_mut() {
+                    *again = None;
+                }
+                self.open(now, told);
+            }
+            TurnEvent::PermissionCreated(_, ip) => {
+                let held = core::mem::take(&mut self.held);
+                for (to, bytes) in held {
+                    if to.ip() == ip { self.send(now, to, bytes, told) } else { self.held.push_back((to, bytes)) }
+                }
+            }
+            TurnEvent::PermissionCreateFailed(_, ip) => {
+                self.held.retain(|(to, _)| to.ip() != ip);
+                if let Some(again) = self.wanted.get_mut(&ip) {
+                    *again = Some(now + REFUSED);
+                }
+            }
+            // It was the challenge already that the client could not meet.
+            TurnEvent::AllocationCreateFailed(_) if self.is_challenged => {
+                self.error.get_or_insert(UNAUTHENTICATED);
+            }
+            TurnEvent::ChannelCreateFailed(_, peer) => drop(self.sent.remove(&peer)),
+            _ => {}
+        }
+    }
+
+    /// It shall be open to that one.
+    pub(super) fn want(&mut self, now: Instant, ip: IpAddr, told: &mut Vec<Told>) {
+        if self.wanted.len() < MAX_OPEN && !self.wanted.contains_key(&ip) {
+            self.wanted.insert(ip, None);
+            self.work(now, told);
+        }
+    }
+
+    /// Asks for what is wanted and not there.
+    fn open(&mut self, now: Instant, told: &mut Vec<Told>) {
+        let Phase::Working(client) = &mut self.phase else { return };
+        if self.relay.is_none() {
+            return;
+        }
+        let mut is_asked = false;
+        for (ip, again) in &mut self.wanted {
+            if again.is_none_or(|again| again <= now) && !client.have_permission(TransportType::Udp, *ip) {
+                *again = None;
+                is_asked |= client.create_permission(TransportType::Udp, *ip, now.into()).is_ok();
+            }
+        }
+        if is_asked {
+            self.work(now, told);
+        }
+    }
+
+    /// Sends a datagram from the address at the server.
+    pub(super) fn send(&mut self, now: Instant, to: SocketAddr, bytes: Vec<u8>, told: &mut Vec<Told>) {
+        let Phase::Working(client) = &mut self.phase else { return };
+        if !client.have_permission(TransportType::Udp, to.ip()) {
+            if self.held.len() == MAX_HELD {
+                self.held.pop_front();
+            }
+            self.held.push_back((to, bytes));
+            return self.want(now, to.ip(), told);
+        }
+        let Ok(Some(transmit)) = client.send_to(TransportType::Udp, to, bytes, now.into()) else { return };
+        self.transmit(transmit.data.build(), told);
+        let count = self.sent.entry(to).or_default();
+        *count = count.saturating_add(1);
+        let is_due = *count == BEFORE_CHANNEL && self.sent.len() <= MAX_OPEN;
+        if self.sent.len() > 2 * MAX_OPEN {
+            self.sent.retain(|_, count| *count >= BEFORE_CHANNEL);
+        }
+        if is_due
+            && let Phase::Working(client) = &mut self.phase
+            && client.bind_channel(TransportType::Udp, to, now.into()).is_ok()
+        {
+            self.work(now, told);
+        }
+    }
+
+    fn transmit(&self, mut bytes: Vec<u8>, told: &mut Vec<Told>) {
+        match self.stream {
+            None => told.push(Told::Datagram { from: self.local, to: self.server.address, bytes }),
+            Some(stream) => {
+                frames::pad(&mut bytes);
+                told.push(Told::Stream(stream, StreamOrder::Send(bytes)));
+            }
+        }
+    }
+
+    /// A datagram of the server has come. True: it is taken. What it hands on goes to `each`.
+    pub(super) fn receive(
+        &mut self,
+        now: Instant,
+        bytes: &[u8],
+        told: &mut Vec<Told>,
+        each: &mut dyn FnMut(SocketAddr, &[u8]),
+    ) -> bool {
+        let (transport, local) = (self.transport(), self.local);
+        let Phase::Working(client) = &mut self.phase else { return false };
+        let transmit = Transmit::new(bytes, transport, self.server.address, local);
+        let is_taken = match client.recv(transmit, now.into()) {
+            TurnRecvRet::PeerData(data) => {
+                each(data.peer, data.data());
+                return true;
+            }
+            TurnRecvRet::Handled | TurnRecvRet::PeerIcmp { .. } => true,
+            TurnRecvRet::Ignored(_) => false,
+        };
+        // An error that is not signed is left alone, as anybody may have sent it; but it says why nothing comes of this.
+        self.note_error(bytes);
+        if is_taken {
+            self.work(now, told);
+        }
+        is_taken
+    }
+
+    fn transport(&self) -> TransportType {
+        if self.stream.is_some() { TransportType::Tcp } else { TransportType::Udp }
+    }
+
+    fn note_error(&mut self, bytes: &[u8]) {
+        if let Ok(message) = Message::from_bytes(bytes)
+            && message.has_class(MessageClass::Error)
+            && let Ok(error) = message.attribute::<ErrorCode>()
+            && error.code() != STALE
+        {
+            let is_first = error.code() == UNAUTHENTICATED && !self.is_challenged;
+            self.is_challenged |= is_first;
+            self.error = Some(error.code()).filter(|_| !is_first);
+        }
+    }
+
+    /// What became of its stream.
+    pub(super) fn on_stream(
+        &mut self,
+        now: Instant,
+        fact: StreamFact<'_>,
+        told: &mut Vec<Told>,
+        each: &mut dyn FnMut(SocketAddr, &[u8]),
+    ) {
+        match (fact, &self.phase) {
+            (StreamFact::Opened, Phase::Connecting(_)) => {
+                let client = TurnClientTcp::allocate(self.local, self.server.address, self.config());
+                self.phase = Phase::Working(Box::new(Client::Tcp(client)));
+                self.work(now, told);
+            }
+            (StreamFact::Bytes(bytes), Phase::Working(_)) => {
+                let (mut frames, mut whole) = (core::mem::take(&mut self.frames), Vec::new());
+                let is_in_step = frames.push(bytes, |frame| whole.push(frame.to_vec()));
+                self.frames = frames;
+                for frame in whole {
+                    self.receive(now, &frame, told, each);
+                }
+                if is_in_step.is_err() {
+                    self.lose(now, told);
+                }
+            }
+            (StreamFact::Closed, Phase::Connecting(_) | Phase::Working(_)) => {
+                self.stream = None;
+                self.lose(now, told);
+            }
+            _ => {}
+        }
+    }
+
+    /// The number of its stream.
+    pub(super) fn stream(&self) -> Option<u32> {
+        self.stream
+    }
+
+    /// It is no more, or did not come about. It is asked for again after a pause.
+    fn lose(&mut self, now: Instant, told: &mut Vec<Told>) {
+        self.leave(told);
+        self.failures = self.failures.saturating_add(1);
+        let at = now + pause(self.failures);
+        self.phase = Phase::Pausing(at);
+        self.due = Some(at);
+        let state = self.error.take().map_or(ServerState::Silent, ServerState::Refuses);
+        self.tell(state, told);
+    }
+
+    /// It is wanted no more. The server is told, though not whether it heard.
+    pub(super) fn close(mut self, now: Instant, told: &mut Vec<Told>) {
+        if let Phase::Working(client) = &mut self.phase
+            && client.delete(now.into()).is_ok()
+        {
+            while let Phase::Working(client) = &mut self.phase
+                && let Some(transmit) = client.poll_transmit(now.into())
+            {
+                let bytes = transmit.data.to_vec();
+                self.transmit(bytes, told);
+            }
+        }
+        self.leave(told);
+    }
+
+    fn leave(&mut self, told: &mut Vec<Told>) {
+        let lost = self.relay.take().map(|relay| Told::Lost(Way::Relayed { relay, local: self.local }));
+        told.extend(lost);
+        let closed = self.stream.take().map(|stream| Told::Stream(stream, StreamOrder::Close));
+        told.extend(closed);
+        self.held.clear();
+        self.sent.clear();
+    }
+
+    fn tell(&mut self, state: ServerState, told: &mut Vec<Told>) {
+        if self.told.replace(state) != Some(state) {
+            told.push(Told::Server(self.server.address, state));
+        }
+    }
+}
