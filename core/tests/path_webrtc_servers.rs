@@ -15,7 +15,7 @@ use webstar_core::wire::signal::RtcSignal;
 const SECOND: Duration = Duration::from_secs(1);
 
 fn stun() -> SocketAddr {
-    STUN.parse().unwrap()
+    STUN.parse().expect("it is an address")
 }
 
 /// Two players, each behind its own router that lets in only whom was sent to.

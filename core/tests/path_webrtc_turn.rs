@@ -19,11 +19,11 @@ const SECOND: Duration = Duration::from_secs(1);
 const MINUTE: Duration = Duration::from_secs(60);
 
 fn turn() -> SocketAddr {
-    TURN.parse().unwrap()
+    TURN.parse().expect("it is an address")
 }
 
 fn server(transport: Transport, password: &str) -> IceServer {
-    let credentials = Credentials { user: USER.into(), password: Secret::new(password).unwrap() };
+    let credentials = Credentials { user: USER.into(), password: Secret::new(password).expect("it is short") };
     IceServer::Turn(TurnServer { address: turn(), transport, credentials })
 }
 
@@ -36,7 +36,7 @@ fn apart(transports: [Option<Transport>; 2]) -> Net {
     net.outside.hide(net.nodes[1].address, "203.0.113.2:61002");
     for (seat, transport) in transports.into_iter().enumerate() {
         let turn = transport.map(|transport| server(transport, PASSWORD));
-        let stun = IceServer::Stun { address: STUN.parse().unwrap() };
+        let stun = IceServer::Stun { address: STUN.parse().expect("it is an address") };
         net.tell(seat, Input::Servers(turn.into_iter().chain([stun]).collect()));
     }
     net

@@ -244,7 +244,8 @@ impl Net {
             match entry.remove() {
                 Arrival::Datagram { from, to, bytes } if self.turn.as_ref().is_some_and(|turn| turn.is_at(to)) => {
                     let now = self.now;
-                    let leaving = self.turn.as_mut().map(|turn| turn.receive(now, from, to, bytes)).unwrap_or_default();
+                    let leaving =
+                        self.turn.as_mut().map(|turn| turn.receive(now, from, to, &bytes)).unwrap_or_default();
                     self.leave(leaving);
                 }
                 Arrival::Opened { seat, stream } => {

@@ -71,12 +71,12 @@ impl Turn {
     }
 
     /// A datagram has come.
-    pub(crate) fn receive(&mut self, now: Instant, from: SocketAddr, to: SocketAddr, bytes: Vec<u8>) -> Vec<Leaving> {
+    pub(crate) fn receive(&mut self, now: Instant, from: SocketAddr, to: SocketAddr, bytes: &[u8]) -> Vec<Leaving> {
         if self.is_dead {
             return Vec::new();
         }
         if to == address() {
-            self.count(&bytes);
+            self.count(bytes);
         }
         let mut leaving = Vec::new();
         for (server, transport) in [(&mut self.datagrams, TransportType::Udp), (&mut self.streams, TransportType::Tcp)]
@@ -85,7 +85,7 @@ impl Turn {
             if to == address() && transport == TransportType::Tcp {
                 continue;
             }
-            let reply = server.recv(Transmit::new(bytes.clone(), TransportType::Udp, from, to), now.into());
+            let reply = server.recv(Transmit::new(bytes, TransportType::Udp, from, to), now.into());
             leaving.extend(reply.map(|reply| leave(TransmitBuild::build(reply))));
         }
         leaving.extend(self.work(now));

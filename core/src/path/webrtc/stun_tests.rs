@@ -23,8 +23,11 @@ fn bindings(servers: &[SocketAddr], locals: &[SocketAddr]) -> Bindings {
     bindings
 }
 
+/// When, from where, to where, and what.
+type Sent = (u64, SocketAddr, SocketAddr, Vec<u8>);
+
 /// Lets time pass until then; the datagrams with their moments, and all else.
-fn run(bindings: &mut Bindings, until: u64) -> (Vec<(u64, SocketAddr, SocketAddr, Vec<u8>)>, Vec<Told>) {
+fn run(bindings: &mut Bindings, until: u64) -> (Vec<Sent>, Vec<Told>) {
     let (mut sent, mut rest) = (Vec::new(), Vec::new());
     while let Some(due) = bindings.due().filter(|due| *due <= at(until)) {
         let mut told = Vec::new();
