@@ -16,6 +16,7 @@ mod shield;
 mod shown;
 mod signal;
 mod star;
+mod world;
 
 pub use decompression::decompression;
 pub use link::link_arbitrary;
@@ -26,12 +27,13 @@ pub use session::session_arbitrary;
 pub use shield::shield_arbitrary;
 pub use signal::signal_decode;
 pub use star::star_decode;
+pub use world::small_world;
 
 /// Something to do with arbitrary bytes.
 pub type Body = fn(&[u8]);
 
 /// Every body under the name of its target, which is also that of its corpus.
-pub const ALL: [(&str, Body); 9] = [
+pub const ALL: [(&str, Body); 10] = [
     ("packet_decode", packet_decode),
     ("session_arbitrary", session_arbitrary),
     ("decompression", decompression),
@@ -41,4 +43,5 @@ pub const ALL: [(&str, Body); 9] = [
     ("star_decode", star_decode),
     ("server_frames", server_frames),
     ("peer_inputs", peer_inputs),
+    ("small_world", small_world),
 ];

@@ -255,7 +255,7 @@ impl Plan {
     }
 
     /// One lobby on one shard, nothing said and nothing wrong.
-    pub(super) fn plain(mood: Mood, lobby: LobbyPlan, seats: Vec<SeatPlan>, quiet_at: Duration) -> Plan {
+    pub(crate) fn plain(mood: Mood, lobby: LobbyPlan, seats: Vec<SeatPlan>, quiet_at: Duration) -> Plan {
         Plan {
             mood,
             shards: 1,
@@ -305,7 +305,7 @@ fn lobby(draw: &mut Draw, mood: Mood) -> LobbyPlan {
 }
 
 impl LobbyPlan {
-    pub(super) fn plain() -> LobbyPlan {
+    pub(crate) fn plain() -> LobbyPlan {
         LobbyPlan {
             has_password: false,
             max_players: 16,
@@ -320,7 +320,7 @@ impl LobbyPlan {
 }
 
 impl SeatPlan {
-    pub(super) fn plain(ways: Ways) -> SeatPlan {
+    pub(crate) fn plain(ways: Ways) -> SeatPlan {
         SeatPlan {
             lobby: 0,
             part: Part::Player,
