@@ -69,7 +69,7 @@ pub(super) struct Collecting {
     pub(super) agreed_at: Option<Instant>,
     /// The server was asked for its weight.
     pub(super) has_asked: bool,
-    /// When something of a log came or was stored last.
+    /// When this stage began, or something of a log came or was stored last.
     pub(super) moved_at: Instant,
     /// When to try something else.
     pub(super) retry_at: Instant,
@@ -93,6 +93,12 @@ impl Collecting {
             moved_at: now,
             retry_at: now + retry,
         }
+    }
+
+    /// The next stage; gives the one before.
+    pub(super) fn enter(&mut self, now: Instant, stage: Stage) -> Stage {
+        self.moved_at = now;
+        core::mem::replace(&mut self.stage, stage)
     }
 
     /// Other views may be in force too. False: too many.

@@ -221,7 +221,7 @@ impl Star {
             self.adopt(now, out);
             return;
         }
-        own.stage = Stage::Fetching { from: best, log: None, early: Vec::new(), since: now };
+        own.enter(now, Stage::Fetching { from: best, log: None, early: Vec::new(), since: now });
         // What was being copied is given up: what we tell is what we have.
         if let Some(log) = &mut self.log {
             log.restore();
@@ -245,7 +245,7 @@ impl Star {
         if own.origin == Origin::Dormant {
             beyond.clear();
         }
-        let fetched = match core::mem::replace(&mut own.stage, Stage::Copying) {
+        let fetched = match own.enter(now, Stage::Copying) {
             Stage::Fetching { log, .. } => log.map(|log| *log),
             Stage::Gathering | Stage::Copying => None,
         };
@@ -353,8 +353,10 @@ impl Star {
     fn retry(&mut self, now: Instant, out: &mut Out) {
         let Some(own) = &mut self.collecting else { return };
         let is_gathering = matches!(own.stage, Stage::Gathering);
-        if !is_gathering && now < own.moved_at + RETRY {
-            own.retry_at = own.moved_at + RETRY;
+        let round_trip = own.view.backups.iter().filter_map(|backup| self.ears.of(*backup)?.rtt).max();
+        let patience = RETRY.max(2 * round_trip.unwrap_or_default());
+        if !is_gathering && now < own.moved_at + patience {
+            own.retry_at = own.moved_at + patience;
             return;
         }
         let is_stale = self.suspicion.highest > own.view.epoch;

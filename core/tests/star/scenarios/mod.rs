@@ -19,12 +19,13 @@ fn lobby(players: u32) -> Floor {
 }
 
 fn lobby_of(players: u32, setup: Setup) -> Floor {
+    let way_ms = setup.weather.delay.as_millis() as u64;
     let mut floor = Floor::new(setup);
     for player in 1..=players {
         floor.enter(player);
         floor.run_ms(100);
     }
-    floor.run_ms(2500);
+    floor.run_ms(2500 + 20 * way_ms);
     is_well(&floor);
     let view = floor.view(1).expect("there is a view");
     assert_eq!(view.host.0, 1, "the first player is host");
