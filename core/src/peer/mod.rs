@@ -273,7 +273,8 @@ impl Peer {
             return transmit(stream, way, self.weather.frame());
         }
         let deadline = self.deadline();
-        self.due = deadline.map(|(at, _)| at);
+        // What became due in the past by what was just told is not late yet.
+        self.due = deadline.map(|(at, _)| at.max(self.now));
         Output::Timeout(deadline)
     }
 

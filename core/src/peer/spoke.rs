@@ -315,7 +315,7 @@ impl Spoke {
         let least = timeout.saturating_add(jitter);
         let least = if is_stream_only { least.max(STREAM_PATIENCE) } else { least };
         let least = least.max(rhythm);
-        let is_answered = self.suspect_since.is_none_or(|since| carrier_heard_at > since);
+        let is_answered = self.suspect_since.is_none_or(|since| carrier_heard_at >= since);
         let using = self.link.using().and_then(|path| self.link.reading(path));
         let ear = Ear {
             is_open: self.was_direct || self.is_relayed,
