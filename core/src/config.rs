@@ -202,6 +202,8 @@ pub struct PlayerConfig {
     /// Pipes between players that the embedder can make, besides the relay: the first is path 1. The same for all
     /// players of a lobby.
     pub direct_paths: Vec<PathKind>,
+    /// Direct paths use only addresses that TURN servers lend: others never learn of ours.
+    pub relayed_only: bool,
     /// The share of packets, 0 to 1, that are dropped on their way out, to try a game under loss.
     pub simulate_packet_loss: f64,
     /// How much later packets leave, to try a game under delay.
@@ -236,6 +238,7 @@ impl Default for PlayerConfig {
             snapshots: false,
             allow_fork: false,
             direct_paths: Vec::new(),
+            relayed_only: false,
             simulate_packet_loss: 0.0,
             simulate_latency: Duration::ZERO,
             debug: false,

@@ -30,6 +30,7 @@ const SHOWN: &[(&str, &str, &str)] = &[
     ("snapshots", include_str!("peer_delivery.rs"), "who_joins_starts_from_the_state_of_the_game"),
     ("allow_fork", include_str!("peer_migration.rs"), "without_the_server_two_wait_or_one_goes_on_alone"),
     ("direct_paths", include_str!("peer_direct.rs"), "a_direct_path_takes_over_from_the_relay"),
+    ("relayed_only", include_str!("peer_direct.rs"), "each_step_of_mending_is_told"),
     (
         "simulate_packet_loss",
         include_str!("peer_bounds.rs"),

@@ -7,7 +7,7 @@ use bytes::Bytes;
 use star_hand::{World, player};
 use webstar_core::config::PlayerConfig;
 use webstar_core::id::PathId;
-use webstar_core::path::{Attempt, Fact, PathKind};
+use webstar_core::path::{Attempt, Fact, PathKind, Step};
 use webstar_core::peer::{Channel, Destination, Input, InputError, PeerEvent};
 use webstar_core::session::pipe::{Control, PathState, PipeFacts};
 use webstar_core::time::Duration;
@@ -68,6 +68,45 @@ fn when_it_breaks_the_relay_carries_on_and_nobody_is_unheard() {
     assert_eq!(heard[0].len(), 600);
     assert!(heard.iter().all(|order| *order == heard[0]));
     assert!(using(&world, 1).contains(&(1, Some(PathKind::Srtp))), "it is taken up again: {:?}", using(&world, 1));
+}
+
+/// The steps that a seat was told of, with the numbers of their attempts.
+fn steps(world: &World, seat: usize) -> Vec<(Step, u32)> {
+    let events = world.seats[seat].events.iter().filter_map(|event| match event {
+        PeerEvent::Mending { player: other, path: PathKind::Srtp, step, attempt } => {
+            assert_ne!(*other, player(seat as u32 + 1));
+            Some((*step, *attempt))
+        }
+        _ => None,
+    });
+    events.collect()
+}
+
+#[test]
+fn each_step_of_mending_is_told() {
+    use Step::{Background, QuickRetry, RelayedOnly, Restart};
+    for (relayed_only, first, ladder) in [
+        (false, QuickRetry, [QuickRetry, Restart, RelayedOnly, Background, Background]),
+        (true, RelayedOnly, [RelayedOnly, RelayedOnly, RelayedOnly, Background, Background]),
+    ] {
+        let mut world = World::of(2, &PlayerConfig { relayed_only, ..direct() });
+        world.run(20 * SECOND);
+        assert_eq!((steps(&world, 0), steps(&world, 1)), (vec![(first, 1)], vec![(first, 1)]));
+        world.forget_events();
+        world.seats[1].is_direct_cut = true;
+        world.run(100 * SECOND);
+        for seat in 0..2 {
+            let told = steps(&world, seat);
+            assert_eq!(told[..5], core::array::from_fn::<_, 5, _>(|at| (ladder[at], at as u32 + 1)));
+            assert!(told.iter().zip(1..).all(|(told, attempt)| told.1 == attempt), "{told:?}");
+        }
+        world.seats[1].is_direct_cut = false;
+        world.run(60 * SECOND);
+        assert_eq!(using(&world, 1), [(1, Some(PathKind::Srtp))], "it is tried in the background until it opens");
+        world.forget_events();
+        world.run(60 * SECOND);
+        assert!(steps(&world, 0).is_empty() && steps(&world, 1).is_empty());
+    }
 }
 
 #[test]

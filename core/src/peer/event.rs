@@ -1,7 +1,7 @@
 //! What a player tells its application, and the words it uses for it.
 
 use crate::id::{CommandId, PlayerId};
-use crate::path::PathKind;
+use crate::path::{PathKind, Step};
 use crate::session::pipe::PathState;
 pub use crate::star::Snapshot;
 use crate::time::Duration;
@@ -89,6 +89,17 @@ pub enum PeerEvent {
         path: PathKind,
         /// How it is now.
         state: PathState,
+    },
+    /// A direct path to a player is being opened or mended.
+    Mending {
+        /// To whom.
+        player: PlayerId,
+        /// What it is made of.
+        path: PathKind,
+        /// What is tried now. At [`Step::Background`] the relay carries on and nobody waits.
+        step: Step,
+        /// How many attempts this makes.
+        attempt: u32,
     },
     /// Nothing is heard of a player on any path.
     Suspect {

@@ -14,7 +14,7 @@ use super::spoke::{RELAY, Spoke};
 use super::{PeerTimer, link};
 use crate::config::PlayerConfig;
 use crate::id::{PathId, PlayerId, SessionId};
-use crate::path::{Attempt, Fact, PathKind, WatchConfig};
+use crate::path::{Attempt, Command, Fact, PathKind, WatchConfig};
 use crate::session::SessionIds;
 use crate::star::{self, Bond, Me, Member, Position, Role, ServerSays, Star, To};
 use crate::time::{Duration, Instant, earlier};
@@ -87,7 +87,8 @@ impl Hub {
     /// Nobody's star yet.
     pub(super) fn new(config: PlayerConfig, mut random: ChaCha8Rng, now: Instant) -> Self {
         let direct = config.direct_paths.iter().zip(1..);
-        let direct = direct.map(|(kind, id)| PathSetup { id: PathId(id), kind: *kind, relayed_only: false });
+        let direct =
+            direct.map(|(kind, id)| PathSetup { id: PathId(id), kind: *kind, relayed_only: config.relayed_only });
         Hub {
             rhythm: StarRhythm::new(config.heartbeat_interval, now),
             star: Star::new(config.star(), random.random(), now),
@@ -331,7 +332,11 @@ impl Hub {
                     continue;
                 }
                 Some((path, order)) => {
+                    let mending = spoke.link.mending(path).filter(|_| order.command != Command::Close);
                     out.act(Act::Pipe(player, path, order));
+                    if let Some((step, attempt)) = mending {
+                        out.event(PeerEvent::Mending { player, path: self.kind(path), step, attempt });
+                    }
                     continue;
                 }
                 None => {}
@@ -372,10 +377,13 @@ impl Hub {
             }
             LinkEvent::Drained(_) | LinkEvent::Using(_) => {}
             LinkEvent::Path { path, change } => {
-                let kind = self.paths.iter().find(|setup| setup.id == path).map_or(PathKind::Relay, |setup| setup.kind);
-                out.event(PeerEvent::Path { player, path: kind, state: change.to });
+                out.event(PeerEvent::Path { player, path: self.kind(path), state: change.to });
             }
         }
+    }
+
+    fn kind(&self, path: PathId) -> PathKind {
+        self.paths.iter().find(|setup| setup.id == path).map_or(PathKind::Relay, |setup| setup.kind)
     }
 
     /// The stream that carries was heard then. True: it is to be asked whether it is there.

@@ -231,6 +231,11 @@ impl Link {
         self.orders.pop_front()
     }
 
+    /// Which step of its ladder a path is at, and the number of the attempt.
+    pub(super) fn mending(&self, path: PathId) -> Option<(path::Step, u32)> {
+        self.paths.iter().find(|known| known.setup.id == path)?.keeper.mending()
+    }
+
     /// The next event.
     pub(super) fn poll_event(&mut self) -> Option<LinkEvent> {
         self.events.pop_front()
