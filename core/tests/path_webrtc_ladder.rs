@@ -58,14 +58,14 @@ impl Pair {
                 self.net.send(seat, 1 - seat, PathKind::Srtp, b"are you there");
             }
             self.net.run(100 * MS);
-            for seat in 0..2 {
-                let is_heard = !core::mem::take(&mut self.net.nodes[seat].packets).is_empty();
-                let now = self.net.now;
-                if is_heard || self.keepers[seat].facts().is_none() {
-                    proved[seat] = now;
-                } else if proved[seat] + 5 * SECOND <= now {
-                    self.keepers[seat].on_dead(now);
-                    proved[seat] = now;
+            let now = self.net.now;
+            for ((node, keeper), proved) in self.net.nodes.iter_mut().zip(&mut self.keepers).zip(&mut proved) {
+                let is_heard = !core::mem::take(&mut node.packets).is_empty();
+                if is_heard || keeper.facts().is_none() {
+                    *proved = now;
+                } else if *proved + 5 * SECOND <= now {
+                    keeper.on_dead(now);
+                    *proved = now;
                 }
             }
         }

@@ -1,0 +1,114 @@
+//! The traps of the libraries below WebRTC, each with the test that would fall into it. Two more stand with their kind:
+//! `trap_server_reflexive_base` and `trap_channel_data_padding`.
+#![cfg(feature = "webrtc")]
+
+mod webrtc_net;
+
+use PathKind::{Sctp, Srtp};
+use webrtc_net::{MS, Net};
+use webstar_core::path::webrtc::PathKind;
+use webstar_core::time::Duration;
+
+const SECOND: Duration = Duration::from_secs(1);
+
+/// Who asks each connection whether a datagram is its own refuses the first packet of DTLS while ICE is finishing, and
+/// waits a second for the next.
+#[test]
+fn trap_client_hello_routing() {
+    let mut net = Net::of(3, 20 * MS, 0);
+    for member in 1..3 {
+        net.open(0, member);
+    }
+    net.run_until(|net| (1..3).all(|member| net.is_open(0, member)), 160 * MS);
+    for node in &net.nodes {
+        let dropped = node.machine.dropped();
+        assert_eq!((dropped.strangers, dropped.malformed), (0, 0));
+    }
+}
+
+/// The stack hands on nothing at all now and then, to have the instance go on. It may refuse that, and lives on.
+#[test]
+#[expect(clippy::disallowed_methods, reason = "any moment will do, and there is no other way to one")]
+fn trap_empty_dtls_slice() {
+    let certificate = str0m::crypto::from_feature_flags().dtls_provider.generate_certificate().unwrap();
+    let config = std::sync::Arc::new(dimpl::Config::builder().build().unwrap());
+    let now = std::time::Instant::now();
+    for is_active in [true, false] {
+        let mut instance = dimpl::Dtls::new_auto(config.clone(), certificate.clone(), now);
+        instance.set_active(is_active);
+        for _ in 0..3 {
+            let _refused = instance.handle_packet(&[]);
+            assert!(instance.handle_timeout(now).is_ok());
+        }
+        assert!(!instance.is_closed());
+    }
+}
+
+/// The data channel says that it is open before there is a connection to carry it; nobody is told so early.
+#[test]
+fn trap_snap_open_before_connected() {
+    for (seat, other) in [(0, 1), (1, 0)] {
+        for kind in [Srtp, Sctp] {
+            let mut net = Net::of(2, 20 * MS, 0);
+            net.open(0, 1);
+            net.run_until(|net| net.is_pipe_open(seat, other, kind), SECOND);
+            net.send(seat, other, kind, b"at once");
+            net.run(SECOND);
+            assert_eq!((net.nodes[other].packets.len(), net.nodes[seat].machine.dropped().packets), (1, 0));
+        }
+    }
+}
+
+/// The last datagram that a seat has sent, which did not arrive.
+fn held(net: &mut Net, payload: &[u8]) -> Vec<u8> {
+    net.is_cut = true;
+    net.send(0, 1, Srtp, payload);
+    net.run(MS);
+    net.is_cut = false;
+    net.nodes[0].datagrams.pop().expect("it has left")
+}
+
+/// What comes twice or more than a hundred numbers late is dropped below; what comes a little late is not.
+#[test]
+fn trap_duplicate_and_late_rtp() {
+    let mut net = Net::connected(20 * MS, 0);
+    let from = net.nodes[0].address;
+    // What comes before the first that was heard is too late in any case.
+    net.send(0, 1, Srtp, b"first");
+    net.run(SECOND);
+    for (behind, is_taken) in [(50, true), (250, false)] {
+        let late = held(&mut net, b"late");
+        for _ in 0..behind {
+            net.send(0, 1, Srtp, b"tick");
+            net.run(MS);
+        }
+        net.run(50 * MS);
+        net.nodes[1].packets.clear();
+        for _ in 0..3 {
+            net.inject(from, 1, &late);
+        }
+        net.run(SECOND);
+        let taken: Vec<_> = net.nodes[1].packets.iter().map(|packet| packet.3.clone()).collect();
+        assert_eq!(taken, if is_taken { vec!["late"] } else { vec![] }, "{behind} behind");
+    }
+    net.nodes[1].packets.clear();
+    net.send(0, 1, Srtp, b"on");
+    net.run(SECOND);
+    assert_eq!(net.nodes[1].packets.len(), 1);
+}
+
+/// The other side deciphers with the sixteen bits that it sees: a first number beyond them is never understood, whether
+/// or not the first packets arrive.
+#[test]
+fn trap_first_sequence_number() {
+    let mut net = Net::connected(20 * MS, 0);
+    let first = held(&mut net, b"lost");
+    assert_eq!((first[0] >> 6, u16::from_be_bytes([first[2], first[3]])), (2, 1));
+    for _ in 0..20 {
+        held(&mut net, b"lost");
+    }
+    net.send(0, 1, Srtp, b"understood");
+    net.run(SECOND);
+    let heard: Vec<_> = net.nodes[1].packets.iter().map(|packet| packet.3.clone()).collect();
+    assert_eq!(heard, ["understood"]);
+}
