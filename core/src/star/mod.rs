@@ -315,8 +315,14 @@ impl Star {
 
     /// How a player is heard. Told whenever something has come from it and when its paths open or close.
     pub fn on_ear(&mut self, now: Instant, player: PlayerId, ear: Ear) {
-        self.tick(now);
+        let now = self.tick(now);
+        let was_heard = self.ears.is_heard(player, now);
         self.ears.on_ear(player, ear);
+        if was_heard && !self.ears.is_heard(player, now) {
+            // We had more patience with it until now: what follows from its silence was due, and was not looked at.
+            self.worked = self.worked.min(ear.heard_at);
+            self.rounds.touch();
+        }
     }
 
     /// A player has said something.

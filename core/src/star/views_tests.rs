@@ -2,10 +2,10 @@
 
 use crate::id::{Incarnation, PlayerId};
 use crate::star::{
-    Channel, Content, Copy, Delivered, Destination, Entry, Event, Frame, Kind, Mark, Me, Member, Out, Position, Role,
-    ServerSays, Star, StarConfig, Told, Word,
+    Channel, Content, Copy, Delivered, Destination, Ear, Entry, Event, Frame, Kind, Mark, Me, Member, Out, Position,
+    Role, ServerSays, Star, StarConfig, Told, Word,
 };
-use crate::time::Instant;
+use crate::time::{Duration, Instant};
 use crate::wire::signal::{Epoch, HostCause};
 use crate::wire::view::{Certified, Proof, SigningKey, StarId, Statement, View, Voter};
 use bytes::Bytes;
@@ -175,4 +175,31 @@ fn what_the_copy_of_a_former_backup_has_for_it_is_not_lost_to_the_member() {
     let place = |event| if let Event::Message(told) = event { Some(told.position) } else { None };
     assert_eq!(out.events.into_iter().filter_map(place).collect::<Vec<_>>(), [4, 5].map(Position));
     assert_eq!(star.glance().log, None, "it keeps none, and says nothing of one");
+}
+
+/// The stream that carries the star was deaf for a while, so that the silence of the host on it meant nothing. When it was
+/// heard again, the host's patience was over already: that moment was past, and nobody looked at it ever again.
+#[test]
+fn a_silence_that_meant_nothing_and_does_now_is_looked_at_at_once() {
+    let epoch = Epoch { term: 1, round: 0 };
+    let at = |s| NOW + Duration::from_secs(s);
+    let mut out = Out::default();
+    let mut star = second(&mut out);
+    star.on_server_reachable(NOW, true, &mut out);
+    star.on_server(NOW, ServerSays::InForce(Box::new(first(epoch, 1, &[]))), &mut out);
+    let ear = |patience| Ear {
+        is_open: true,
+        heard_at: NOW,
+        patience: Duration::from_secs(patience),
+        rhythm: Duration::from_secs(5),
+        rtt: None,
+    };
+    star.on_ear(at(1), PlayerId(1), ear(3600));
+    star.on_timeout(at(8), &mut out);
+    assert!(!star.is_due(at(9)) && out.words.is_empty());
+    star.on_ear(at(9), PlayerId(1), ear(5));
+    assert!(star.is_due(at(9)));
+    star.on_timeout(at(9), &mut out);
+    assert_eq!(out.words.pop_back(), Some(Word::Unheard { epoch }));
+    assert!(!star.is_due(at(9)), "it was looked at");
 }
