@@ -1,9 +1,9 @@
 //! S11: what is held for a player stays below the configured caps, and one input causes only so much.
 
 use super::{Cast, Check, Life, Seen, Submission};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use webstar_core::config::{PlayerConfig, SessionConfig};
-use webstar_core::peer::Channel;
+use webstar_core::peer::{Channel, Destination};
 use webstar_core::server::ServerConfig;
 
 /// Outputs that one input may cause: a window full of small packets for each of 64 players.
@@ -49,6 +49,8 @@ pub struct Bounds {
     window: usize,
     /// By life and channel: the bytes of what is not acknowledged.
     unacknowledged: BTreeMap<(Life, Channel), usize>,
+    /// What was said to guests: the server has it at once, and only its number is acknowledged.
+    passed_on: BTreeSet<u32>,
     /// By life: what it took last although there was no room, unless it is acknowledged by when the machine rests.
     overfull: BTreeMap<Life, String>,
 }
@@ -62,16 +64,21 @@ impl Bounds {
             links: BTreeMap::new(),
             window: PlayerConfig::default().star().window,
             unacknowledged: BTreeMap::new(),
+            passed_on: BTreeSet::new(),
             overfull: BTreeMap::new(),
         }
     }
 
     /// A message was taken, although there may have been no room for it.
-    fn say(&mut self, said: &Submission) {
+    fn say(&mut self, said: &Submission, cast: &Cast) {
         let Some(channel) = said.channel.filter(|channel| matches!(channel, Channel::Ordered | Channel::Reliable))
         else {
             return;
         };
+        if is_for_guest(said, cast) {
+            self.passed_on.insert(said.number);
+            return;
+        }
         let bytes = self.unacknowledged.entry((said.life, channel)).or_default();
         let before = core::mem::replace(bytes, *bytes + said.payload.len());
         if before > 0 && *bytes > self.window {
@@ -83,6 +90,9 @@ impl Bounds {
 
     /// A message is safe, and holds no room any more.
     fn release(&mut self, said: &Submission) {
+        if self.passed_on.remove(&said.number) {
+            return;
+        }
         let place = said.channel.map(|channel| (said.life, channel));
         if let Some(bytes) = place.and_then(|place| self.unacknowledged.get_mut(&place)) {
             *bytes = bytes.saturating_sub(said.payload.len());
@@ -117,6 +127,12 @@ impl Bounds {
     }
 }
 
+/// It is meant for a guest alone.
+fn is_for_guest(said: &Submission, cast: &Cast) -> bool {
+    let Destination::One(one) = said.to else { return false };
+    cast.people().any(|(_, person)| person.is_guest && person.room == said.room && person.player == Some(one))
+}
+
 impl Check for Bounds {
     fn name(&self) -> &'static str {
         "bounds"
@@ -127,7 +143,7 @@ impl Check for Bounds {
             Seen::Holding(holding) => self.weigh(life, holding),
             // Of what a hostile member is told nothing is seen.
             Seen::Submitted(said) if !cast.distrusted.contains(&(said.room, said.player)) => {
-                self.say(said);
+                self.say(said, cast);
                 Ok(())
             }
             Seen::Acked(_, Some(said)) => {

@@ -313,13 +313,13 @@ impl Cast {
         submission.acked_at.is_some() && submission.acked_after < self.person(submission.life).losses
     }
 
-    /// A life is in this line. What it was told to be safe just after it was told that continuity is lost is safe in the new
-    /// one.
+    /// A life is in this line. What it was told to be safe just after it came to it, or after it was told that continuity is
+    /// lost, is safe in the new one.
     pub fn follow_line(&mut self, life: Life, line: Epoch) {
         let person = &mut self.people[life.0 as usize];
-        person.line = line;
+        let is_other = core::mem::replace(&mut person.line, line) != line;
         let (now, losses) = (Some(self.now), person.losses);
-        if person.lost_at == now {
+        if is_other || person.lost_at == now {
             let is_new = |own: &&mut Submission| own.acked_at == now && own.acked_after == losses;
             let own = self.submissions.iter_mut().filter(|submission| submission.life == life);
             own.filter(is_new).for_each(|submission| submission.acked_in = line);
