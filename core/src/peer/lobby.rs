@@ -27,9 +27,14 @@ impl Roster {
         self.0.values()
     }
 
-    /// Everybody as told now. Who has gone is told first, then who has come and what has changed.
+    /// Everybody as told now. Who has gone is told first, then who has come and what has changed. Memory that was lost does
+    /// not come back: who is told of in an older life is away, as far as a server knows that has lost its own memory.
     fn update(&mut self, list: Vec<PlayerEntry>, left: &[(PlayerId, CloseReason)], out: &mut Outbox) {
-        let new: BTreeMap<_, _> = list.into_iter().map(|entry| (entry.player_id, entry)).collect();
+        let known = |entry: PlayerEntry| match self.0.get(&entry.player_id) {
+            Some(known) if known.incarnation > entry.incarnation => PlayerEntry { connected: false, ..known.clone() },
+            _ => entry,
+        };
+        let new: BTreeMap<_, _> = list.into_iter().map(|entry| (entry.player_id, known(entry))).collect();
         for player in self.0.keys().filter(|player| !new.contains_key(player)) {
             let told = left.iter().find(|(gone, _)| gone == player);
             out.event(PeerEvent::PlayerLeft {
@@ -97,7 +102,8 @@ impl Peer {
             roster: Roster(joined.player_list.iter().map(|entry| (entry.player_id, entry.clone())).collect()),
             hostless_since: None,
         });
-        lobby.roster.update(joined.player_list.clone(), &[], &mut self.out);
+        lobby.roster.update(core::mem::take(&mut joined.player_list), &[], &mut self.out);
+        joined.player_list = lobby.roster.iter().cloned().collect();
         lobby.info = joined.lobby.clone();
         self.enter_star(&joined);
         self.sync();
@@ -167,5 +173,42 @@ impl Peer {
             0 => self.out.event(PeerEvent::Refused(refusal)),
             request => self.on_done(request, Err(refusal)),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::id::Incarnation;
+    use crate::wire::signal::SessionKey;
+    use crate::wire::signal::{Role, Username, Version};
+
+    fn entry(life: u32, connected: bool) -> PlayerEntry {
+        PlayerEntry {
+            player_id: PlayerId(7),
+            username: Username::new("Player").expect("a name"),
+            role: Role::Player,
+            ready: false,
+            connected,
+            hidden: false,
+            peer_id: None,
+            incarnation: Incarnation(life),
+            session: SessionKey(7),
+            version: Version::CURRENT,
+            key: None,
+        }
+    }
+
+    /// A server that had lost its memory knew of a player what the first who came back could show; another had heard of its
+    /// next life already, and heard of the old one again.
+    #[test]
+    fn a_server_that_has_forgotten_makes_nobody_what_it_was_before() {
+        let mut roster = Roster(BTreeMap::from([(PlayerId(7), entry(3, true))]));
+        let mut out = Outbox::new(false);
+        roster.update(vec![entry(2, true)], &[], &mut out);
+        assert_eq!(roster.get(PlayerId(7)), Some(&entry(3, false)));
+        roster.update(vec![entry(3, true)], &[], &mut out);
+        roster.update(vec![entry(4, true)], &[], &mut out);
+        assert_eq!(roster.get(PlayerId(7)), Some(&entry(4, true)));
     }
 }
