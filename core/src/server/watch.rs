@@ -21,6 +21,9 @@ use std::collections::{BTreeMap, BTreeSet};
 const ANSWER_WITHIN: Duration = Duration::from_millis(300);
 /// .. or so long after the first one.
 const ANSWER_AFTER: Duration = Duration::from_millis(150);
+/// Voters that are asked because somebody without a vote does not hear the host, which may not have had the time for it,
+/// answer within this: their word may take a round trip, and a beat of the host.
+const VOTERS_ANSWER_WITHIN: Duration = Duration::from_secs(1);
 /// A question that nobody answers is given up after this.
 const GIVE_UP: Duration = Duration::from_secs(2);
 /// Who has said something so short ago is there.
@@ -96,6 +99,8 @@ struct Question {
     asked_at: Instant,
     first_answer: Option<Instant>,
     answers: BTreeMap<PlayerId, Option<bool>>,
+    /// Who was not asked, having no vote, and does not hear the host.
+    deniers: BTreeSet<PlayerId>,
 }
 
 impl Question {
@@ -110,6 +115,18 @@ impl Question {
         // Who has heard it since the question has heard it.
         *answer = Some(heard || *answer == Some(true));
         self.first_answer.get_or_insert(now);
+    }
+
+    /// Whether it is answered, and the answer is no.
+    fn is_denied(&self, now: Instant, voters: usize) -> bool {
+        let are_all_in = self.answers.values().all(Option::is_some);
+        let denials = self.answers.values().filter(|answer| **answer == Some(false)).count();
+        if denials == 0 {
+            let is_late = self.asked_at + VOTERS_ANSWER_WITHIN <= now;
+            return !self.deniers.is_empty() && (are_all_in || is_late);
+        }
+        // Half of the voters are enough: with the server, which does not hear the host either, they can agree.
+        are_all_in || self.ends_at() <= now || denials >= 2 && 2 * denials >= voters
     }
 }
 
@@ -141,8 +158,11 @@ impl Watch {
 
     /// One that has no vote does not hear the host either.
     pub(super) fn on_denied(&mut self, now: Instant, player: PlayerId) {
-        if let Some(question) = &mut self.question {
+        let Some(question) = &mut self.question else { return };
+        if question.answers.contains_key(&player) {
             question.answer(now, player, false);
+        } else {
+            question.deniers.insert(player);
         }
     }
 
@@ -158,7 +178,8 @@ impl Watch {
 
     /// These are asked.
     pub(super) fn ask(&mut self, now: Instant, whom: impl Iterator<Item = PlayerId>) {
-        let asked = Question { asked_at: now, first_answer: None, answers: BTreeMap::new() };
+        let (answers, deniers) = (BTreeMap::new(), BTreeSet::new());
+        let asked = Question { asked_at: now, first_answer: None, answers, deniers };
         self.question.get_or_insert(asked).answers.extend(whom.map(|player| (player, None)));
         self.again = None;
         self.asked_at = Some(now);
@@ -202,6 +223,9 @@ impl Watch {
         {
             question.answers.remove(&player);
         }
+        if let Some(question) = &mut self.question {
+            question.deniers.remove(&player);
+        }
     }
 
     /// A voter has come back.
@@ -236,13 +260,8 @@ impl Watch {
     fn is_denied(&mut self, now: Instant, wire: Wire, voters: usize) -> bool {
         let Some(question) = &self.question else { return false };
         let asked_at = question.asked_at;
-        let answers = || question.answers.values();
-        let is_heard = answers().any(|answer| *answer == Some(true));
-        let denials = answers().filter(|answer| **answer == Some(false)).count();
-        // Half of the voters are enough: with the server, which does not hear the host either, they can agree.
-        let is_settled =
-            answers().all(Option::is_some) || question.ends_at() <= now || denials >= 2 && 2 * denials >= voters;
-        let is_unheard = is_settled && denials > 0;
+        let is_heard = question.answers.values().any(|answer| *answer == Some(true));
+        let is_unheard = question.is_denied(now, voters);
         let is_silent = !wire.is_open || asked_at + SILENT <= now;
         let is_alive = wire.is_open && wire.heard > asked_at;
         if is_heard || is_alive || asked_at + GIVE_UP <= now {
@@ -364,6 +383,7 @@ impl Watch {
         let moments = [
             self.question.as_ref().map(Question::ends_at),
             asked_at.map(|at| at + SILENT),
+            asked_at.map(|at| at + VOTERS_ANSWER_WITHIN),
             asked_at.map(|at| at + GIVE_UP),
             self.again,
             self.lost.as_ref().map(|lost| lost.next),
@@ -401,6 +421,32 @@ mod tests {
         watch.on_unheard(at(850), PlayerId(2));
         watch.on_unheard(at(850), PlayerId(3));
         assert!(!watch.is_mistaken(at(900), line(800), 3), "most do not hear it, though the server does");
+    }
+
+    /// A newcomer, whose way to the host was not open yet, did not hear it; nor did the server for half a second. The only
+    /// other voter did, and its answer took longer than that.
+    #[test]
+    fn who_has_no_vote_decides_nothing_while_voters_may_still_answer() {
+        let silent = |heard: u64| Wire { is_open: true, heard: at(heard) };
+        let asked = || {
+            let mut watch = Watch::default();
+            watch.ask(at(1), [PlayerId(3)].into_iter());
+            watch.on_denied(at(1), PlayerId(4));
+            watch
+        };
+        let mut watch = asked();
+        assert_eq!(watch.judge(at(600), silent(0), 2), None);
+        watch.on_answer(at(650), PlayerId(3), true);
+        assert_eq!(watch.judge(at(1_100), silent(0), 2), None, "it hears the host");
+        let lost = Some(HostCause::CrashSilent);
+        let mut watch = asked();
+        assert_eq!((watch.judge(at(1_000), silent(0), 2), watch.judge(at(1_001), silent(0), 2)), (None, lost));
+        let mut watch = asked();
+        watch.forget(PlayerId(3));
+        assert_eq!(watch.judge(at(501), silent(0), 2), lost, "it is gone");
+        let mut watch = asked();
+        watch.on_answer(at(300), PlayerId(3), false);
+        assert_eq!(watch.judge(at(501), silent(0), 2), lost, "nor does it hear the host");
     }
 
     /// Each answer made the server ask all again: a hundred players closed each other's connections within a second.

@@ -1,7 +1,7 @@
-//! L4: nobody becomes host in another's place without a reason that lies in the world: the old host left, wanted to
-//! go, died or was put out, or its way, the server or the ways of half of the others were harmed not long before, or the
-//! network held back what the old host said, from the server and one of the others, or from most voters. At most once for
-//! each view.
+//! L4: nobody becomes host in another's place without a reason that lies in the world: the old host left, wanted to go,
+//! died, was put out or looks at another tab, or its way, the server or the ways of half of the others were harmed not
+//! long before, or the network held back what the old host said, from the server and one of the others, or from most
+//! voters. At most once for each view.
 
 use super::{Cast, Check, Life, Person, Room, Seen, Silence};
 use crate::world::{SeatId, Way};
@@ -34,6 +34,8 @@ pub struct Provoked {
     /// Hosts whose application wanted another, and when: one that has stopped for its successor does not go on, whoever
     /// follows it in the end.
     handing: BTreeMap<Life, Instant>,
+    /// Whose tab is in the background, where no host belongs; or was, and until when.
+    hidden: BTreeMap<(Room, PlayerId), (bool, Instant)>,
     /// Whose place the server has taken last, and when.
     put_out: BTreeMap<SeatId, Instant>,
 }
@@ -67,6 +69,13 @@ impl Check for Provoked {
             }
             (Some(life), Seen::HandsOver) => {
                 self.handing.insert(life, cast.now);
+                Ok(())
+            }
+            (Some(life), Seen::Changed(entry)) => {
+                let place = (cast.person(life).room, entry.player_id);
+                if entry.hidden || self.hidden.get(&place).is_some_and(|(is_hidden, _)| *is_hidden) {
+                    self.hidden.insert(place, (entry.hidden, cast.now));
+                }
                 Ok(())
             }
             (_, Seen::PutOut(seat)) => {
@@ -131,7 +140,8 @@ impl Provoked {
         let mut then = hosts.iter().filter(|(_, person)| person.entered <= since).peekable();
         let has_forgotten = then.peek().is_some() && then.all(|(life, _)| is_over(life));
         let is_dead = hosts.last().is_some_and(|(life, _)| is_over(life));
-        if is_dead || has_forgotten || hosts.iter().any(|(life, person)| has_suffered(*life, person.seat)) {
+        let is_away = self.hidden.get(&(room, old)).is_some_and(|(is_hidden, until)| *is_hidden || recent(*until));
+        if is_dead || has_forgotten || is_away || hosts.iter().any(|(life, person)| has_suffered(*life, person.seat)) {
             return true;
         }
         // Nobody knows itself to be that player: whoever was let in as it has not heard so.
