@@ -4,7 +4,7 @@
 use bytes::Bytes;
 use std::collections::BTreeMap;
 use webstar_core::id::{Incarnation, PlayerId};
-use webstar_core::peer::{Channel, PeerEvent, PeerMessage, Sent};
+use webstar_core::peer::{Channel, PeerEvent, PeerMessage, Position, Sent};
 use webstar_core::wire::signal::Epoch;
 use webstar_sim::check::star::{Holding, Life, STAMP};
 use webstar_sim::profile::star::{self, Clear, Lens, Mood};
@@ -355,6 +355,24 @@ fn whoever_holds_too_much_turns_bounds_red() {
         let outcome = star::run(Seed::new(1), Mood::Calm, &mut Trace::new(false), Hoard(hoard));
         assert_eq!(outcome.red.map(|red| red.check), Some("bounds"));
     }
+}
+
+#[test]
+fn a_host_that_keeps_what_everybody_has_turns_liveness_red() {
+    struct Miser;
+    impl Lens for Miser {
+        fn cut(&self, _: Position) -> Position {
+            Position(0)
+        }
+    }
+    for seed in (0..300).map(Seed::new) {
+        let outcome = star::run(seed, Mood::Calm, &mut Trace::new(false), Miser);
+        let Some(red) = outcome.red else { continue };
+        assert!(red.check == "liveness" && red.why.contains("keeps its log"), "seed {}: {red:?}", seed.number());
+        assert_eq!(star::run(seed, Mood::Calm, &mut Trace::new(false), Clear).red, None);
+        return;
+    }
+    panic!("nothing noticed");
 }
 
 #[test]

@@ -36,7 +36,7 @@ pub(super) struct End {
 /// The observer of one run.
 #[derive(Debug)]
 pub(super) struct Eye<'a, L> {
-    lens: L,
+    pub(super) lens: L,
     book: Book<'a>,
 }
 

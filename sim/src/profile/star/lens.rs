@@ -1,7 +1,7 @@
 //! What can stand between the machines of a world and their judges, to prove that these notice what is false.
 
 use crate::check::star::{Holding, Life, News};
-use webstar_core::peer::PeerEvent;
+use webstar_core::peer::{PeerEvent, Position};
 
 /// What stands between the machines and their judges.
 pub trait Lens {
@@ -27,6 +27,11 @@ pub trait Lens {
     fn replay(&mut self, worked: bool) -> bool {
         worked
     }
+
+    /// After which place the log of a host is seen to begin.
+    fn cut(&self, cut: Position) -> Position {
+        cut
+    }
 }
 
 impl<L: Lens> Lens for &mut L {
@@ -48,6 +53,10 @@ impl<L: Lens> Lens for &mut L {
 
     fn replay(&mut self, worked: bool) -> bool {
         L::replay(self, worked)
+    }
+
+    fn cut(&self, cut: Position) -> Position {
+        L::cut(self, cut)
     }
 }
 

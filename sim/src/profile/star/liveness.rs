@@ -23,6 +23,7 @@ impl<L: Lens> Run<'_, L> {
         let quiet = self.world.now();
         self.eye.on_quiet(quiet);
         self.heal();
+        self.bring_players();
         let is_well = self.wait_for(quiet, Self::pending) && {
             self.last_words();
             self.wait_for(quiet, |run| run.pending().or_else(|| run.missing()).or_else(|| run.hoarded()))
@@ -56,6 +57,25 @@ impl<L: Lens> Run<'_, L> {
         self.comebacks.clear();
         self.advance(now);
         self.comebacks.clear();
+    }
+
+    /// Where only spectators are left nobody can be host: what they have said waits for one who can. One that was there
+    /// comes again, if the lobby lets it in. Where it does not, nothing is promised.
+    fn bring_players(&mut self) {
+        let room_of = |life: Life| self.eye.book().cast.person(life).room;
+        let rooms: Vec<Room> = self.present().map(|(_, life)| room_of(life)).collect();
+        let mut lobbies: Vec<u8> =
+            rooms.iter().filter(|room| !self.has_player(**room)).map(|room| room.lobby).collect();
+        lobbies.dedup();
+        for lobby in lobbies {
+            let is_out = |seat: SeatId| !self.present().any(|(present, _)| present == seat);
+            let mut seats =
+                (0..).zip(&self.plan.seats).filter(|(_, plan)| plan.lobby == lobby && plan.part == Part::Player);
+            if let Some((seat, _)) = seats.find(|(seat, _)| is_out(SeatId(*seat)) && self.plan.hostile != Some(*seat)) {
+                self.eye.book_mut().tally.mark("player_for_spectators");
+                self.enter(seat);
+            }
+        }
     }
 
     fn wait_for(&mut self, quiet: Instant, pending: impl Fn(&Self) -> Option<String>) -> bool {
@@ -153,6 +173,7 @@ impl<L: Lens> Run<'_, L> {
             let present = self.present().filter(|(_, other)| room_of(*other) == room).count();
             let has_all = present == peer.stats().len() + 1;
             let keeps_states = self.plan.lobbies[usize::from(room.lobby)].snapshots.is_some();
+            let cut = self.eye.lens.cut(cut);
             let is_hoarding = has_all && !keeps_states && cut < glance.committed;
             is_hoarding.then(|| format!("the host {life:?} keeps its log from {} to {}", cut.0, glance.committed.0))
         })
