@@ -11,6 +11,7 @@ use webstar_core::path::{Attempt, Fact, PathKind, Step};
 use webstar_core::peer::{Channel, Destination, Input, InputError, PeerEvent};
 use webstar_core::session::pipe::{Control, PathState, PipeFacts};
 use webstar_core::time::Duration;
+use webstar_core::wire::signal::RtcSignal;
 
 const SECOND: Duration = Duration::from_secs(1);
 
@@ -148,4 +149,28 @@ fn what_is_told_of_unknown_paths_is_misuse_and_of_strangers_ignored() {
     assert_eq!(peer.handle(now, packet(player(9), 1)), Ok(()));
     assert_eq!(peer.handle(now, packet(player(1), 1)), Ok(()), "ourselves");
     assert_eq!(peer.dropped().strangers, strangers + 2);
+}
+
+#[test]
+fn steps_of_a_negotiation_go_through_the_server() {
+    let mut world = World::served(3, &direct());
+    let offer = RtcSignal::Offer { sdp: "v=0".into() };
+    world.tell(1, Input::Signal { player: player(3), signal: offer.clone() });
+    world.tell(1, Input::Signal { player: player(9), signal: offer.clone() });
+    world.run(SECOND);
+    let heard: Vec<_> = world.seats.iter().map(|seat| seat.signals.clone()).collect();
+    assert_eq!(heard, [vec![], vec![], vec![(player(2), offer.clone())]]);
+    world.cut(1);
+    world.tell(1, Input::Signal { player: player(3), signal: offer });
+    world.run(SECOND);
+    assert_eq!(world.seats[2].signals.len(), 1, "who is away says nothing");
+}
+
+#[test]
+fn whoever_has_no_direct_paths_negotiates_about_none() {
+    let mut world = World::served(2, &PlayerConfig::default());
+    let dropped = world.seats[0].peer.dropped().frames;
+    world.tell(1, Input::Signal { player: player(1), signal: RtcSignal::Answer { sdp: "v=0".into() } });
+    world.run(SECOND);
+    assert_eq!((world.seats[0].signals.len(), world.seats[0].peer.dropped().frames), (0, dropped + 1));
 }

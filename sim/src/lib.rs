@@ -3,6 +3,7 @@
 pub mod bodies;
 pub mod check;
 pub mod cli;
+pub mod crypto;
 pub mod net;
 pub mod pair;
 pub mod profile;

@@ -1,13 +1,14 @@
 //! What is known of the lobby: who is in it, what it is called, and how that changes by what the server says.
 
 use super::event::{Channel, Kind, PeerEvent, PeerMessage, Refusal};
-use super::outbox::Outbox;
+use super::outbox::{Act, Outbox};
 use super::{Peer, Phase};
 use crate::id::PlayerId;
 use crate::star::ServerSays;
 use crate::time::Instant;
 use crate::wire::signal::{
-    CloseReason, Data, LobbyInfo, LobbyJoined, PlayerEntry, PlayerList, ServerError, ServerMessage,
+    ClientMessage, CloseReason, Data, LobbyInfo, LobbyJoined, PlayerEntry, PlayerList, RtcSignal, ServerError,
+    ServerMessage, WebrtcSignal,
 };
 use std::collections::BTreeMap;
 
@@ -81,9 +82,28 @@ impl Peer {
             ServerMessage::GameStarted(started) => self.out.event(PeerEvent::GameStarted { by: started.by }),
             ServerMessage::RelayData(relayed) => self.on_data(relayed.from_player, relayed.data),
             ServerMessage::BroadcastData(relayed) => self.on_data(relayed.from_player, relayed.data),
+            ServerMessage::WebrtcSignal(said) => self.on_signal(said),
             ServerMessage::Done(done) => self.on_done(done.request, Ok(())),
             ServerMessage::Error(error) => self.on_refused(error),
             _ => self.out.dropped.frames += 1,
+        }
+    }
+
+    /// A player says something about a direct path, which is for whoever makes them.
+    fn on_signal(&mut self, said: WebrtcSignal) {
+        let from = said.from_player;
+        let is_known = from != self.hub.me && self.lobby.as_ref().is_some_and(|lobby| lobby.roster.get(from).is_some());
+        if is_known && !self.config.direct_paths.is_empty() {
+            self.out.act(Act::Signal(from, said.signal));
+        } else {
+            self.out.dropped.frames += 1;
+        }
+    }
+
+    /// Passes on what whoever makes direct paths has to say to a player.
+    pub(super) fn tell_signal(&mut self, player: PlayerId, signal: RtcSignal) {
+        if self.connection.phase == Phase::In {
+            self.say(&ClientMessage::WebrtcSignal(WebrtcSignal { from_player: self.hub.me, to_player: player, signal }));
         }
     }
 

@@ -164,6 +164,7 @@ impl Peer {
                 self.check_direct(path)?;
                 self.hub.on_packet(self.now, player, path, &bytes, &mut self.out);
             }
+            Input::Signal { player, signal } => self.tell_signal(player, signal),
             Input::Timeout => {}
         }
         self.settle();
@@ -239,6 +240,7 @@ impl Peer {
             Some(Act::Open(stream, target)) => return Output::Open { stream, target },
             Some(Act::Close(stream)) => return Output::Close { stream },
             Some(Act::Pipe(player, path, order)) => return Output::Pipe { player, path, order },
+            Some(Act::Signal(player, signal)) => return Output::Signal { player, signal },
             Some(Act::Send(stream, frame)) => {
                 self.tell_guests_drained();
                 let payload = match self.lent.insert(frame) {

@@ -3,7 +3,7 @@
 use super::{PeerEvent, Target};
 use crate::id::{PathId, PlayerId, StreamId};
 use crate::path::Order;
-use crate::wire::signal::Frame;
+use crate::wire::signal::{Frame, RtcSignal};
 use std::collections::VecDeque;
 
 /// Notes that wait to be read; the oldest makes room.
@@ -16,6 +16,7 @@ pub(super) enum Act {
     Close(StreamId),
     Send(StreamId, Frame),
     Pipe(PlayerId, PathId, Order),
+    Signal(PlayerId, RtcSignal),
 }
 
 impl Act {

@@ -4,7 +4,7 @@ use super::event::PeerEvent;
 use crate::id::{PathId, PlayerId, StreamId};
 use crate::path::{Attempt, Fact, Order};
 use crate::time::Instant;
-use crate::wire::signal::Frame;
+use crate::wire::signal::{Frame, RtcSignal};
 use bytes::Bytes;
 use thiserror::Error;
 
@@ -63,6 +63,14 @@ pub enum Input {
         path: PathId,
         /// The packet.
         bytes: Bytes,
+    },
+    /// Tell a player this through the lobby server: a step of a negotiation about direct paths. It is lost where the
+    /// server cannot be reached; whoever negotiates tries again.
+    Signal {
+        /// Whom.
+        player: PlayerId,
+        /// What.
+        signal: RtcSignal,
     },
     /// Nothing but time has passed.
     Timeout,
@@ -124,6 +132,13 @@ pub enum Output<'a> {
         path: PathId,
         /// The packet.
         payload: &'a [u8],
+    },
+    /// A player tells this through the lobby server: a step of a negotiation about direct paths.
+    Signal {
+        /// Who.
+        player: PlayerId,
+        /// What.
+        signal: RtcSignal,
     },
     /// Something for the application.
     Event(PeerEvent),

@@ -54,7 +54,9 @@ pub(crate) fn drain(peer: &mut Peer) -> Drained {
                 }
             }
             Output::Transmit { .. } => panic!("a player speaks postcard"),
-            Output::Pipe { .. } | Output::Packet { .. } => panic!("no direct paths are configured"),
+            Output::Pipe { .. } | Output::Packet { .. } | Output::Signal { .. } => {
+                panic!("no direct paths are configured");
+            }
             Output::Event(event) => drained.events.push(event),
             Output::Timeout(next) => {
                 drained.next = next;

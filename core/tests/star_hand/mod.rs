@@ -20,7 +20,7 @@ use webstar_core::peer::{
 use webstar_core::server::Endpoint;
 use webstar_core::session::pipe::{Control, PipeFacts};
 use webstar_core::time::{Duration, Instant};
-use webstar_core::wire::signal::{Frame, LobbyName, Username};
+use webstar_core::wire::signal::{Frame, LobbyName, RtcSignal, Username};
 
 pub(crate) const ONE_WAY: Duration = Duration::from_millis(10);
 
@@ -63,6 +63,8 @@ pub(crate) struct Seat {
     pub(crate) player: Option<PlayerId>,
     /// Packets that left on direct paths.
     pub(crate) direct: usize,
+    /// What others have said about direct paths.
+    pub(crate) signals: Vec<(PlayerId, RtcSignal)>,
     /// Bytes of relayed frames that left.
     pub(crate) relayed_bytes: usize,
     pub(crate) frames: usize,
@@ -168,6 +170,7 @@ impl World {
             is_direct_cut: false,
             player: None,
             direct: 0,
+            signals: Vec::new(),
             relayed_bytes: 0,
             frames: 0,
         });
@@ -196,6 +199,7 @@ impl World {
                 frames,
                 is_direct_cut,
                 player: me,
+                signals,
                 direct,
                 ..
             } = &mut self.seats[seat];
@@ -234,6 +238,10 @@ impl World {
                         Some(to) if !is_cut => Arrival::Direct(to, from, path, payload),
                         _ => continue,
                     }
+                }
+                Output::Signal { player, signal } => {
+                    signals.push((player, signal));
+                    continue;
                 }
                 Output::Event(event) => {
                     if let PeerEvent::Joined { player, .. } = event {

@@ -101,7 +101,7 @@ impl Driver {
                 }
                 Output::Close { stream } => self.close(stream),
                 // No direct paths are configured.
-                Output::Pipe { .. } | Output::Packet { .. } => {}
+                Output::Pipe { .. } | Output::Packet { .. } | Output::Signal { .. } => {}
                 Output::Event(event) => {
                     self.note(state, &event);
                     self.fresh.push_back(event);

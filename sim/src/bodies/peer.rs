@@ -149,7 +149,9 @@ impl World {
                 Output::Transmit { stream, .. } => assert!(self.streams.contains(&stream), "sends where no stream is"),
                 Output::Open { stream, .. } => assert!(self.streams.insert(stream), "opens what is open"),
                 Output::Close { stream } => assert!(self.streams.remove(&stream), "closes what is not open"),
-                Output::Pipe { .. } | Output::Packet { .. } => panic!("orders a direct path where none is configured"),
+                Output::Pipe { .. } | Output::Packet { .. } | Output::Signal { .. } => {
+                    panic!("speaks of direct paths where none is configured");
+                }
                 Output::Event(event) => {
                     assert!(!was_over && !self.is_over, "tells {event:?} after the end");
                     self.is_over = matches!(event, PeerEvent::Closed(_));

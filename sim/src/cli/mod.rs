@@ -7,11 +7,13 @@ mod report;
 mod run;
 mod shrink;
 
-use crate::profile::{Mask, Numbers, Profile};
+use crate::crypto::Carrying;
+use crate::profile::{Mask, Numbers, Outcome, Profile};
+use crate::seed::Seed;
+use crate::trace::Trace;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use core::ops::Range;
 use core::str::FromStr;
-use std::cell::RefCell;
 use std::process::ExitCode;
 
 /// Something was found broken.
@@ -98,29 +100,67 @@ enum ProfileName {
     Speed,
 }
 
-impl Which {
-    /// The world, or a line that tells which ones there are.
-    fn profile(self) -> Result<Profile, String> {
-        self.stack.check()?;
-        match self.profile {
-            ProfileName::Pair => Ok(Profile::Pair),
-            ProfileName::Calm => Ok(Profile::Calm),
-            ProfileName::Lossy => Ok(Profile::Lossy),
-            ProfileName::Swarm => Ok(Profile::Swarm),
-            ProfileName::Crashy => Ok(Profile::Crashy),
-            ProfileName::Hostile => Ok(Profile::Hostile),
-            ProfileName::Speed => Ok(Profile::Speed),
-            ProfileName::Nat => Err("profile `nat` does not exist yet; there are `pair`, `calm`, `lossy`, `swarm`, `crashy`, `hostile` and `speed`".into()),
+/// A world, and what carries packets in it.
+#[derive(Clone, Copy, Debug)]
+struct Case {
+    profile: Profile,
+    carrying: Carrying,
+}
+
+impl Case {
+    /// Runs a seed of which something is left out.
+    fn run(self, seed: Seed, mask: &Mask, trace: &mut Trace) -> Outcome {
+        self.profile.run_on(self.carrying, seed, mask, trace)
+    }
+
+    /// The arguments that ask for it.
+    fn arguments(self) -> String {
+        match self.carrying {
+            Carrying::Model => format!("--profile {}", self.profile.name()),
+            other => format!("--stack {} --profile {}", other.name(), self.profile.name()),
         }
     }
 }
 
+impl Which {
+    /// The world, or a line that tells which ones there are.
+    fn case(self) -> Result<Case, String> {
+        let profile = match self.profile {
+            ProfileName::Pair => Profile::Pair,
+            ProfileName::Calm => Profile::Calm,
+            ProfileName::Lossy => Profile::Lossy,
+            ProfileName::Swarm => Profile::Swarm,
+            ProfileName::Crashy => Profile::Crashy,
+            ProfileName::Hostile => Profile::Hostile,
+            ProfileName::Speed => Profile::Speed,
+            ProfileName::Nat => {
+                return Err("profile `nat` does not exist yet; there are `pair`, `calm`, `lossy`, `swarm`, `crashy`, \
+                            `hostile` and `speed`"
+                    .into());
+            }
+        };
+        let carrying = self.stack.carrying();
+        if profile == Profile::Pair && !carrying.is_model() {
+            return Err(format!("profile `pair` has no server to negotiate through: there is no stack `{}`", carrying.name()));
+        }
+        Ok(Case { profile, carrying })
+    }
+}
+
 impl StackName {
-    /// Whether it exists.
-    fn check(self) -> Result<(), String> {
+    fn carrying(self) -> Carrying {
+        match self {
+            StackName::Model => Carrying::Model,
+            StackName::Webrtc => Carrying::Webrtc,
+            StackName::Dtls => Carrying::Dtls,
+        }
+    }
+
+    /// Whether reports can be made on it.
+    fn check_report(self) -> Result<(), String> {
         match self {
             StackName::Model => Ok(()),
-            other => Err(format!("stack `{}` does not exist yet; there is `model`", name(&other))),
+            other => Err(format!("reports on stack `{}` do not exist yet; there is `model`", name(&other))),
         }
     }
 }
@@ -160,23 +200,6 @@ pub fn main() -> ExitCode {
             ExitCode::from(USAGE)
         }
     }
-}
-
-thread_local! {
-    static PANICKED_AT: RefCell<Option<String>> = const { RefCell::new(None) };
-}
-
-/// From now on a panic is not printed: what it said becomes the failure of its seed, with the place noted here.
-fn hold_panics() {
-    std::panic::set_hook(Box::new(|panic| {
-        let place = panic.location().map(ToString::to_string);
-        PANICKED_AT.with(|at| at.replace(place));
-    }));
-}
-
-/// Where the last panic of this thread was.
-fn panicked_at() -> Option<String> {
-    PANICKED_AT.with(RefCell::take)
 }
 
 #[cfg(test)]

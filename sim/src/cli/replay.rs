@@ -1,6 +1,7 @@
 //! `replay`: one seed, told step by step.
 
-use super::{Left, Which, hold_panics};
+use super::{Left, Which};
+use crate::profile::panics;
 use crate::report::{story, timeline};
 use crate::seed::Seed;
 use crate::trace::Trace;
@@ -30,15 +31,15 @@ pub(super) struct Replay {
 impl Replay {
     /// True if nothing was broken.
     pub(super) fn go(&self) -> Result<bool, String> {
-        let profile = self.which.profile()?;
-        hold_panics();
+        let case = self.which.case()?;
+        let profile = case.profile;
+        panics::hold();
         let mask = self.left.mask();
         let telling = profile.tell(Seed::new(self.seed)).without(&mask);
         println!("seed {} of {}", self.seed, profile.name());
         print!("{}", story::opening(&telling));
         let mut trace = Trace::new(true);
-        let mut outcome = profile.run_without(Seed::new(self.seed), &mask, &mut trace);
-        super::run::locate_panic(&mut outcome);
+        let outcome = case.run(Seed::new(self.seed), &mask, &mut trace);
         print!("{}", story::changes(&trace, &telling));
         match &outcome.red {
             None => println!("     verdict  nothing is broken"),

@@ -68,7 +68,7 @@ fn hours(text: &str) -> Result<f64, String> {
 impl Report {
     /// True: what is measured is not judged here.
     pub(super) fn go(&self) -> Result<bool, String> {
-        self.stack.check()?;
+        self.stack.check_report()?;
         // What cannot be written is noticed before minutes of work, not after.
         if let Some(dir) = &self.out {
             std::fs::create_dir_all(dir).map_err(|why| format!("{} cannot be made: {why}", dir.display()))?;

@@ -1,8 +1,8 @@
 //! `run`: many seeds on all cores, summed up. The sum is the same for any number of threads.
 
 use super::progress::Progress;
-use super::{Seeds, Which, hold_panics, panicked_at};
-use crate::profile::{Outcome, Profile};
+use super::{Case, Seeds, Which};
+use crate::profile::{Mask, panics};
 use crate::report::{Failure, Summary};
 use crate::seed::Seed;
 use crate::trace::Trace;
@@ -34,9 +34,9 @@ pub(super) struct Run {
 impl Run {
     /// True if no seed failed.
     pub(super) fn go(&self) -> Result<bool, String> {
-        let profile = self.which.profile()?;
-        hold_panics();
-        let summary = self.run(profile);
+        let case = self.which.case()?;
+        panics::hold();
+        let summary = self.run(case);
         let is_good = summary.failed_count == 0;
         if self.json {
             println!("{}", summary.to_json());
@@ -46,7 +46,7 @@ impl Run {
         Ok(is_good)
     }
 
-    fn run(&self, profile: Profile) -> Summary {
+    fn run(&self, case: Case) -> Summary {
         let seeds = self.seeds.0.clone();
         let total = seeds.end - seeds.start;
         let jobs = self.jobs.or_else(|| std::thread::available_parallelism().ok()).map_or(1, NonZeroUsize::get);
@@ -54,18 +54,17 @@ impl Run {
         let (next, done, failed) = (AtomicU64::new(seeds.start), AtomicU64::new(0), AtomicU64::new(0));
         let began = Instant::now();
         let work = || {
-            let mut summary = Summary::new("model", profile.name(), seeds.start);
+            let mut summary = Summary::new(case.carrying.name(), case.profile.name(), seeds.start);
             loop {
                 let first = next.fetch_add(HANDFUL, Ordering::Relaxed);
                 if first >= seeds.end {
                     return summary;
                 }
                 for seed in first..seeds.end.min(first + HANDFUL) {
-                    let mut outcome = profile.run(Seed::new(seed), &mut Trace::new(false));
-                    locate_panic(&mut outcome);
+                    let outcome = case.run(Seed::new(seed), &Mask::default(), &mut Trace::new(false));
                     if let Some(red) = &outcome.red {
                         failed.fetch_add(1, Ordering::Relaxed);
-                        self.tell(profile, &Failure { seed, why: format!("{}: {}", red.check, red.why) });
+                        self.tell(case, &Failure { seed, why: format!("{}: {}", red.check, red.why) });
                     }
                     summary.add(seed, &outcome);
                 }
@@ -74,7 +73,7 @@ impl Run {
                 progress.tell(done, failed.load(Ordering::Relaxed));
             }
         };
-        let mut summary = Summary::new("model", profile.name(), seeds.start);
+        let mut summary = Summary::new(case.carrying.name(), case.profile.name(), seeds.start);
         std::thread::scope(|scope| {
             let threads: Vec<_> = (0..jobs).map(|_| scope.spawn(work)).collect();
             for thread in threads {
@@ -87,21 +86,12 @@ impl Run {
     }
 
     /// One line from which the failure can be seen again.
-    fn tell(&self, profile: Profile, failure: &Failure) {
-        let line = format!("webstar-sim replay {} --profile {}  # {}", failure.seed, profile.name(), failure.why);
+    fn tell(&self, case: Case, failure: &Failure) {
+        let line = format!("webstar-sim replay {} {}  # {}", failure.seed, case.arguments(), failure.why);
         if self.json {
             eprintln!("{line}");
         } else {
             println!("{line}");
         }
-    }
-}
-
-/// Adds the place to what a panic said.
-pub(super) fn locate_panic(outcome: &mut Outcome) {
-    if let (Some(red), Some(place)) = (&mut outcome.red, panicked_at())
-        && red.check == "panic"
-    {
-        red.why = format!("{} at {place}", red.why);
     }
 }

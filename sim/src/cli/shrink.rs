@@ -1,8 +1,8 @@
 //! `shrink`: what a failing seed needs to fail.
 
 use super::progress::Progress;
-use super::{Left, Which, hold_panics};
-use crate::profile::Mask;
+use super::{Left, Which};
+use crate::profile::{Mask, panics};
 use crate::seed::Seed;
 use crate::shrink::{Parts, shrink};
 use crate::trace::Trace;
@@ -28,10 +28,11 @@ pub(super) struct Shrink {
 impl Shrink {
     /// False if the seed fails, as any run that fails.
     pub(super) fn go(&self) -> Result<bool, String> {
-        let profile = self.which.profile()?;
-        hold_panics();
+        let case = self.which.case()?;
+        let profile = case.profile;
+        panics::hold();
         let seed = Seed::new(self.seed);
-        let run = |mask: &Mask| profile.run_without(seed, mask, &mut Trace::new(false)).red;
+        let run = |mask: &Mask| case.run(seed, mask, &mut Trace::new(false)).red;
         let Some(red) = run(&Mask::default()) else {
             println!("seed {} of {} breaks nothing: there is nothing to cut down", self.seed, profile.name());
             return Ok(true);
@@ -48,7 +49,7 @@ impl Shrink {
         progress.end();
         let why = run(&shrunk.mask).map_or(red.why, |red| red.why);
         let left = Left::of(&shrunk.mask);
-        let line = format!("webstar-sim replay {} --profile {}{}", self.seed, profile.name(), shrunk.mask);
+        let line = format!("webstar-sim replay {} {}{}", self.seed, case.arguments(), shrunk.mask);
         let kept = |parts: &[Vec<u32>], out: &crate::profile::Numbers| {
             parts.iter().filter(|part| !part.iter().all(|number| out.0.contains(number))).count()
         };

@@ -2,6 +2,7 @@
 
 mod mask;
 pub mod pair;
+pub mod panics;
 pub mod star;
 mod tally;
 mod telling;
@@ -11,6 +12,7 @@ pub use tally::Tally;
 pub use telling::{LaneTelling, Misfortune, Nature, Telling};
 
 use crate::check::Red;
+use crate::crypto::Carrying;
 use crate::seed::Seed;
 use crate::trace::Trace;
 use core::time::Duration;
@@ -72,18 +74,20 @@ impl Profile {
         }
     }
 
-    /// Runs a seed. A panic of the machines or of the world is the seed's failure; the trace then ends there.
+    /// Runs a seed on the model. A panic of the machines or of the world is the seed's failure; the trace then ends there.
     pub fn run(self, seed: Seed, trace: &mut Trace) -> Outcome {
-        self.run_without(seed, &Mask::default(), trace)
+        self.run_on(Carrying::Model, seed, &Mask::default(), trace)
     }
 
-    /// Runs a seed of which something is left out.
-    pub fn run_without(self, seed: Seed, mask: &Mask, trace: &mut Trace) -> Outcome {
-        let done = catch_unwind(AssertUnwindSafe(|| match self.mood() {
-            None => pair::run_without(seed, mask, trace, pair::Clear),
-            Some(mood) => star::run_without(seed, mood, mask, trace, star::Clear),
-        }));
-        done.unwrap_or_else(|panic| Outcome::of_panic(&*panic, trace.hash()))
+    /// Runs a seed of which something is left out, on one of the stacks. Without a server there is only the model.
+    pub fn run_on(self, carrying: Carrying, seed: Seed, mask: &Mask, trace: &mut Trace) -> Outcome {
+        carrying.alone(seed, || {
+            let done = catch_unwind(AssertUnwindSafe(|| match self.mood() {
+                None => pair::run_without(seed, mask, trace, pair::Clear),
+                Some(mood) => star::run_on(carrying, seed, mood, mask, trace),
+            }));
+            done.unwrap_or_else(|panic| Outcome::of_panic(&*panic, trace.hash()))
+        })
     }
 }
 
@@ -105,7 +109,9 @@ pub struct Outcome {
 impl Outcome {
     fn of_panic(panic: &(dyn core::any::Any + Send), hash: u64) -> Self {
         let said = panic.downcast_ref::<String>().map(String::as_str).or_else(|| panic.downcast_ref::<&str>().copied());
-        let red = Red { check: "panic", why: said.unwrap_or("without a word").into() };
+        let said = said.unwrap_or("without a word");
+        let why = panics::place().map_or_else(|| said.into(), |place| format!("{said} at {place}"));
+        let red = Red { check: "panic", why };
         Outcome { red: Some(red), hash, ..Outcome::default() }
     }
 }

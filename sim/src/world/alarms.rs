@@ -19,6 +19,10 @@ pub(super) enum Who {
     Wire(usize),
     /// A player, guest or probe.
     Seat(usize),
+    /// A way of datagrams between two seats.
+    Cord(usize),
+    /// The WebRTC connections of a seat.
+    Connections(usize),
 }
 
 /// When somebody is to be called.
@@ -42,6 +46,8 @@ pub(super) struct Alarms {
     cables: Vec<Alarm>,
     wires: Vec<Alarm>,
     seats: Vec<Alarm>,
+    cords: Vec<Alarm>,
+    connections: Vec<Alarm>,
 }
 
 impl Alarms {
@@ -87,6 +93,8 @@ impl Alarms {
             Who::Cable(index) => (&mut self.cables, index),
             Who::Wire(index) => (&mut self.wires, index),
             Who::Seat(index) => (&mut self.seats, index),
+            Who::Cord(index) => (&mut self.cords, index),
+            Who::Connections(index) => (&mut self.connections, index),
         };
         if list.len() <= index {
             list.resize(index + 1, Alarm::default());

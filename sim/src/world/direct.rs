@@ -9,19 +9,19 @@ use crate::net::{LinkConfig as Conditions, Side};
 use bytes::Bytes;
 use std::collections::BTreeMap;
 use webstar_core::id::{PathId, PlayerId};
-use webstar_core::path::Order;
+use webstar_core::path::{Order, PathKind};
 use webstar_core::peer::{Input, PeerEvent};
 use webstar_core::wire::signal::LobbyName;
 
 /// Packets that wait for a machine that is asleep; the system below drops what comes beyond.
-const MOST_ASLEEP: usize = 256;
+pub(super) const MOST_ASLEEP: usize = 256;
 
 /// All direct ways, who is who, and who cannot reach whom.
 #[derive(Debug, Default)]
 pub(super) struct Direct {
     pub(super) wires: Vec<Wire>,
     /// Who sits where, by the name of the lobby and the number in it.
-    people: BTreeMap<(LobbyName, PlayerId), usize>,
+    pub(super) people: BTreeMap<(LobbyName, PlayerId), usize>,
     /// Orders for players of whom nobody knows yet where they sit.
     unanswered: Vec<(usize, u32, PlayerId, PathId, Order)>,
     /// By direction from seat to seat: how many cuts lie on it.
@@ -29,7 +29,7 @@ pub(super) struct Direct {
 }
 
 impl Direct {
-    fn is_up(&self, from: usize, to: usize) -> bool {
+    pub(super) fn is_up(&self, from: usize, to: usize) -> bool {
         !self.apart.contains_key(&(from, to))
     }
 }
@@ -44,6 +44,7 @@ impl World {
             self.direct.wires[wire].set_conditions(self.now, access);
             self.set_wire(wire);
         }
+        self.ether.of(seat.index()).into_iter().for_each(|cord| self.follow_access(cord));
     }
 
     /// One cut more of the direct way from one seat to another, or one fewer.
@@ -71,6 +72,11 @@ impl World {
             let is_up = self.direct.is_up(from, to);
             self.direct.wires[wire].set_up(side, is_up);
         }
+        for cord in self.ether.of(from) {
+            let to = self.ether.seats(cord).into_iter().find(|seat| *seat != from);
+            let is_up = to.is_none_or(|to| self.direct.is_up(from, to));
+            self.ether.set_up(cord, from, is_up);
+        }
     }
 
     /// Where the machine at a seat is, as it was told: the lobby, and its number there.
@@ -90,6 +96,7 @@ impl World {
                 self.direct.people.insert(place.clone(), seat);
                 self.seats[seat].place = Some(place);
                 self.answer_waiting();
+                self.begin_connections(seat, *player);
             }
             PeerEvent::Closed(_) => self.forget_place(seat),
             _ => {}
@@ -99,6 +106,7 @@ impl World {
     /// Whoever sat here is gone, and its direct ways with it.
     pub(super) fn forget_direct(&mut self, seat: usize) {
         self.forget_place(seat);
+        self.forget_connections(seat);
         self.seats[seat].life += 1;
         for (_, _, wire) in core::mem::take(&mut self.seats[seat].wires) {
             let side = self.direct.wires[wire].side(seat);
@@ -193,7 +201,7 @@ impl World {
                     let [from, to] = [side.other(), side].map(|side| {
                         SeatId(u16::try_from(self.direct.wires[index].end(side).seat).expect("a world has few seats"))
                     });
-                    watch.on_landed(to);
+                    watch.on_landed(to, PathKind::Srtp);
                     watch.on_came(self.now, Way::Direct(from, to));
                 }
                 self.tell_seat(end.seat, None, input, watch);

@@ -5,6 +5,7 @@ use super::cable::{Cable, News};
 use super::seat::{Machine, Plain, Seat, SeatId, find_wire};
 use super::{MUCH, PLAIN_STREAM, Watch, Way, World};
 use crate::net::Side;
+use std::collections::BTreeSet;
 use webstar_core::peer::{Input, Output, Payload, PeerEvent};
 use webstar_core::server::{Input as ServerInput, Output as ServerOutput};
 use webstar_core::time::Instant;
@@ -151,7 +152,11 @@ impl World {
                 plain.is_open = false;
                 watch.on_hung_up(self.now, id, &reason);
             }
-            Input::Buffered { .. } | Input::Pipe { .. } | Input::Packet { .. } | Input::Timeout => {}
+            Input::Buffered { .. }
+            | Input::Pipe { .. }
+            | Input::Packet { .. }
+            | Input::Signal { .. }
+            | Input::Timeout => {}
         }
     }
 
@@ -167,12 +172,14 @@ impl World {
             self.drain_once(index, watch);
         }
         watch.on_step(self, id);
+        self.drain_connections(index, watch);
     }
 
     fn drain_once(&mut self, index: usize, watch: &mut impl Watch) {
         let now = self.now;
         let id = SeatId(u16::try_from(index).expect("a world has few seats"));
         let mut outputs = 0;
+        let mut given = BTreeSet::new();
         let deadline = loop {
             let seat = &mut self.seats[index];
             let Machine::Player(peer) = &mut seat.machine else { return };
@@ -200,8 +207,12 @@ impl World {
                 }
                 Output::Pipe { player, path, order } => {
                     watch.on_order(now, id, player, path, order);
-                    self.order_wire(index, player, path, order);
+                    match self.carrying.is_model() {
+                        true => self.order_wire(index, player, path, order),
+                        false => self.order_pipe(index, player, path, order),
+                    }
                 }
+                Output::Signal { player, signal } => self.tell_signal(index, player, signal),
                 Output::Packet { player, path, payload } => {
                     watch.on_packet(now, id, player, path, payload);
                     if let Some(wire) = find_wire(&seat.wires, player, path) {
@@ -211,6 +222,9 @@ impl World {
                         watch.on_given(now, Way::Direct(id, to), now + laid.delay(side));
                         laid.send(now, side, payload);
                         self.set_wire(wire);
+                    } else if let Some(connections) = &mut seat.direct.connections {
+                        connections.send(seat.clock.local(now), player, path, payload);
+                        given.insert(player);
                     }
                 }
                 Output::Event(event) => {
@@ -224,6 +238,7 @@ impl World {
             }
             outputs += 1;
         };
+        given.into_iter().for_each(|player| self.note_given(index, player, watch));
         watch.on_rest(now, Some(id), outputs, deadline.is_some());
         let clock = self.seats[index].clock;
         let at = deadline.map(|(at, _)| clock.world(at).max(now));

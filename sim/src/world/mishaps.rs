@@ -58,6 +58,7 @@ impl World {
     pub fn lull(&mut self, seat: SeatId) {
         self.seats[seat.index()].is_asleep = true;
         self.alarms.set(Who::Seat(seat.index()), None);
+        self.alarms.set(Who::Connections(seat.index()), None);
         self.set_reading(seat, false);
     }
 
@@ -72,6 +73,7 @@ impl World {
         while let Some((cable, input)) = self.seats[index].inbox.pop_front() {
             self.tell_seat(index, cable, input, watch);
         }
+        self.wake_connections(index, watch);
     }
 
     /// Whoever sits there is gone, and the system closes its sockets. On direct ways nothing is said.
@@ -114,12 +116,13 @@ impl World {
     }
 
     /// Somebody sends a packet on all direct ways of this seat.
-    pub fn inject_packet(&mut self, seat: SeatId, bytes: &[u8]) {
+    pub fn inject_packet(&mut self, seat: SeatId, bytes: &[u8], watch: &mut impl Watch) {
         for wire in self.wires_of(seat.index()) {
             let side = self.direct.wires[wire].side(seat.index());
             self.direct.wires[wire].send(self.now, side, bytes);
             self.set_wire(wire);
         }
+        self.send_everywhere(seat.index(), bytes, watch);
     }
 
     /// The clock of a seat jumps by so many nanoseconds.
@@ -128,6 +131,7 @@ impl World {
         self.seats[index].clock = self.seats[index].clock.moved(nanos);
         if !self.seats[index].is_asleep {
             self.tell_seat(index, None, Input::Timeout, watch);
+            self.wake_connections(index, watch);
         }
     }
 

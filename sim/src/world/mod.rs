@@ -8,10 +8,12 @@ mod cable;
 mod clock;
 mod direct;
 mod drain;
+mod ether;
 mod house;
 mod line;
 mod mishaps;
 mod seat;
+mod webrtc;
 mod wire;
 
 pub use access::between;
@@ -19,7 +21,9 @@ pub use clock::Clock;
 pub use house::{AskPlan, REFUSED_TOKEN, ServerSetup};
 pub use line::Line;
 pub use seat::SeatId;
+pub use webrtc::KINDS;
 
+use crate::crypto::Carrying;
 use crate::net::Side;
 use crate::seed::Seed;
 use alarms::{Alarms, Who};
@@ -27,11 +31,12 @@ use bytes::Bytes;
 use cable::Cable;
 use core::net::{IpAddr, Ipv4Addr};
 use direct::Direct;
+use ether::Ether;
 use house::House;
 use seat::{Machine, Plain, Seat};
 use webstar_core::config::{ConfigError, PlayerConfig};
 use webstar_core::id::{CommandId, PathId, PlayerId, StreamId};
-use webstar_core::path::Order;
+use webstar_core::path::{Order, PathKind};
 use webstar_core::peer::{
     Channel, Command, CommandError, Destination, Input, JoinRequest, Peer, PeerEvent, PlayerStats, Position, SendError,
     Sent,
@@ -78,7 +83,7 @@ pub trait Watch {
     /// Something comes out of a way.
     fn on_came(&mut self, _now: Instant, _way: Way) {}
     /// A packet is about to be told to a machine that it has reached on a direct way.
-    fn on_landed(&mut self, _seat: SeatId) {}
+    fn on_landed(&mut self, _seat: SeatId, _kind: PathKind) {}
     /// A player's stream is open, or closed.
     fn on_stream(&mut self, _now: Instant, _seat: SeatId, _is_open: bool) {}
     /// The server tells its application something.
@@ -109,6 +114,12 @@ pub struct World {
     seats: Vec<Seat>,
     cables: Vec<Cable>,
     direct: Direct,
+    carrying: Carrying,
+    ether: Ether,
+    /// What libraries take for the beginning of this world.
+    zero: std::time::Instant,
+    /// The datagram that is leaving.
+    leaving: Vec<u8>,
     alarms: Alarms,
     wall_clock: Instant,
 }
@@ -127,6 +138,10 @@ impl World {
             seats: Vec::new(),
             cables: Vec::new(),
             direct: Direct::default(),
+            carrying: Carrying::default(),
+            ether: Ether::default(),
+            zero: std::time::Instant::now(),
+            leaving: Vec::new(),
             alarms,
             wall_clock: now,
         }
@@ -297,6 +312,8 @@ impl World {
                 Who::Cable(cable) => self.serve_cable(cable, watch),
                 Who::Wire(wire) => self.serve_wire(wire, watch),
                 Who::Seat(seat) => self.wake(seat, watch),
+                Who::Cord(cord) => self.serve_cord(cord, watch),
+                Who::Connections(seat) => self.wake_connections(seat, watch),
             }
         }
         self.now = self.now.max(until);

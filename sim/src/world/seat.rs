@@ -3,6 +3,7 @@
 
 use super::clock::Clock;
 use super::line::Line;
+use super::webrtc;
 use crate::net::LinkConfig as Conditions;
 use core::net::IpAddr;
 use std::collections::VecDeque;
@@ -56,6 +57,8 @@ pub(super) struct Seat {
     pub(super) place: Option<(LobbyName, PlayerId)>,
     /// Its direct ways, by whom they lead to.
     pub(super) wires: Vec<(PlayerId, PathId, usize)>,
+    /// Its WebRTC connections.
+    pub(super) direct: webrtc::Direct,
     /// The streams that its machine knows, and which cables they are.
     pub(super) streams: Vec<(StreamId, usize)>,
     /// Its machine has told its end.
@@ -79,6 +82,7 @@ impl Seat {
             life: 0,
             place: None,
             wires: Vec::new(),
+            direct: webrtc::Direct::default(),
             streams: Vec::new(),
             is_over: false,
             is_asleep: false,
@@ -95,7 +99,7 @@ impl Seat {
     /// Whether the machine still knows the cable that this is about. What has ended it now forgets.
     pub(super) fn hear(&mut self, cable: Option<usize>, input: &Input) -> bool {
         match *input {
-            Input::Pipe { .. } | Input::Packet { .. } | Input::Timeout => true,
+            Input::Pipe { .. } | Input::Packet { .. } | Input::Signal { .. } | Input::Timeout => true,
             Input::Closed { stream, .. } | Input::Failed { stream, .. } => {
                 let is_known = self.cable(stream) == cable;
                 if is_known {

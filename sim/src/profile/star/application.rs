@@ -7,7 +7,8 @@ use super::plan::Part;
 use super::talk::{self, Ears, Voice};
 use super::{Lens, Run};
 use crate::check::star::{Life, STAMP, Said, bit};
-use crate::world::SeatId;
+use crate::crypto::Carrying;
+use crate::world::{KINDS, SeatId};
 use core::time::Duration;
 use webstar_core::config::PlayerConfig;
 use webstar_core::id::PlayerId;
@@ -77,7 +78,7 @@ impl<L: Lens> Run<'_, L> {
             snapshots: lobby.snapshots.is_some(),
             allow_fork: lobby.allow_fork,
             enable_host_migration: lobby.survives,
-            direct_paths: if plan.is_direct { vec![PathKind::Srtp] } else { Vec::new() },
+            direct_paths: direct_paths(self.plan.carrying, plan.is_direct),
             ..PlayerConfig::default()
         };
         if let Some(timeout) = self.plan.heartbeat_timeout {
@@ -339,6 +340,15 @@ fn lobby_name(lobby: u8) -> LobbyName {
 }
 
 /// Names begin with the number of the lobby, so that a stranger is noticed.
+/// The direct paths that somebody has.
+fn direct_paths(carrying: Carrying, is_direct: bool) -> Vec<PathKind> {
+    match is_direct {
+        false => Vec::new(),
+        true if carrying.is_model() => vec![PathKind::Srtp],
+        true => KINDS.to_vec(),
+    }
+}
+
 fn username(lobby: u8, seat: u16) -> Username {
     Username::new(format!("{lobby}.{seat}")).expect("it is short and plain")
 }

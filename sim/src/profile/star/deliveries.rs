@@ -4,6 +4,7 @@ use super::eye::Book;
 use crate::check::star::{Life, Person, Seen};
 use crate::trace::{self, StarStep, Step};
 use webstar_core::id::PlayerId;
+use webstar_core::path::PathKind;
 use webstar_core::peer::{Channel, PeerMessage, Sent};
 use webstar_core::time::Instant;
 
@@ -23,14 +24,17 @@ impl Book<'_> {
             let content = trace::content(&message.payload);
             return self.note(now, StarStep::Heard { life, number: None, content });
         }
-        let Book { cast, checks, trace, tally, is_direct, .. } = self;
+        let Book { cast, checks, trace, tally, landed, .. } = self;
         let Person { seat, room, .. } = *cast.person(life);
         let (origin, stamped) = (cast.origin(room, message), cast.stamped(&message.payload));
         // What brought it, or what set it free.
         let by = match message.seq {
             0 => "server",
-            _ if is_direct[usize::from(seat.0)] => "srtp",
-            _ => "relay",
+            _ => match landed[usize::from(seat.0)] {
+                None | Some(PathKind::Relay) => "relay",
+                Some(PathKind::Sctp) => "sctp",
+                Some(PathKind::Srtp | PathKind::External) => "srtp",
+            },
         };
         *tally.delivered_by.entry(by).or_default() += 1;
         if message.seq == 0 {

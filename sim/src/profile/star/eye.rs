@@ -18,7 +18,7 @@ use bytes::Bytes;
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use webstar_core::config::PlayerConfig;
 use webstar_core::id::{PathId, PlayerId};
-use webstar_core::path::Order;
+use webstar_core::path::{Order, PathKind};
 use webstar_core::peer::{Ended, PeerEvent, Position, Sent};
 use webstar_core::server::{ServerConfig, ServerEvent};
 use webstar_core::star::Role;
@@ -65,7 +65,7 @@ pub(super) struct Book<'a> {
     /// What that one has heard and said.
     pub(super) hoard: Hoard,
     /// By seat: what it has heard last came directly.
-    pub(super) is_direct: Vec<bool>,
+    pub(super) landed: Vec<Option<PathKind>>,
     /// By seat: how large the state of its game is.
     pub(super) states: Vec<Option<u32>>,
     /// Whose game was asked for its state, and after which place.
@@ -98,7 +98,7 @@ impl<'a, L: Lens> Eye<'a, L> {
             hostile: plan.hostile.map(SeatId),
             forger: plan.is_forger.then(|| Forger::new(seed.stream("forger"))),
             hoard: Hoard::default(),
-            is_direct: vec![false; seats],
+            landed: vec![None; seats],
             states: plan.seats.iter().map(|seat| plan.lobbies[usize::from(seat.lobby)].snapshots).collect(),
             wanted: VecDeque::new(),
             glances: BTreeMap::new(),
@@ -204,8 +204,8 @@ impl Book<'_> {
         Room { lobby, made: *self.rooms.entry((lobby, star)).or_insert(next) }
     }
 
-    fn set_direct(&mut self, seat: SeatId, is_direct: bool) {
-        self.is_direct.get_mut(usize::from(seat.0)).into_iter().for_each(|known| *known = is_direct);
+    fn set_direct(&mut self, seat: SeatId, direct: Option<PathKind>) {
+        self.landed.get_mut(usize::from(seat.0)).into_iter().for_each(|known| *known = direct);
     }
 
     /// It is so late.
@@ -375,8 +375,8 @@ impl<L: Lens> Watch for Eye<'_, L> {
         self.book.cast.hearing.came(now, way);
     }
 
-    fn on_landed(&mut self, seat: SeatId) {
-        self.book.set_direct(seat, true);
+    fn on_landed(&mut self, seat: SeatId, kind: PathKind) {
+        self.book.set_direct(seat, Some(kind));
     }
 
     fn on_order(&mut self, now: Instant, seat: SeatId, player: PlayerId, path: PathId, order: Order) {
@@ -453,7 +453,7 @@ impl<L: Lens> Watch for Eye<'_, L> {
 
     fn on_arrival(&mut self, now: Instant, seat: SeatId, connection: usize, at: Side, frame: &Frame) {
         self.book.closings.on_arrival(now, seat, connection, at);
-        self.book.set_direct(seat, false);
+        self.book.set_direct(seat, None);
         if self.book.hostile == Some(seat) && at == Side::A {
             self.book.hoard.heard(frame);
         }

@@ -205,6 +205,6 @@ impl<L: Lens> Run<'_, L> {
             None => self.garbage().bytes().clone(),
         };
         self.eye.book_mut().tally.mark("mischief");
-        self.world.inject_packet(seat, &packet);
+        self.world.inject_packet(seat, &packet, &mut self.eye);
     }
 }

@@ -34,6 +34,7 @@ pub use mischief::{Mischief, Trick};
 pub use plan::{LobbyPlan, Mood, Part, Plan, SeatPlan};
 pub use talk::{Ears, Load, Mouth, Talking, Voice};
 
+use crate::crypto::Carrying;
 use crate::profile::{Mask, Outcome};
 use crate::seed::{Draw, Seed};
 use crate::trace::{StarStep, Step, Trace};
@@ -54,6 +55,11 @@ pub fn run(seed: Seed, mood: Mood, trace: &mut Trace, lens: impl Lens) -> Outcom
 /// Runs a seed of which something is left out.
 pub fn run_without(seed: Seed, mood: Mood, mask: &Mask, trace: &mut Trace, lens: impl Lens) -> Outcome {
     run_plan(seed, &Plan::draw(seed, mood), mask, trace, lens)
+}
+
+/// Runs a seed of which something is left out, on one of the stacks.
+pub fn run_on(carrying: Carrying, seed: Seed, mood: Mood, mask: &Mask, trace: &mut Trace) -> Outcome {
+    run_plan(seed, &Plan { carrying, ..Plan::draw(seed, mood) }, mask, trace, Clear)
 }
 
 /// Runs a plan of which something is left out. What the plan leaves open follows from the seed.
@@ -122,6 +128,7 @@ impl<'a, L: Lens> Run<'a, L> {
         let config = ServerConfig { ask_admission: plan.asks_admission, ..ServerConfig::default() };
         let setup = ServerSetup { config, shards: plan.shards, asks: plan.asks };
         let mut world = World::new(seed, &setup);
+        world.carry(plan.carrying);
         for seat in &plan.seats {
             let clock = Clock::with_drift(seat.drift_ppm).moved(seat.ahead_s * 1_000_000_000);
             let id = world.seat(Line::new(seat.ways.line), clock);

@@ -6,6 +6,7 @@ use super::faults::{Fault, Ways};
 use super::mischief::{self, Mischief};
 use super::talk::{Talking, Voice};
 use super::{crashes, kinds, torn};
+use crate::crypto::Carrying;
 use crate::net::LinkConfig as Conditions;
 use crate::seed::{Draw, Seed};
 use crate::world::AskPlan;
@@ -42,6 +43,9 @@ impl Mood {
 pub struct Plan {
     /// Which world.
     pub mood: Mood,
+    /// What carries packets between players.
+    #[serde(skip_serializing_if = "Carrying::is_model")]
+    pub carrying: Carrying,
     /// How many shards the server has.
     pub shards: u16,
     /// Whether every join is admitted by its embedder.
@@ -201,6 +205,7 @@ impl Plan {
         };
         Plan {
             mood,
+            carrying: Carrying::Model,
             shards,
             asks_admission,
             asks,
@@ -258,6 +263,7 @@ impl Plan {
     pub(crate) fn plain(mood: Mood, lobby: LobbyPlan, seats: Vec<SeatPlan>, quiet_at: Duration) -> Plan {
         Plan {
             mood,
+            carrying: Carrying::Model,
             shards: 1,
             asks_admission: false,
             asks: AskPlan::default(),

@@ -1,0 +1,205 @@
+//! The network of datagrams between seats: who is at which address, and what lies between any two. Where a datagram goes
+//! is decided here; what one such way does to it is the pipe's business.
+
+use super::between;
+use crate::net::{Arrival, LinkConfig as Conditions, Pipe, Side};
+use crate::seed::Seed;
+use core::net::{IpAddr, Ipv4Addr, SocketAddr};
+use std::collections::BTreeMap;
+use webstar_core::time::Instant;
+
+/// The first port of a process; the next process at the same seat has the next one.
+const FIRST_PORT: u16 = 5_000;
+
+/// Addresses as they stand before a datagram on its way, from and to, and what makes damage to them known.
+const LABEL: usize = 16;
+
+/// A datagram that has arrived.
+#[derive(Debug)]
+pub(super) struct Datagram {
+    pub(super) from: SocketAddr,
+    pub(super) to: SocketAddr,
+    pub(super) bytes: Vec<u8>,
+}
+
+/// What lies between two seats.
+#[derive(Debug)]
+struct Cord {
+    seats: [usize; 2],
+    pipe: Pipe,
+}
+
+/// All of it.
+#[derive(Debug, Default)]
+pub(super) struct Ether {
+    cords: Vec<Cord>,
+    between: BTreeMap<[usize; 2], usize>,
+    people: BTreeMap<SocketAddr, usize>,
+    /// A datagram is put together here.
+    labelled: Vec<u8>,
+}
+
+impl Ether {
+    /// A process at a seat opens a socket.
+    pub(super) fn arrive(&mut self, seat: usize, life: u32) -> SocketAddr {
+        let [high, low] = u16::try_from(seat).expect("a world has few seats").to_be_bytes();
+        let port = FIRST_PORT + u16::try_from(life % 50_000).expect("it is less");
+        let address = SocketAddr::new(IpAddr::V4(Ipv4Addr::new(10, 2, high, low)), port);
+        self.people.insert(address, seat);
+        address
+    }
+
+    /// The socket is no more.
+    pub(super) fn leave(&mut self, address: SocketAddr) {
+        self.people.remove(&address);
+    }
+
+    /// Who receives at an address.
+    pub(super) fn seat(&self, address: SocketAddr) -> Option<usize> {
+        self.people.get(&address).copied()
+    }
+
+    /// The way between two seats, if anything has ever been sent on it.
+    pub(super) fn known(&self, a: usize, b: usize) -> Option<usize> {
+        self.between.get(&[a.min(b), a.max(b)]).copied()
+    }
+
+    /// Lays a way between two seats. The conditions of a seat's access are by direction: from it, to it.
+    pub(super) fn lay(&mut self, seed: Seed, now: Instant, a: usize, b: usize) -> usize {
+        let seats = [a.min(b), a.max(b)];
+        let number = self.cords.len();
+        let pipe = Pipe::datagrams(seed.child("cord", number as u64), now, Conditions::default());
+        self.cords.push(Cord { seats, pipe });
+        self.between.insert(seats, number);
+        number
+    }
+
+    /// All ways of a seat.
+    pub(super) fn of(&self, seat: usize) -> Vec<usize> {
+        (0..self.cords.len()).filter(|cord| self.cords[*cord].seats.contains(&seat)).collect()
+    }
+
+    /// Which seats a way lies between.
+    pub(super) fn seats(&self, cord: usize) -> [usize; 2] {
+        self.cords[cord].seats
+    }
+
+    /// From now on these are its conditions, by the access of its seats.
+    pub(super) fn set_conditions(&mut self, now: Instant, cord: usize, access: [&[Conditions; 2]; 2]) {
+        let pipe = &mut self.cords[cord].pipe;
+        pipe.set_conditions(now, Side::A, between(&access[0][0], &access[1][1]));
+        pipe.set_conditions(now, Side::B, between(&access[1][0], &access[0][1]));
+    }
+
+    /// Cuts or heals the way from a seat.
+    pub(super) fn set_up(&mut self, cord: usize, from: usize, is_up: bool) {
+        let Cord { seats, pipe } = &mut self.cords[cord];
+        let side = side(seats, from);
+        if is_up { pipe.heal(side) } else { pipe.cut(side) }
+    }
+
+    /// A datagram leaves a seat.
+    pub(super) fn send(
+        &mut self,
+        now: Instant,
+        cord: usize,
+        by: usize,
+        [from, to]: [SocketAddr; 2],
+        bytes: &[u8],
+    ) {
+        let Ether { cords, labelled, .. } = self;
+        let Cord { seats, pipe } = &mut cords[cord];
+        labelled.clear();
+        labelled.extend(label(from, to));
+        labelled.extend(bytes);
+        // A pipe of datagrams that nobody closes refuses nothing.
+        let _ = pipe.send(now, side(seats, by), labelled);
+    }
+
+    /// What has arrived by now on a way, and at which seat; what was damaged so that nobody knows whose it is, is gone.
+    pub(super) fn poll(&mut self, now: Instant, cord: usize) -> Option<(usize, Datagram)> {
+        let Cord { seats, pipe } = &mut self.cords[cord];
+        while let Some((at, arrival)) = pipe.poll(now) {
+            let Arrival::Packet(packet) = arrival else { continue };
+            let read = read(&packet).map(|(from, to)| Datagram { from, to, bytes: packet[LABEL..].to_vec() });
+            pipe.recycle(at, packet);
+            if let Some(datagram) = read {
+                return Some((seats[usize::from(at == Side::B)], datagram));
+            }
+        }
+        None
+    }
+
+    /// When to look at a way next.
+    pub(super) fn next(&self, cord: usize) -> Option<Instant> {
+        self.cords[cord].pipe.next_deadline()
+    }
+}
+
+fn side(seats: &[usize; 2], seat: usize) -> Side {
+    if seats[0] == seat { Side::A } else { Side::B }
+}
+
+fn label(from: SocketAddr, to: SocketAddr) -> [u8; LABEL] {
+    let mut label = [0; LABEL];
+    for (address, part) in [from, to].into_iter().zip(label.chunks_exact_mut(6)) {
+        if let IpAddr::V4(ip) = address.ip() {
+            part[..4].copy_from_slice(&ip.octets());
+        }
+        part[4..].copy_from_slice(&address.port().to_be_bytes());
+    }
+    let sum = sum(&label[..12]);
+    label[12..].copy_from_slice(&sum);
+    label
+}
+
+fn sum(addresses: &[u8]) -> [u8; 4] {
+    (crate::trace::content(addresses) as u32).to_be_bytes()
+}
+
+fn read(packet: &[u8]) -> Option<(SocketAddr, SocketAddr)> {
+    let (addresses, rest) = packet.split_at_checked(12)?;
+    if rest.get(..4)? != sum(addresses) {
+        return None;
+    }
+    let address = |part: &[u8]| {
+        let ip = Ipv4Addr::new(part[0], part[1], part[2], part[3]);
+        SocketAddr::new(IpAddr::V4(ip), u16::from_be_bytes([part[4], part[5]]))
+    };
+    Some((address(&addresses[..6]), address(&addresses[6..])))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use core::time::Duration;
+
+    #[test]
+    fn a_datagram_comes_out_where_it_was_sent_to_unless_its_label_is_damaged() {
+        let mut ether = Ether::default();
+        let (near, far) = (ether.arrive(3, 0), ether.arrive(1, 7));
+        assert_eq!((ether.seat(far), far.port()), (Some(1), FIRST_PORT + 7));
+        let cord = ether.lay(Seed::new(1), Instant::ZERO, 3, 1);
+        assert_eq!((ether.known(1, 3), ether.known(1, 2), ether.of(3)), (Some(cord), None, vec![cord]));
+        let slow = Conditions::with_delay(Duration::from_millis(10));
+        ether.set_conditions(Instant::ZERO, cord, [&[slow; 2], &[slow; 2]]);
+        ether.send(Instant::ZERO, cord, 3, [near, far], b"hello");
+        let due = ether.next(cord).unwrap();
+        assert_eq!(due, Instant::ZERO + Duration::from_millis(20));
+        let (seat, datagram) = ether.poll(due, cord).unwrap();
+        assert_eq!((seat, datagram.from, datagram.to, &datagram.bytes[..]), (1, near, far, &b"hello"[..]));
+        ether.set_up(cord, 1, false);
+        ether.send(due, cord, 1, [far, near], b"lost");
+        assert_eq!(ether.next(cord), None);
+        ether.leave(far);
+        assert_eq!(ether.seat(far), None);
+
+        let good = label(near, far);
+        assert_eq!(read(&good), Some((near, far)));
+        for at in 0..LABEL {
+            let mut damaged = good;
+            damaged[at] ^= 1;
+            assert_eq!((read(&damaged), read(&good[..at])), (None, None), "byte {at}");
+        }
+    }
+}
