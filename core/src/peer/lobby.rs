@@ -103,7 +103,11 @@ impl Peer {
     /// Passes on what whoever makes direct paths has to say to a player.
     pub(super) fn tell_signal(&mut self, player: PlayerId, signal: RtcSignal) {
         if self.connection.phase == Phase::In {
-            self.say(&ClientMessage::WebrtcSignal(WebrtcSignal { from_player: self.hub.me, to_player: player, signal }));
+            self.say(&ClientMessage::WebrtcSignal(WebrtcSignal {
+                from_player: self.hub.me,
+                to_player: player,
+                signal,
+            }));
         }
     }
 

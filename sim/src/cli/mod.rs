@@ -141,7 +141,7 @@ impl Which {
         };
         let carrying = self.stack.carrying();
         if profile == Profile::Pair && !carrying.is_model() {
-            return Err(format!("profile `pair` has no server to negotiate through: there is no stack `{}`", carrying.name()));
+            return Err("profile `pair` has no server to negotiate through: its stack is `model`".into());
         }
         Ok(Case { profile, carrying })
     }

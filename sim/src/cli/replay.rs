@@ -36,7 +36,7 @@ impl Replay {
         panics::hold();
         let mask = self.left.mask();
         let telling = profile.tell(Seed::new(self.seed)).without(&mask);
-        println!("seed {} of {}", self.seed, profile.name());
+        println!("seed {} of {} on {}", self.seed, profile.name(), case.carrying.name());
         print!("{}", story::opening(&telling));
         let mut trace = Trace::new(true);
         let outcome = case.run(Seed::new(self.seed), &mask, &mut trace);
@@ -50,7 +50,7 @@ impl Replay {
             write_to(path, |out| trace.write(out))?;
         }
         if let Some(path) = &self.html {
-            let title = format!("Seed {} of {}", self.seed, profile.name());
+            let title = format!("Seed {} of {} on {}", self.seed, profile.name(), case.carrying.name());
             let page = timeline::page(&title, &trace, &telling, outcome.red.as_ref());
             write_to(path, |out| out.write_all(page.as_bytes()))?;
         }

@@ -196,7 +196,9 @@ impl Instance {
     }
 
     fn on_greeting(&mut self, greeting: &[u8]) {
-        let Some((drawn, certificate)) = greeting.get(1..).and_then(|rest| rest.split_first_chunk::<8>()) else { return };
+        let Some((drawn, certificate)) = greeting.get(1..).and_then(|rest| rest.split_first_chunk::<8>()) else {
+            return;
+        };
         if (greeting[0] == 1) == self.is_active {
             return;
         }

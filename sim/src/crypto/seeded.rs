@@ -81,11 +81,10 @@ impl DtlsProvider for Seeded {
         mtu: Option<usize>,
     ) -> Result<Box<dyn DtlsInstance>, CryptoError> {
         static KEYS: Keys = Keys;
-        let provider = dimpl::crypto::CryptoProvider {
-            key_provider: &KEYS,
-            ..dimpl::crypto::aws_lc_rs::default_provider()
-        };
-        let builder = Config::builder().use_server_cookie(false).flight_start_rto(FIRST_WAIT).with_crypto_provider(provider);
+        let provider =
+            dimpl::crypto::CryptoProvider { key_provider: &KEYS, ..dimpl::crypto::aws_lc_rs::default_provider() };
+        let builder =
+            Config::builder().use_server_cookie(false).flight_start_rto(FIRST_WAIT).with_crypto_provider(provider);
         let builder = builder.dangerously_set_rng_seed(fastrand::u64(..)).mtu(mtu.unwrap_or(1_200));
         let config = builder.build().map_err(|error| CryptoError::Other(error.to_string()))?;
         let (config, certificate) = (Arc::new(config), certificate.clone());

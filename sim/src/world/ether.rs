@@ -99,14 +99,7 @@ impl Ether {
     }
 
     /// A datagram leaves a seat.
-    pub(super) fn send(
-        &mut self,
-        now: Instant,
-        cord: usize,
-        by: usize,
-        [from, to]: [SocketAddr; 2],
-        bytes: &[u8],
-    ) {
+    pub(super) fn send(&mut self, now: Instant, cord: usize, by: usize, [from, to]: [SocketAddr; 2], bytes: &[u8]) {
         let Ether { cords, labelled, .. } = self;
         let Cord { seats, pipe } = &mut cords[cord];
         labelled.clear();

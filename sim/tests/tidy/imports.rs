@@ -13,7 +13,8 @@ struct Package {
 
 const PACKAGES: &[Package] = &[
     Package { dir: "core/", name: "webstar-core", knows: &[] },
-    Package { dir: "sim/", name: "webstar-sim", knows: &["webstar-core"] },
+    Package { dir: "sim/entropy/", name: "webstar-entropy", knows: &[] },
+    Package { dir: "sim/", name: "webstar-sim", knows: &["webstar-core", "webstar-entropy"] },
     Package { dir: "runtime-smol/", name: "webstar-smol", knows: &["webstar-core"] },
     Package { dir: "web/", name: "webstar-web", knows: &["webstar-core"] },
     Package { dir: "fuzz/", name: "webstar-fuzz", knows: &["webstar-core", "webstar-sim"] },
