@@ -224,6 +224,8 @@ impl World {
                     Input::Packet { player, path: path_of(kind), bytes }
                 }
                 Wanted::Timeout(due) => break due,
+                // How servers do is nothing that a player wants to know.
+                _ => continue,
             };
             self.tell_seat(seat, None, input, watch);
         };
