@@ -265,7 +265,6 @@ fn what_does_not_exist_yet_is_said_in_one_line() {
     for (args, exists) in [
         ("run --stack webrtc --seeds 0..1", "`model`"),
         ("replay 1 --stack dtls", "`model`"),
-        ("replay 1 --profile nat", "`pair`"),
         ("report --table migration --stack dtls", "`model`"),
         ("report --table latency --stack webrtc", "`model`"),
     ] {

@@ -133,11 +133,7 @@ impl Which {
             ProfileName::Crashy => Profile::Crashy,
             ProfileName::Hostile => Profile::Hostile,
             ProfileName::Speed => Profile::Speed,
-            ProfileName::Nat => {
-                return Err("profile `nat` does not exist yet; there are `pair`, `calm`, `lossy`, `swarm`, `crashy`, \
-                            `hostile` and `speed`"
-                    .into());
-            }
+            ProfileName::Nat => Profile::Nat,
         };
         let carrying = self.stack.carrying();
         if profile == Profile::Pair && !carrying.is_model() {

@@ -24,6 +24,7 @@ mod flight;
 mod flow;
 mod link;
 mod loss;
+pub mod nat;
 mod sctp;
 mod stream;
 

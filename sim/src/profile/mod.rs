@@ -37,6 +37,8 @@ pub enum Profile {
     Hostile,
     /// Six players, no faults and no pause.
     Speed,
+    /// Players behind boxes that translate addresses.
+    Nat,
 }
 
 impl Profile {
@@ -50,6 +52,7 @@ impl Profile {
             Profile::Crashy => "crashy",
             Profile::Hostile => "hostile",
             Profile::Speed => "speed",
+            Profile::Nat => "nat",
         }
     }
 
@@ -63,6 +66,7 @@ impl Profile {
             Profile::Crashy => Some(star::Mood::Crashy),
             Profile::Hostile => Some(star::Mood::Hostile),
             Profile::Speed => Some(star::Mood::Speed),
+            Profile::Nat => Some(star::Mood::Nat),
         }
     }
 

@@ -2,6 +2,7 @@
 //! is decided here; what one such way does to it is the pipe's business.
 
 use super::between;
+use crate::net::nat::{Route, STUN, STUN_SEAT, Terrain, stun};
 use crate::net::{Arrival, LinkConfig as Conditions, Pipe, Side};
 use crate::seed::Seed;
 use core::net::{IpAddr, Ipv4Addr, SocketAddr};
@@ -34,7 +35,7 @@ struct Cord {
 pub(super) struct Ether {
     cords: Vec<Cord>,
     between: BTreeMap<[usize; 2], usize>,
-    people: BTreeMap<SocketAddr, usize>,
+    terrain: Terrain,
     /// A datagram is put together here.
     labelled: Vec<u8>,
 }
@@ -45,18 +46,28 @@ impl Ether {
         let [high, low] = u16::try_from(seat).expect("a world has few seats").to_be_bytes();
         let port = FIRST_PORT + u16::try_from(life % 50_000).expect("it is less");
         let address = SocketAddr::new(IpAddr::V4(Ipv4Addr::new(10, 2, high, low)), port);
-        self.people.insert(address, seat);
+        self.terrain.arrive(seat, address);
         address
     }
 
     /// The socket is no more.
     pub(super) fn leave(&mut self, address: SocketAddr) {
-        self.people.remove(&address);
+        self.terrain.leave(address);
     }
 
-    /// Who receives at an address.
-    pub(super) fn seat(&self, address: SocketAddr) -> Option<usize> {
-        self.people.get(&address).copied()
+    /// Seats are connected to the outside like this.
+    pub(super) fn settle(&mut self, terrain: Terrain) {
+        self.terrain = terrain;
+    }
+
+    /// The box before a seat begins anew.
+    pub(super) fn rebind(&mut self, seat: usize) {
+        self.terrain.rebind(seat);
+    }
+
+    /// Where a datagram goes that leaves a seat.
+    pub(super) fn route(&mut self, now: Instant, seat: usize, from: SocketAddr, to: SocketAddr) -> Option<Route> {
+        self.terrain.leave_for(now, seat, from, to).filter(|route| route.seat != seat)
     }
 
     /// The way between two seats, if anything has ever been sent on it.
@@ -102,22 +113,26 @@ impl Ether {
     pub(super) fn send(&mut self, now: Instant, cord: usize, by: usize, [from, to]: [SocketAddr; 2], bytes: &[u8]) {
         let Ether { cords, labelled, .. } = self;
         let Cord { seats, pipe } = &mut cords[cord];
-        labelled.clear();
-        labelled.extend(label(from, to));
-        labelled.extend(bytes);
-        // A pipe of datagrams that nobody closes refuses nothing.
-        let _ = pipe.send(now, side(seats, by), labelled);
+        put(pipe, now, side(seats, by), labelled, [from, to], bytes);
     }
 
-    /// What has arrived by now on a way, and at which seat; what was damaged so that nobody knows whose it is, is gone.
+    /// What has arrived by now on a way, and at which seat; what was damaged so that nobody knows whose it is, and what a
+    /// box keeps out, is gone. Questions to the STUN server are answered.
     pub(super) fn poll(&mut self, now: Instant, cord: usize) -> Option<(usize, Datagram)> {
-        let Cord { seats, pipe } = &mut self.cords[cord];
+        let Ether { cords, terrain, labelled, .. } = self;
+        let Cord { seats, pipe } = &mut cords[cord];
         while let Some((at, arrival)) = pipe.poll(now) {
             let Arrival::Packet(packet) = arrival else { continue };
+            let seat = seats[usize::from(at == Side::B)];
             let read = read(&packet).map(|(from, to)| Datagram { from, to, bytes: packet[LABEL..].to_vec() });
             pipe.recycle(at, packet);
-            if let Some(datagram) = read {
-                return Some((seats[usize::from(at == Side::B)], datagram));
+            let Some(datagram) = read else { continue };
+            if seat == STUN_SEAT {
+                if let Some(answer) = stun::answer(datagram.from, &datagram.bytes) {
+                    put(pipe, now, at, labelled, [STUN, datagram.from], &answer);
+                }
+            } else if let Some(to) = terrain.enter(now, datagram.from, datagram.to) {
+                return Some((seat, Datagram { to, ..datagram }));
             }
         }
         None
@@ -127,6 +142,14 @@ impl Ether {
     pub(super) fn next(&self, cord: usize) -> Option<Instant> {
         self.cords[cord].pipe.next_deadline()
     }
+}
+
+/// Puts a datagram into a pipe of datagrams that nobody closes, which refuses nothing.
+fn put(pipe: &mut Pipe, now: Instant, by: Side, labelled: &mut Vec<u8>, [from, to]: [SocketAddr; 2], bytes: &[u8]) {
+    labelled.clear();
+    labelled.extend(label(from, to));
+    labelled.extend(bytes);
+    let _ = pipe.send(now, by, labelled);
 }
 
 fn side(seats: &[usize; 2], seat: usize) -> Side {
@@ -171,7 +194,9 @@ mod tests {
     fn a_datagram_comes_out_where_it_was_sent_to_unless_its_label_is_damaged() {
         let mut ether = Ether::default();
         let (near, far) = (ether.arrive(3, 0), ether.arrive(1, 7));
-        assert_eq!((ether.seat(far), far.port()), (Some(1), FIRST_PORT + 7));
+        assert_eq!(far.port(), FIRST_PORT + 7);
+        let there = Route { seat: 1, from: near, to: far };
+        assert_eq!(ether.route(Instant::ZERO, 3, near, far), Some(there));
         let cord = ether.lay(Seed::new(1), Instant::ZERO, 3, 1);
         assert_eq!((ether.known(1, 3), ether.known(1, 2), ether.of(3)), (Some(cord), None, vec![cord]));
         let slow = Conditions::with_delay(Duration::from_millis(10));
@@ -185,7 +210,7 @@ mod tests {
         ether.send(due, cord, 1, [far, near], b"lost");
         assert_eq!(ether.next(cord), None);
         ether.leave(far);
-        assert_eq!(ether.seat(far), None);
+        assert_eq!(ether.route(due, 3, near, far), None);
 
         let good = label(near, far);
         assert_eq!(read(&good), Some((near, far)));

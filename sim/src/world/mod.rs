@@ -116,6 +116,7 @@ pub struct World {
     direct: Direct,
     carrying: Carrying,
     ether: Ether,
+    has_stun: bool,
     /// What libraries take for the beginning of this world.
     zero: std::time::Instant,
     /// The datagram that is leaving.
@@ -140,6 +141,7 @@ impl World {
             direct: Direct::default(),
             carrying: Carrying::default(),
             ether: Ether::default(),
+            has_stun: false,
             zero: std::time::Instant::now(),
             leaving: Vec::new(),
             alarms,

@@ -7,10 +7,13 @@ use super::ether::Datagram;
 use super::seat::SeatId;
 use super::{Watch, Way, World};
 use crate::crypto::Carrying;
+use crate::net::LinkConfig as Conditions;
+use crate::net::nat::{Home, Manner, Route, STUN, Terrain};
 use core::net::SocketAddr;
+use core::time::Duration;
 use std::collections::{BTreeSet, VecDeque};
 use webstar_core::id::{PathId, PlayerId};
-use webstar_core::path::webrtc::{Input as Told, Output as Wanted, PathKind, Webrtc, WebrtcConfig};
+use webstar_core::path::webrtc::{IceServer, Input as Told, Output as Wanted, PathKind, Webrtc, WebrtcConfig};
 use webstar_core::path::{Fact, Order};
 use webstar_core::peer::Input;
 use webstar_core::time::Instant;
@@ -18,6 +21,9 @@ use webstar_core::wire::signal::RtcSignal;
 
 /// The kinds of direct paths that such players have, in the order of their numbers from 1.
 pub const KINDS: [PathKind; 2] = [PathKind::Srtp, PathKind::Sctp];
+
+/// From the way to the STUN server and back.
+const FAR: Duration = Duration::from_millis(10);
 
 /// What a player says to its connections.
 #[derive(Debug)]
@@ -60,6 +66,17 @@ impl World {
         self.carrying = carrying;
     }
 
+    /// From now on seats are connected to the outside like this, and there is a STUN server.
+    pub fn settle(&mut self, manners: &[Manner], homes: Vec<Home>) {
+        self.ether.settle(Terrain::new(manners, homes));
+        self.has_stun = true;
+    }
+
+    /// The box before a seat begins anew.
+    pub fn rebind(&mut self, seat: SeatId) {
+        self.ether.rebind(seat.index());
+    }
+
     /// A player orders a pipe.
     pub(super) fn order_pipe(&mut self, seat: usize, player: PlayerId, path: PathId, order: Order) {
         self.tell_connections(seat, Word::Order(player, kind_of(path), order));
@@ -91,6 +108,10 @@ impl World {
         let mut machine = Webrtc::new(WebrtcConfig { player, stack, seed: key });
         let now = self.seats[seat].clock.local(self.now);
         machine.handle(now, Told::Address(address)).expect("addresses of seats can be sent to");
+        if self.has_stun {
+            let servers = vec![IceServer::Stun { address: STUN }];
+            machine.handle(now, Told::Servers(servers)).expect("it can be sent to");
+        }
         let (open, asleep) = (BTreeSet::new(), VecDeque::new());
         let mut connections = Box::new(Connections { machine, address, open, asleep, is_draining: false });
         let waiting = core::mem::take(&mut self.seats[seat].direct.waiting);
@@ -164,7 +185,7 @@ impl World {
 
     /// The datagram that is leaving goes to whoever is at its address.
     fn carry_datagram(&mut self, seat: usize, [from, to]: [SocketAddr; 2]) {
-        let Some(other) = self.ether.seat(to).filter(|other| *other != seat) else { return };
+        let Some(Route { seat: other, from, to }) = self.ether.route(self.now, seat, from, to) else { return };
         let cord = self.ether.known(seat, other).unwrap_or_else(|| {
             let cord = self.ether.lay(self.seed, self.now, seat, other);
             self.follow_access(cord);
@@ -179,7 +200,8 @@ impl World {
 
     /// A way between seats has the conditions of their access.
     pub(super) fn follow_access(&mut self, cord: usize) {
-        let access = self.ether.seats(cord).map(|seat| &self.seats[seat].access);
+        let far = [Conditions::with_delay(FAR); 2];
+        let access = self.ether.seats(cord).map(|seat| self.seats.get(seat).map_or(&far, |seat| &seat.access));
         self.ether.set_conditions(self.now, cord, access);
         self.set_cord(cord);
     }

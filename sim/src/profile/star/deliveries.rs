@@ -1,12 +1,35 @@
 //! Messages as they arrive and as they become safe: what they are is found out, counted and shown to the checkers.
 
 use super::eye::Book;
+use super::homes::SETTLED;
 use crate::check::star::{Life, Person, Seen};
 use crate::trace::{self, StarStep, Step};
 use webstar_core::id::PlayerId;
 use webstar_core::path::PathKind;
 use webstar_core::peer::{Channel, PeerMessage, Sent};
 use webstar_core::time::Instant;
+
+/// How what somebody hears has come.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Landed {
+    /// The last packet: on this kind of direct way, if on one.
+    pub(super) last: Option<PathKind>,
+    /// Deliveries of players after the first seconds that came directly.
+    pub(super) direct: u64,
+    /// And all of them.
+    pub(super) all: u64,
+}
+
+impl Landed {
+    /// Something is delivered: how it has come.
+    fn count(&mut self, now: Instant) -> Option<PathKind> {
+        if now >= Instant::ZERO + SETTLED {
+            self.direct += u64::from(self.last.is_some());
+            self.all += 1;
+        }
+        self.last
+    }
+}
 
 impl Book<'_> {
     pub(super) fn on_message(&mut self, now: Instant, life: Life, message: &PeerMessage) {
@@ -30,7 +53,7 @@ impl Book<'_> {
         // What brought it, or what set it free.
         let by = match message.seq {
             0 => "server",
-            _ => match landed[usize::from(seat.0)] {
+            _ => match landed[usize::from(seat.0)].count(now) {
                 None | Some(PathKind::Relay) => "relay",
                 Some(PathKind::Sctp) => "sctp",
                 Some(PathKind::Srtp | PathKind::External) => "srtp",

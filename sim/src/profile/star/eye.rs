@@ -2,6 +2,7 @@
 //! front of it can falsify what is seen, to prove that the checkers notice.
 
 use super::closings::{self, Closing, Closings};
+use super::deliveries::Landed;
 use super::forger::Forger;
 use super::lens::Lens;
 use super::mischief::Hoard;
@@ -65,7 +66,7 @@ pub(super) struct Book<'a> {
     /// What that one has heard and said.
     pub(super) hoard: Hoard,
     /// By seat: what it has heard last came directly.
-    pub(super) landed: Vec<Option<PathKind>>,
+    pub(super) landed: Vec<Landed>,
     /// By seat: how large the state of its game is.
     pub(super) states: Vec<Option<u32>>,
     /// Whose game was asked for its state, and after which place.
@@ -98,7 +99,7 @@ impl<'a, L: Lens> Eye<'a, L> {
             hostile: plan.hostile.map(SeatId),
             forger: plan.is_forger.then(|| Forger::new(seed.stream("forger"))),
             hoard: Hoard::default(),
-            landed: vec![None; seats],
+            landed: vec![Landed::default(); seats],
             states: plan.seats.iter().map(|seat| plan.lobbies[usize::from(seat.lobby)].snapshots).collect(),
             wanted: VecDeque::new(),
             glances: BTreeMap::new(),
@@ -205,7 +206,7 @@ impl Book<'_> {
     }
 
     fn set_direct(&mut self, seat: SeatId, direct: Option<PathKind>) {
-        self.landed.get_mut(usize::from(seat.0)).into_iter().for_each(|known| *known = direct);
+        self.landed.get_mut(usize::from(seat.0)).into_iter().for_each(|known| known.last = direct);
     }
 
     /// It is so late.

@@ -68,6 +68,8 @@ pub enum Harm {
         /// It comes back after so long, without memory.
         again: Option<Duration>,
     },
+    /// The box before it begins anew: everybody behind it has other addresses.
+    Rebinds,
     /// Its clock jumps by so many milliseconds; of the server: the wall clock.
     Jump(i64),
 }
@@ -99,6 +101,7 @@ impl Harm {
             Harm::Island(_, false) => "island_with_server",
             Harm::Alone => "alone",
             Harm::Crash { .. } => "crash",
+            Harm::Rebinds => "rebound",
             Harm::Jump(_) => "clock_jump",
         }
     }

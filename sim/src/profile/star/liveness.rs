@@ -47,6 +47,7 @@ impl<L: Lens> Run<'_, L> {
             self.leave_at_once(SeatId(hostile));
         }
         self.world.rejoin_all();
+        self.keep_apart();
         for (index, seat) in (0..).zip(&self.plan.seats) {
             let id = SeatId(index);
             self.world.heal(id);

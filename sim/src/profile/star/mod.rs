@@ -13,6 +13,7 @@ mod faults;
 mod forger;
 mod goodbye;
 mod guests;
+mod homes;
 mod kinds;
 mod lens;
 mod liveness;
@@ -66,10 +67,12 @@ pub fn run_on(carrying: Carrying, seed: Seed, mood: Mood, mask: &Mask, trace: &m
 pub fn run_plan(seed: Seed, plan: &Plan, mask: &Mask, trace: &mut Trace, lens: impl Lens) -> Outcome {
     trace.begin(plan);
     let mut run = Run::new(seed, plan, trace, lens);
+    run.settle_homes();
     run.rage(mask);
     let settled = run.eye.red().is_none() && run.calm_down();
     if settled {
         run.eye.note(run.world.now(), Step::Settled);
+        run.judge_homes();
         run.part();
     }
     run.finish(settled)

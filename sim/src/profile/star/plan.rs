@@ -8,6 +8,7 @@ use super::talk::{Talking, Voice};
 use super::{crashes, kinds, torn};
 use crate::crypto::Carrying;
 use crate::net::LinkConfig as Conditions;
+use crate::net::nat::{Home, Manner};
 use crate::seed::{Draw, Seed};
 use crate::world::AskPlan;
 use core::time::Duration;
@@ -29,12 +30,14 @@ pub enum Mood {
     Hostile,
     /// No faults and no pause.
     Speed,
+    /// Players behind boxes that translate addresses.
+    Nat,
 }
 
 impl Mood {
     /// No connection breaks by anybody's doing but the machines'.
     pub(super) fn is_gentle(self) -> bool {
-        matches!(self, Mood::Calm | Mood::Lossy | Mood::Speed)
+        matches!(self, Mood::Calm | Mood::Lossy | Mood::Speed | Mood::Nat)
     }
 }
 
@@ -46,6 +49,9 @@ pub struct Plan {
     /// What carries packets between players.
     #[serde(skip_serializing_if = "Carrying::is_model")]
     pub carrying: Carrying,
+    /// The boxes before seats.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub manners: Vec<Manner>,
     /// How many shards the server has.
     pub shards: u16,
     /// Whether every join is admitted by its embedder.
@@ -114,6 +120,9 @@ pub struct SeatPlan {
     pub ways: Ways,
     /// It has direct ways.
     pub is_direct: bool,
+    /// How it is connected to the outside for them.
+    #[serde(skip_serializing_if = "Home::is_open")]
+    pub home: Home,
     /// How much its clock is too fast, in parts in a million.
     pub drift_ppm: i64,
     /// And how many seconds ahead.
@@ -156,6 +165,7 @@ impl Plan {
             Mood::Calm | Mood::Lossy | Mood::Swarm | Mood::Hostile => Plan::draw_any(seed, mood),
             Mood::Crashy => Plan::draw_crashy(seed),
             Mood::Speed => Plan::draw_speed(seed),
+            Mood::Nat => Plan::draw_nat(seed),
         }
     }
 
@@ -206,6 +216,7 @@ impl Plan {
         Plan {
             mood,
             carrying: Carrying::Model,
+            manners: Vec::new(),
             shards,
             asks_admission,
             asks,
@@ -264,6 +275,7 @@ impl Plan {
         Plan {
             mood,
             carrying: Carrying::Model,
+            manners: Vec::new(),
             shards: 1,
             asks_admission: false,
             asks: AskPlan::default(),
@@ -283,7 +295,7 @@ impl Plan {
     }
 
     /// With these faults and deeds, and everybody speaking with these voices at 20 Hz.
-    fn with(mut self, faults: Vec<Fault>, deeds: Vec<Deed>, voices: &[Voice]) -> Plan {
+    pub(super) fn with(mut self, faults: Vec<Fault>, deeds: Vec<Deed>, voices: &[Voice]) -> Plan {
         self.faults = faults;
         self.deeds.extend(deeds);
         self.deeds.sort_by_key(|deed| deed.at);
@@ -334,6 +346,7 @@ impl SeatPlan {
             calm: ways,
             ways,
             is_direct: true,
+            home: Home::Open,
             drift_ppm: 0,
             ahead_s: 0,
             withholds: false,

@@ -124,6 +124,7 @@ impl<L: Lens> Run<'_, L> {
                 return Some(self.cut_ways(ways, lines.filter(|_| is_without_server).collect()));
             }
             Harm::Crash { is_closed, again } => self.crash(seat, is_closed, again),
+            Harm::Rebinds => self.world.rebind(seat),
             Harm::Jump(ms) => {
                 *self.behind.entry(seat).or_default() -= ms;
                 self.world.jump(seat, ms * 1_000_000, &mut self.eye);

@@ -1,6 +1,7 @@
 //! The plan of a whole world in words.
 
 use super::{Fault, Harm, Part, Plan, SeatPlan, Ways, Whom};
+use crate::net::nat::Home;
 use crate::net::{LinkConfig as Conditions, Side};
 use crate::profile::telling::{LaneTelling, Misfortune, Nature, Telling};
 use core::fmt::Write;
@@ -100,6 +101,11 @@ fn someone(seat: &SeatPlan) -> String {
         (seat.withholds, "; stores nothing"),
         (seat.keeps_ticket, "; comes back to its place after a crash"),
     ];
+    match seat.home {
+        Home::Open => {}
+        Home::Behind(number) => words.push_str(&format!("; behind box {number}")),
+        Home::Blocked => words.push_str("; no datagram comes through"),
+    }
     traits.into_iter().filter(|(is_so, _)| *is_so).for_each(|(_, word)| words.push_str(word));
     words
 }
@@ -126,6 +132,7 @@ fn harm(harm: &Harm) -> String {
             let again = again.map_or(String::new(), |after| format!(", back after {}", seconds(after)));
             format!("{how}{again}")
         }
+        Harm::Rebinds => "the box before it begins anew".into(),
         Harm::Jump(ms) => format!("its clock jumps by {ms} ms"),
     }
 }

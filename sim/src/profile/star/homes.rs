@@ -1,0 +1,119 @@
+//! Worlds whose players live behind boxes of every kind: what is drawn for them, and whether everybody has the way that its
+//! home allows: a direct one exactly where one is possible.
+
+use super::deliveries::Landed;
+use super::faults::{Fault, Harm, Ways, Whom};
+use super::plan::{LobbyPlan, Mood, Plan, SeatPlan};
+use super::talk::Voice;
+use super::{Lens, Run};
+use crate::net::LinkConfig as Conditions;
+use crate::net::nat::{Depends, Home, Manner, direct_path_possible};
+use crate::seed::{Draw, Seed};
+use crate::world::SeatId;
+use core::time::Duration;
+use webstar_core::path::PathKind;
+
+/// How long it lasts: a way that was tried in vain is tried again only after half a minute, so nothing is tried in vain
+/// here but what is never possible.
+const UNTIL: Duration = Duration::from_secs(20);
+/// What is delivered from then on is judged by the way it came.
+pub(super) const SETTLED: Duration = Duration::from_secs(5);
+/// Of fewer deliveries no share is worth speaking of.
+const FEW: u64 = 50;
+
+impl Plan {
+    /// Up to five players, each with a home of its own or in that of the one before it.
+    pub(super) fn draw_nat(seed: Seed) -> Plan {
+        let (mut network, ms) = (seed.stream("network"), Duration::from_millis);
+        let mut manners = Vec::new();
+        let mut last = Home::Open;
+        let count = network.between(2, 5);
+        let seats: Vec<SeatPlan> = (0..count)
+            .map(|number| {
+                let one_way = network.duration(ms(5), ms(60));
+                let (way, half) = (Conditions::with_delay(one_way), Conditions::with_delay(one_way / 2));
+                last = home(&mut network, last, &mut manners);
+                let ways = Ways { line: [way; 2], access: [half; 2] };
+                SeatPlan { enters_at: ms(50) * number as u32, home: last, ..SeatPlan::plain(ways) }
+            })
+            .collect();
+        let rebinds = network.chance(0.2) && !manners.is_empty();
+        let seat = network.below(count) as u16;
+        let at = network.duration(ms(5_000), ms(9_000));
+        let rebind = Fault { at, lasts: Duration::ZERO, whom: Whom::Seat(seat), harm: Harm::Rebinds };
+        let faults = if rebinds { vec![rebind] } else { Vec::new() };
+        let plan = Plan { manners, ..Plan::plain(Mood::Nat, LobbyPlan::plain(), seats, UNTIL) };
+        plan.with(faults, Vec::new(), &Voice::steady(64))
+    }
+
+    /// Whether two seats can ever meet.
+    pub(super) fn can_meet(&self, a: usize, b: usize) -> bool {
+        direct_path_possible(&self.manners, [self.seats[a].home, self.seats[b].home])
+    }
+}
+
+fn home(network: &mut Draw, last: Home, manners: &mut Vec<Manner>) -> Home {
+    let (kind, shares) = (network.below(10), network.chance(0.2));
+    let mut depends = || *network.pick(&Depends::ALL).unwrap_or(&Depends::OnNothing);
+    let (mapping, filtering) = (depends(), depends());
+    let hairpins = network.chance(0.5);
+    match (kind, last) {
+        (0, _) => Home::Blocked,
+        (1 | 2, _) => Home::Open,
+        (_, Home::Behind(_)) if shares => last,
+        _ => {
+            manners.push(Manner { mapping, filtering, hairpins });
+            Home::Behind(manners.len() - 1)
+        }
+    }
+}
+
+impl<L: Lens> Run<'_, L> {
+    /// Everybody lives where the plan says.
+    pub(super) fn settle_homes(&mut self) {
+        if self.plan.mood != Mood::Nat {
+            return;
+        }
+        self.world.settle(&self.plan.manners, self.plan.seats.iter().map(|seat| seat.home).collect());
+        self.keep_apart();
+    }
+
+    /// The model knows no addresses: there, whoever cannot meet is cut off from each other.
+    pub(super) fn keep_apart(&mut self) {
+        let is_ours = self.plan.mood == Mood::Nat && self.plan.carrying.is_model();
+        let seats = if is_ours { self.plan.seats.len() } else { 0 };
+        for a in 0..seats {
+            for b in (0..seats).filter(|b| !self.plan.can_meet(a, *b)) {
+                self.world.part(SeatId(a as u16), SeatId(b as u16), true);
+            }
+        }
+    }
+
+    /// Whether everybody has the way to its host that its home allows, and has heard nearly everything on it.
+    pub(super) fn judge_homes(&mut self) {
+        let Some(host) = self.host(0).filter(|_| self.plan.mood == Mood::Nat) else { return };
+        let Some((_, number)) = self.world.place(host) else { return };
+        for seat in (0..self.plan.seats.len()).filter(|seat| *seat != usize::from(host.0)) {
+            let is_possible = self.plan.can_meet(seat, usize::from(host.0));
+            self.eye.book_mut().tally.mark(if is_possible { "direct_possible" } else { "direct_impossible" });
+            let stats = self.world.stats(SeatId(seat as u16));
+            let path = stats.iter().find(|stats| stats.player == number).and_then(|stats| stats.path);
+            let is_direct = matches!(path, Some(PathKind::Srtp | PathKind::Sctp));
+            let homes = format!("{} {:?} and the host's {:?}", seat, self.home(seat), self.home(usize::from(host.0)));
+            if path.is_some() && is_direct != is_possible {
+                let why = format!("{path:?} is in use between the homes of {homes}: direct is possible: {is_possible}");
+                self.eye.book_mut().checks.fail("homes", why);
+            }
+            let Landed { direct, all, .. } = self.eye.book().landed[seat];
+            if is_possible && self.plan.faults.is_empty() && all >= FEW && direct * 10 < all * 9 {
+                let why = format!("only {direct} of {all} deliveries came directly between the homes of {homes}");
+                self.eye.book_mut().checks.fail("homes", why);
+            }
+        }
+    }
+
+    fn home(&self, seat: usize) -> (Home, Option<Manner>) {
+        let home = self.plan.seats[seat].home;
+        (home, if let Home::Behind(number) = home { Some(self.plan.manners[number]) } else { None })
+    }
+}
