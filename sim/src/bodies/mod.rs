@@ -9,6 +9,7 @@ mod link;
 pub mod meter;
 mod packet;
 mod peer;
+mod rtc;
 mod script;
 mod server;
 mod session;
@@ -22,6 +23,7 @@ pub use decompression::decompression;
 pub use link::link_arbitrary;
 pub use packet::packet_decode;
 pub use peer::peer_inputs;
+pub use rtc::{rtc_packets, rtc_signals, turn_frames};
 pub use server::server_frames;
 pub use session::session_arbitrary;
 pub use shield::shield_arbitrary;
@@ -33,7 +35,7 @@ pub use world::small_world;
 pub type Body = fn(&[u8]);
 
 /// Every body under the name of its target, which is also that of its corpus.
-pub const ALL: [(&str, Body); 10] = [
+pub const ALL: [(&str, Body); 13] = [
     ("packet_decode", packet_decode),
     ("session_arbitrary", session_arbitrary),
     ("decompression", decompression),
@@ -44,4 +46,7 @@ pub const ALL: [(&str, Body); 10] = [
     ("server_frames", server_frames),
     ("peer_inputs", peer_inputs),
     ("small_world", small_world),
+    ("rtc_signals", rtc_signals),
+    ("turn_frames", turn_frames),
+    ("rtc_packets", rtc_packets),
 ];
