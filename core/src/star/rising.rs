@@ -127,16 +127,17 @@ impl Star {
 
     /// Goes on with what we gather for, or begins it.
     pub(super) fn collect(&mut self, now: Instant, out: &mut Out) {
-        let Some(base) = self.ballot.view().cloned() else { return };
+        let Some(base) = self.ballot.view() else { return };
         if let Some(own) = self.collecting.as_ref().filter(|own| own.view.base != base.epoch) {
             let epoch = own.view.epoch;
             self.stop_collecting();
             self.on_bound(now, epoch);
         }
-        let Some(own) = &self.collecting else {
+        let (Some(own), Some(base)) = (&self.collecting, self.ballot.view()) else {
             self.consider_proposing(now, out);
             return;
         };
+        let base = base.clone();
         match &own.stage {
             Stage::Gathering if own.origin == Origin::Dormant => self.await_freeze(now, &base, out),
             Stage::Gathering => self.gather(now, &base, out),

@@ -408,16 +408,20 @@ impl Star {
         let pending = self.rounds.pending.as_ref();
         let asking = pending.filter(|pending| !pending.has_asked).map(|pending| pending.since + ASK_SERVER_AFTER);
         let giving_up = pending.map(|pending| pending.since + PATIENCE);
-        let (planned_at, greeted_at) = (self.rounds.planned_at, self.rounds.greeted_at);
-        let unseen = |at: Instant, seen_at: Instant| Some(at.max(seen_at + LOOK_PAUSE)).filter(|_| at > seen_at);
-        let next = unseen(self.rounds.last + PAUSE, planned_at);
-        let greeting = greeting.and_then(|at| unseen(at, greeted_at));
-        let own = [greeting, asking, giving_up, next].into_iter().map(|at| self.due(at));
         let voters = self.ballot.view().into_iter().flat_map(|view| &view.voters);
         let ears = voters.filter_map(|voter| self.ears.of(voter.player));
         let silences =
             ears.flat_map(|ear| [ear.patience, ABSENCE, ear.patience.max(SILENCE)].map(|of| ear.heard_at + of));
-        let silence = silences.map(|at| self.due(unseen(at, planned_at)));
-        silence.chain(own).fold(None, earlier)
+        let plan = self.first_unseen(silences.chain([self.rounds.last + PAUSE]), self.rounds.planned_at);
+        let greeting = self.first_unseen(greeting.into_iter(), self.rounds.greeted_at);
+        let due = |at| self.due(at);
+        earlier(earlier(plan, greeting), earlier(due(asking), due(giving_up)))
+    }
+
+    /// When the first of these moments is looked at, of those that were not when they were looked at last.
+    fn first_unseen(&self, moments: impl Iterator<Item = Instant>, seen_at: Instant) -> Option<Instant> {
+        let next_look = seen_at + LOOK_PAUSE;
+        let passed = if next_look > self.worked { seen_at } else { self.worked };
+        Some(moments.filter(|at| *at > passed).min()?.max(next_look))
     }
 }
