@@ -26,6 +26,7 @@ pub mod config;
 pub mod id;
 pub mod path;
 pub mod peer;
+mod players;
 pub mod server;
 pub mod session;
 pub mod star;

@@ -180,7 +180,7 @@ impl Hub {
         let number = self.numbering.find(kind.as_str()).and_then(|(_, number)| number);
         let mut forms = Forms { epoch, cast, number, numbered: None, named: None };
         let latest = (*channel == Channel::Latest).then(|| (*from, kind.clone(), to.clone()));
-        for (player, spoke) in &mut self.spokes {
+        for (player, spoke) in self.spokes.iter_mut() {
             if !is_meant(to, *from, *player, host) {
                 continue;
             }

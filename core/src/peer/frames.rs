@@ -98,7 +98,7 @@ impl Hub {
     pub(super) fn pump(&mut self, now: Instant, out: &mut Outbox) {
         let mut forms = Forms::default();
         let (has_entries, has_log) = (self.star.has_entries(), self.star.keeps_log());
-        for (player, spoke) in &mut self.spokes {
+        for (player, spoke) in self.spokes.iter_mut() {
             if has_entries || has_log && spoke.holds_piece() {
                 while let Some(frame) = next_entry(&mut self.star, *player, spoke) {
                     give_entry(spoke, now, frame, &mut forms, &mut self.numbering, out);

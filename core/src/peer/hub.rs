@@ -15,6 +15,7 @@ use super::{PeerTimer, link};
 use crate::config::PlayerConfig;
 use crate::id::{PathId, PlayerId, SessionId};
 use crate::path::{Attempt, Command, Fact, PathKind, WatchConfig};
+use crate::players::Players;
 use crate::session::SessionIds;
 use crate::star::{self, Bond, Me, Member, Position, Role, ServerSays, Star, To};
 use crate::time::{Duration, Instant, earlier};
@@ -26,7 +27,6 @@ use bytes::Bytes;
 use link::{LinkConfig, LinkEvent, PathSetup};
 use rand::RngExt;
 use rand::rngs::ChaCha8Rng;
-use std::collections::BTreeMap;
 
 /// Allowed on every expectation on the relay: a byte stream that repeats a lost segment is late, not broken.
 const RELAY_GRACE: Duration = Duration::from_millis(250);
@@ -52,10 +52,10 @@ pub(super) struct Hub {
     pub(super) star: Star,
     pub(super) said: star::Out,
     /// Everybody in the roster but guests and us.
-    contacts: BTreeMap<PlayerId, Contact>,
+    contacts: Players<Contact>,
     /// Our half of the names of our sessions.
     ours: SessionKey,
-    pub(super) spokes: BTreeMap<PlayerId, Spoke>,
+    pub(super) spokes: Players<Spoke>,
     paths: Vec<PathSetup>,
     /// What the bonds were last judged by; nothing if the roster has changed since.
     standing: Option<(Role, Epoch, Epoch)>,
@@ -99,9 +99,9 @@ impl Hub {
             random,
             me: PlayerId(0),
             version: Version::CURRENT,
-            contacts: BTreeMap::new(),
+            contacts: Players::new(),
             ours: SessionKey(0),
-            spokes: BTreeMap::new(),
+            spokes: Players::new(),
             is_carried: false,
             buffered: 0,
             carrier_heard_at: now,
@@ -426,9 +426,9 @@ impl Hub {
         if core::mem::replace(&mut self.standing, standing) == standing {
             return;
         }
-        let bonds: BTreeMap<PlayerId, Bond> = self.star.bonds().into_iter().collect();
+        let bonds: Players<Bond> = self.star.bonds().into_iter().collect();
         bonds.keys().for_each(|player| self.ensure_spoke(now, *player, out));
-        for (player, spoke) in &mut self.spokes {
+        for (player, spoke) in self.spokes.iter_mut() {
             let bond = bonds.get(player).copied();
             if bond != spoke.bond() {
                 spoke.set_bond(bond, interval(&self.rhythm, bond));
@@ -483,7 +483,7 @@ impl Hub {
 
     pub(super) fn deadline(&self) -> Option<(Instant, PeerTimer)> {
         let (mut link, mut suspicion): (Option<(Instant, PlayerId)>, _) = (None, None);
-        for (player, spoke) in &self.spokes {
+        for (player, spoke) in self.spokes.iter() {
             let (deadline, suspect_at) = spoke.deadlines();
             if let Some(at) = deadline.filter(|at| link.is_none_or(|(soonest, _)| *at < soonest)) {
                 link = Some((at, *player));

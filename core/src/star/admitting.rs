@@ -27,7 +27,7 @@ impl Hosting {
         }
         for member in members.iter().filter(|member| member.player != self.me) {
             let fresh = || Follower::new(self.now, member.incarnation, self.is_active);
-            let follower = self.followers.entry(member.player).or_insert_with(fresh);
+            let follower = self.followers.get_or_insert_with(member.player, fresh);
             if follower.incarnation < member.incarnation {
                 *follower = fresh();
             }

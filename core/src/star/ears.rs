@@ -2,8 +2,8 @@
 
 use super::{Ear, Member};
 use crate::id::{Incarnation, PlayerId};
+use crate::players::Players;
 use crate::time::{Duration, Instant};
-use std::collections::BTreeMap;
 
 /// Who was never heard is waited for so long.
 const FIRST_PATIENCE: Duration = Duration::from_secs(2);
@@ -15,7 +15,7 @@ const SERVER_PATIENCE: Duration = Duration::from_secs(1);
 /// What we hear.
 #[derive(Debug)]
 pub(super) struct Ears {
-    players: BTreeMap<PlayerId, (Incarnation, Ear)>,
+    players: Players<(Incarnation, Ear)>,
     has_server: bool,
     /// Since when it is as it is.
     since: Instant,
@@ -23,18 +23,18 @@ pub(super) struct Ears {
 
 impl Ears {
     pub(super) fn new(now: Instant) -> Self {
-        Ears { players: BTreeMap::new(), has_server: false, since: now }
+        Ears { players: Players::new(), has_server: false, since: now }
     }
 
     /// The roster: a new life is heard anew.
-    pub(super) fn on_members(&mut self, now: Instant, members: &BTreeMap<PlayerId, Member>) {
+    pub(super) fn on_members(&mut self, now: Instant, members: &Players<Member>) {
         self.players.retain(|player, (incarnation, _)| {
             members.get(player).is_some_and(|member| member.incarnation == *incarnation)
         });
         for member in members.values() {
             let unheard =
                 Ear { is_open: false, heard_at: now, patience: FIRST_PATIENCE, rhythm: FIRST_PATIENCE, rtt: None };
-            self.players.entry(member.player).or_insert((member.incarnation, unheard));
+            self.players.get_or_insert_with(member.player, || (member.incarnation, unheard));
         }
     }
 
@@ -105,7 +105,7 @@ mod tests {
         let key = SigningKey::from_seed(&[2; 32]).public();
         let member = Member { player, incarnation: Incarnation(1), key, is_eligible: true, is_connected: true };
         let mut ears = Ears::new(Instant::ZERO);
-        ears.on_members(Instant::ZERO, &BTreeMap::from([(player, member)]));
+        ears.on_members(Instant::ZERO, &Players::from_iter([(player, member)]));
         let known = *ears.of(player).expect("it is a member");
         let at = |s| Instant::ZERO + Duration::from_secs(s);
         assert!(!ears.is_silent(player, at(60), Duration::ZERO), "no path is open");

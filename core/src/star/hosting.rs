@@ -11,10 +11,11 @@ use super::{
     Channel, Content, Copy, Entry, Event, Frame, LogEnd, Member, Out, Position, Snapshot, StarConfig, To, Told,
 };
 use crate::id::{Incarnation, PlayerId};
+use crate::players::Players;
 use crate::time::{Duration, Instant};
 use crate::wire::signal::Epoch;
 use bytes::Bytes;
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::VecDeque;
 
 /// A host whose backups have not stored what is older than this hands on nothing more until they have ..
 const UNSTORED: Duration = Duration::from_millis(250);
@@ -62,7 +63,7 @@ pub(super) struct Hosting {
     pub(super) committed: Position,
     /// What is committed of every sender.
     pub(super) acked: Table,
-    pub(super) followers: BTreeMap<PlayerId, Follower>,
+    pub(super) followers: Players<Follower>,
     /// When the entries after `committed` were appended.
     uncommitted: VecDeque<Instant>,
     /// What has arrived at everybody who counts ..
@@ -97,7 +98,7 @@ impl Hosting {
             next_backups: Vec::new(),
             committed: log.cut(),
             acked: Table::default(),
-            followers: BTreeMap::new(),
+            followers: Players::new(),
             uncommitted: VecDeque::new(),
             settled: log.cut(),
             unsettled: 0,
@@ -399,7 +400,7 @@ impl Hosting {
     }
 
     /// A message is committed: its sender wants to know, and whoever may deliver it now.
-    fn make_due(followers: &mut BTreeMap<PlayerId, Follower>, config: &StarConfig, me: PlayerId, content: &Content) {
+    fn make_due(followers: &mut Players<Follower>, config: &StarConfig, me: PlayerId, content: &Content) {
         let Content::Message(told) = content else { return };
         if [config.safe_reliable, config.safe_ordered][lane(told.channel)] {
             for (player, follower) in followers.iter_mut().filter(|(_, follower)| !follower.is_due) {

@@ -339,7 +339,7 @@ fn what_arrives_late_from_an_earlier_reign_does_not_count() {
     host.poll_all(THREE);
     let earlier = Epoch { term: 1, round: 0 };
     host.hosting.on_taken(at(1), THREE, earlier, Position(4), ours!(host));
-    assert_eq!(host.hosting.followers[&THREE].taken(), Position(3));
+    assert_eq!(host.hosting.followers.get(&THREE).map(Follower::taken), Some(Position(3)));
     host.hosting.on_stored(at(1), TWO, earlier, Position(4), &host.log);
     assert_eq!(host.hosting.stored(TWO), Some(Position(3)));
     host.hosting.on_light_view(at(1), Epoch { term: 2, round: 1 }, &[]);

@@ -100,6 +100,7 @@ pub use config::StarConfig;
 pub use event::{Delivered, Dropped, Ear, Event, Member, Out, ServerSays, Snapshot, To, Word};
 
 use crate::id::{Incarnation, PlayerId};
+use crate::players::Players;
 use crate::time::{Instant, earlier};
 use crate::wire::signal::Epoch;
 use crate::wire::view::{Certified, PublicKey, SigningKey, StarId, View};
@@ -117,7 +118,6 @@ use rand::{Rng, SeedableRng};
 use replica::{Intake, Serving, Withheld};
 use rounds::Rounds;
 use snapshots::Snapshots;
-use std::collections::BTreeMap;
 use suspicion::Suspicion;
 use thiserror::Error;
 use views::Answers;
@@ -197,7 +197,7 @@ pub struct Star {
     /// What follows from the time was done up to here.
     worked: Instant,
     me: Option<Me>,
-    members: BTreeMap<PlayerId, Member>,
+    members: Players<Member>,
     ears: Ears,
     ballot: Ballot,
     /// The view in force whose host we have heard say so, or that we host ourselves.
@@ -230,7 +230,7 @@ impl Star {
             now,
             worked: now,
             me: None,
-            members: BTreeMap::new(),
+            members: Players::new(),
             ears: Ears::new(now),
             ballot: Ballot::default(),
             joined: None,
@@ -274,7 +274,7 @@ impl Star {
             members.iter().map(|member| (member.player, member.clone())).collect(),
         );
         self.rounds.retain(|player| {
-            let life = |members: &BTreeMap<PlayerId, Member>| members.get(&player).map(|member| member.incarnation);
+            let life = |members: &Players<Member>| members.get(&player).map(|member| member.incarnation);
             life(&known) == life(&self.members)
         });
         self.ears.on_members(now, &self.members);

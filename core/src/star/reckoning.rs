@@ -59,7 +59,7 @@ impl Hosting {
 
     fn settle(&mut self, ours: &mut Ours<'_>) {
         let (log, me, end) = (&*ours.log, self.me, ours.log.end());
-        for (player, follower) in &mut self.followers {
+        for (player, follower) in self.followers.iter_mut() {
             follower.pass(*player, me, log);
             if !follower.is_behind(end) {
                 follower.taken_at = self.now;

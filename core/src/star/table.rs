@@ -2,7 +2,8 @@
 
 use super::{Channel, Content, Entry, Position, TableRow, Told};
 use crate::id::{Incarnation, PlayerId};
-use std::collections::{BTreeMap, BTreeSet};
+use crate::players::Players;
+use std::collections::BTreeSet;
 
 /// How far a reliable message may run ahead of the first that is missing.
 pub(super) const REACH: u64 = 4096;
@@ -43,7 +44,7 @@ pub(super) struct Row {
 /// All senders.
 #[derive(Clone, PartialEq, Eq, Debug, Default)]
 pub(super) struct Table {
-    rows: BTreeMap<PlayerId, Row>,
+    rows: Players<Row>,
 }
 
 impl Table {

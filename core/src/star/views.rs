@@ -4,6 +4,7 @@ use super::ballot::Judged;
 use super::log::{Log, Reign};
 use super::{Bond, Event, Frame, Hosting, Member, Out, Position, Promise, Role, Span, Star, To, Word};
 use crate::id::{Incarnation, PlayerId};
+use crate::players::Players;
 use crate::time::{Duration, Instant};
 use crate::wire::signal::Epoch;
 use crate::wire::view::{Certified, View};
@@ -21,7 +22,7 @@ const LONGEST_GREETING_PAUSE: Duration = Duration::from_secs(8);
 pub(super) struct Answers {
     newer: BTreeMap<PlayerId, Instant>,
     bound: BTreeMap<PlayerId, Instant>,
-    greeted: BTreeMap<PlayerId, Greeting>,
+    greeted: Players<Greeting>,
     /// Promises for views that we have not heard of: the newest of each player.
     promises: BTreeMap<PlayerId, Promise>,
 }
@@ -36,7 +37,7 @@ struct Greeting {
 
 impl Answers {
     /// Who is not there any more is forgotten.
-    pub(super) fn retain(&mut self, members: &BTreeMap<PlayerId, Member>) {
+    pub(super) fn retain(&mut self, members: &Players<Member>) {
         self.newer.retain(|player, _| members.contains_key(player));
         self.bound.retain(|player, _| members.contains_key(player));
         self.promises.retain(|player, _| members.contains_key(player));

@@ -28,7 +28,7 @@ struct Module {
 }
 
 /// What everything else stands on. These know each other and nobody above them.
-const BASE: &[&str] = &["config", "error", "id", "outbox", "rng", "time", "timer", "wire"];
+const BASE: &[&str] = &["config", "error", "id", "outbox", "players", "rng", "time", "timer", "wire"];
 
 /// The settings of a player speak of what they set.
 const SETTINGS: &[&str] = &["path::PathKind", "session::MAX_PATHS", "star::StarConfig"];
