@@ -181,6 +181,7 @@ impl World {
             let wire = &mut self.direct.wires[index];
             let Some(news) = wire.poll(self.now, can_negotiate) else { break };
             let path = wire.path;
+            let is_packet = matches!(news, WireNews::Packet(..));
             let (side, input) = match news {
                 WireNews::Fact(side, attempt, fact) => {
                     let player = wire.end(side.other()).player;
@@ -197,7 +198,7 @@ impl World {
             let seat = &self.seats[end.seat];
             let is_dropped = seat.is_asleep && seat.inbox.len() >= MOST_ASLEEP;
             if seat.life == end.life && !is_dropped {
-                if matches!(input, Input::Packet { .. }) {
+                if is_packet {
                     let [from, to] = [side.other(), side].map(|side| {
                         SeatId(u16::try_from(self.direct.wires[index].end(side).seat).expect("a world has few seats"))
                     });
@@ -205,6 +206,10 @@ impl World {
                     watch.on_came(self.now, Way::Direct(from, to));
                 }
                 self.tell_seat(end.seat, None, input, watch);
+            }
+            // Behind a packet there is nothing but what is due now too.
+            if is_packet && self.direct.wires[index].next().is_none_or(|at| at > self.now) {
+                break;
             }
         }
         self.set_wire(index);

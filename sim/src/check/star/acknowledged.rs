@@ -1,14 +1,14 @@
 //! L2 and its honesty: what is kept is acknowledged once, and nothing else is acknowledged.
 
-use super::{Cast, Check, Life, Seen};
-use std::collections::{BTreeMap, BTreeSet};
+use super::{Cast, Check, Life, Lives, Seen};
+use std::collections::BTreeSet;
 use webstar_core::peer::Channel;
 
 /// Watches acknowledgements.
 #[derive(Debug, Default)]
 pub struct Acknowledged {
     /// By sender: the kept messages that are not acknowledged.
-    pending: BTreeMap<Life, BTreeSet<u32>>,
+    pending: Lives<BTreeSet<u32>>,
     acked: BTreeSet<u32>,
 }
 
@@ -22,7 +22,7 @@ impl Check for Acknowledged {
         match *seen {
             Seen::Submitted(submission) => {
                 if matches!(submission.channel, Some(Channel::Ordered | Channel::Reliable)) {
-                    self.pending.entry(life).or_default().insert(submission.number);
+                    self.pending.or_default(life).insert(submission.number);
                 }
                 Ok(())
             }
@@ -30,7 +30,7 @@ impl Check for Acknowledged {
                 Err(format!("{life:?} hears that {:?} {} is safe, which it never said", sent.channel, sent.seq))
             }
             Seen::Acked(_, Some(origin)) => {
-                self.pending.entry(life).or_default().remove(&origin.number);
+                self.pending.or_default(life).remove(&origin.number);
                 if self.acked.insert(origin.number) {
                     return Ok(());
                 }
@@ -43,6 +43,6 @@ impl Check for Acknowledged {
 
 impl Acknowledged {
     pub(super) fn pending(&self, life: Life) -> usize {
-        self.pending.get(&life).map_or(0, BTreeSet::len)
+        self.pending.get(life).map_or(0, BTreeSet::len)
     }
 }

@@ -2,7 +2,7 @@
 //! different selections, so what is checked is that some one order agrees with every selection.
 
 use super::chronicle::host_life;
-use super::{Cast, Check, Life, Room, Seen};
+use super::{Cast, Check, Life, Lives, Room, Seen};
 use std::collections::BTreeMap;
 use webstar_core::peer::Channel;
 use webstar_core::wire::signal::Epoch;
@@ -16,7 +16,7 @@ pub struct Agreement {
     /// By lobby and host's life.
     heard: BTreeMap<(Room, Epoch), Selections>,
     /// How often a hearer began anew.
-    begun: BTreeMap<Life, u32>,
+    begun: Lives<u32>,
 }
 
 impl Check for Agreement {
@@ -30,10 +30,10 @@ impl Check for Agreement {
             Seen::Delivered { origin: Some(origin), .. } if origin.channel == Some(Channel::Ordered) => {
                 let person = cast.person(life);
                 let by_life = self.heard.entry((person.room, host_life(person.epoch))).or_default();
-                let begun = self.begun.get(&life).copied().unwrap_or(0);
+                let begun = self.begun.get(life).copied().unwrap_or(0);
                 by_life.entry((life, begun)).or_default().push(origin.number);
             }
-            Seen::ContinuityLost | Seen::Started(_) | Seen::Resynced(_) => *self.begun.entry(life).or_default() += 1,
+            Seen::ContinuityLost | Seen::Started(_) | Seen::Resynced(_) => *self.begun.or_default(life) += 1,
             _ => {}
         }
         Ok(())

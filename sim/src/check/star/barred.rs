@@ -2,17 +2,16 @@
 //! delivered to its application, and nothing is acknowledged.
 
 use super::chronicle::{Chronicle, News};
-use super::{Cast, Check, Life, Seen};
-use std::collections::BTreeMap;
+use super::{Cast, Check, Life, Lives, Seen};
 use webstar_core::wire::signal::Epoch;
 
 /// Watches those who have promised.
 #[derive(Debug, Default)]
 pub struct Barred {
     /// Who was barred after its last step: in which epoch, and by which promise.
-    barred: BTreeMap<Life, (Epoch, Epoch)>,
+    barred: Lives<(Epoch, Epoch)>,
     /// What it was told since.
-    told: BTreeMap<Life, String>,
+    told: Lives<String>,
 }
 
 impl Check for Barred {
@@ -21,7 +20,7 @@ impl Check for Barred {
     }
 
     fn see(&mut self, life: Option<Life>, seen: &Seen<'_>, _cast: &Cast) -> Result<(), String> {
-        let Some(life) = life.filter(|life| self.barred.contains_key(life)) else { return Ok(()) };
+        let Some(life) = life.filter(|life| self.barred.get(*life).is_some()) else { return Ok(()) };
         let told = match *seen {
             Seen::Delivered { message, .. } if message.position.is_some() => {
                 format!("is given {:?} {} of player {}", message.channel, message.seq, message.from.0)
@@ -29,7 +28,7 @@ impl Check for Barred {
             Seen::Acked(sent, _) => format!("hears that {:?} {} is safe", sent.channel, sent.seq),
             _ => return Ok(()),
         };
-        self.told.entry(life).or_insert(told);
+        self.told.or_insert(life, told);
         Ok(())
     }
 
@@ -38,14 +37,14 @@ impl Check for Barred {
         let was = if news.now.is_barred() {
             self.barred.insert(news.life, state)
         } else {
-            self.barred.remove(&news.life);
+            self.barred.remove(news.life);
             None
         };
         if was == Some(state) {
             return self.unchanged(news.life);
         }
         // What was told in the step in which it became barred, or free, may have come before or after.
-        self.told.remove(&news.life);
+        self.told.remove(news.life);
         Ok(())
     }
 }
@@ -53,8 +52,8 @@ impl Check for Barred {
 impl Barred {
     /// A step has changed nothing of the star: whoever is barred was so all the time.
     pub(super) fn unchanged(&mut self, life: Life) -> Result<(), String> {
-        let Some((epoch, promised)) = self.barred.get(&life) else { return Ok(()) };
-        match self.told.remove(&life) {
+        let Some((epoch, promised)) = self.barred.get(life) else { return Ok(()) };
+        match self.told.remove(life) {
             Some(told) => Err(format!("{life:?} has promised {promised} and {told} in epoch {epoch}")),
             None => Ok(()),
         }

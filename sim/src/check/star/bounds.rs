@@ -1,6 +1,6 @@
 //! S11: what is held for a player stays below the configured caps, and one input causes only so much.
 
-use super::{Cast, Check, Life, Seen, Submission};
+use super::{Cast, Check, Life, Lives, Seen, Submission};
 use std::collections::{BTreeMap, BTreeSet};
 use webstar_core::config::{PlayerConfig, SessionConfig};
 use webstar_core::peer::{Channel, Destination};
@@ -52,7 +52,7 @@ pub struct Bounds {
     /// What was said to guests: the server has it at once, and only its number is acknowledged.
     passed_on: BTreeSet<u32>,
     /// By life: what it took last although there was no room, unless it is acknowledged by when the machine rests.
-    overfull: BTreeMap<Life, String>,
+    overfull: Lives<String>,
 }
 
 impl Bounds {
@@ -65,7 +65,7 @@ impl Bounds {
             window: PlayerConfig::default().star().window,
             unacknowledged: BTreeMap::new(),
             passed_on: BTreeSet::new(),
-            overfull: BTreeMap::new(),
+            overfull: Lives::default(),
         }
     }
 
@@ -97,7 +97,7 @@ impl Bounds {
         if let Some(bytes) = place.and_then(|place| self.unacknowledged.get_mut(&place)) {
             *bytes = bytes.saturating_sub(said.payload.len());
             if *bytes <= self.window {
-                self.overfull.remove(&said.life);
+                self.overfull.remove(said.life);
             }
         }
     }
@@ -153,7 +153,7 @@ impl Check for Bounds {
             Seen::Rested { outputs, .. } if outputs > MOST_OUTPUTS => {
                 Err(format!("{life:?} had {outputs} outputs for one input"))
             }
-            Seen::Rested { .. } => life.and_then(|life| self.overfull.remove(&life)).map_or(Ok(()), Err),
+            Seen::Rested { .. } => life.and_then(|life| self.overfull.remove(life)).map_or(Ok(()), Err),
             _ => Ok(()),
         }
     }

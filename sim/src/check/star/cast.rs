@@ -273,17 +273,26 @@ impl Cast {
         series.filter_map(move |series| self.line_from(series, seq).next())
     }
 
-    /// The submission of which a message in this lobby is a true copy.
-    pub fn origin(&self, room: Room, message: &PeerMessage) -> Option<&Submission> {
+    /// The submission of which a message in this lobby is a true copy; `stamped` is the one whose stamp it bears.
+    pub fn origin<'a>(
+        &'a self,
+        room: Room,
+        message: &PeerMessage,
+        stamped: Option<&'a Submission>,
+    ) -> Option<&'a Submission> {
         let is_it = |origin: &&Submission| {
             let is_of_kind = origin.channel.is_none() || message.kind.as_str() == origin.kind;
             origin.player == message.from && is_of_kind && origin.payload == message.payload
         };
         if message.seq == 0 {
-            let stamped = self.stamped(&message.payload);
             return stamped.filter(|origin| origin.channel.is_none() && origin.room == room).filter(is_it);
         }
-        self.named(room, message.from, message.channel, message.seq).find(is_it)
+        // No two submissions bear one stamp, so there is no other copy of it.
+        let is_named = |origin: &&Submission| {
+            (origin.room, origin.channel, origin.seq) == (room, Some(message.channel), message.seq) && is_it(origin)
+        };
+        let named = || self.named(room, message.from, message.channel, message.seq).find(is_it);
+        stamped.filter(is_named).or_else(named)
     }
 
     /// The submission whose stamp these bytes bear.

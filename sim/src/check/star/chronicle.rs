@@ -1,7 +1,7 @@
 //! What the logs of all machines say, as far as they have been seen: which entry stands at which place, who holds it, and
 //! what is committed. The checkers of the star compare with it; it judges nothing but tells what is new.
 
-use super::{Cast, Life, Room};
+use super::{Cast, Life, Lives, Room};
 use crate::trace::{content, fold};
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -243,7 +243,7 @@ pub struct Altered {
 /// What the logs say.
 #[derive(Debug, Default)]
 pub struct Chronicle {
-    lives: BTreeMap<Life, Known>,
+    lives: Lives<Known>,
     /// By line: what is committed at each place, as the first who knew told it.
     committed: BTreeMap<Line, BTreeMap<Position, Written>>,
 }
@@ -251,7 +251,7 @@ pub struct Chronicle {
 impl Chronicle {
     /// A machine was drained: what has changed, if anything has.
     pub fn step(&mut self, life: Life, star: &Star, cast: &Cast) -> Option<News> {
-        let (before, glance) = (self.lives.get(&life), star.glance());
+        let (before, glance) = (self.lives.get(life), star.glance());
         if before.is_some_and(|before| before.is_still(&glance)) {
             return None;
         }
@@ -259,20 +259,19 @@ impl Chronicle {
         if before == Some(&now) {
             return None;
         }
-        let before = before.cloned();
         let goes_on = |before: &&Known| before.is_whole() && now.is_whole() && before.epoch.term == now.epoch.term;
         let same = |before: &Known| Some(before).filter(goes_on).and_then(|before| before.log);
         let (cut, ..) = now.log.unwrap_or_default();
-        let seen = before.as_ref().and_then(same).map(|(_, _, end)| end);
+        let seen = before.and_then(same).map(|(_, _, end)| end);
         // A log that is whole in another epoch may have lost or got anything; one that goes on only grows.
         let is_new = |entry: &&Entry| entry.position > seen.unwrap_or(cut);
         let mut fresh: Vec<_> =
             star.entries().rev().take_while(is_new).map(|entry| (entry.position, Written::of(entry))).collect();
         fresh.reverse();
         let line = (cast.person(life).room, now.since);
-        let from = before.as_ref().filter(|_| seen.is_some()).map_or(cut, |before| before.committed);
+        let from = before.filter(|_| seen.is_some()).map_or(cut, |before| before.committed);
         let altered = if now.is_whole() { self.commit(line, star, from, now.committed) } else { None };
-        self.lives.insert(life, now.clone());
+        let before = self.lives.insert(life, now.clone());
         Some(News { life, line, before, now, fresh, is_anew: seen.is_none(), altered })
     }
 
@@ -305,11 +304,11 @@ impl Chronicle {
 
     /// What is known of a star.
     pub fn known(&self, life: Life) -> Option<&Known> {
-        self.lives.get(&life)
+        self.lives.get(life)
     }
 
     /// The line of a life.
     pub fn line(&self, life: Life, cast: &Cast) -> Option<Line> {
-        self.lives.get(&life).map(|known| (cast.person(life).room, known.since))
+        self.lives.get(life).map(|known| (cast.person(life).room, known.since))
     }
 }

@@ -5,8 +5,7 @@
 //! and is told so when it learns of the newer host.
 
 use super::chronicle::{Chronicle, Line, News, What, host_life};
-use super::{Cast, Check, Life, Seen};
-use std::collections::BTreeMap;
+use super::{Cast, Check, Life, Lives, Seen};
 use webstar_core::id::PlayerId;
 use webstar_core::peer::{Channel, Position};
 use webstar_core::wire::signal::Epoch;
@@ -14,7 +13,7 @@ use webstar_core::wire::signal::Epoch;
 /// Watches what comes over changes of host.
 #[derive(Debug, Default)]
 pub struct Continuity {
-    lives: BTreeMap<Life, Hearing>,
+    lives: Lives<Hearing>,
 }
 
 #[derive(Debug, Default)]
@@ -57,7 +56,7 @@ impl Check for Continuity {
             Seen::ContinuityLost => Told::Lost,
             _ => return Ok(()),
         };
-        self.lives.entry(life).or_default().told.push(told);
+        self.lives.or_default(life).told.push(told);
         Ok(())
     }
 
@@ -70,7 +69,7 @@ impl Check for Continuity {
 impl Continuity {
     /// A step has changed nothing of the star.
     pub(super) fn unchanged(&mut self, life: Life, chronicle: &Chronicle, cast: &Cast) -> Result<(), String> {
-        let has_heard = self.lives.get(&life).is_some_and(|hearing| !hearing.told.is_empty());
+        let has_heard = self.lives.get(life).is_some_and(|hearing| !hearing.told.is_empty());
         if !has_heard {
             return Ok(());
         }
@@ -82,7 +81,7 @@ impl Continuity {
 
     /// A step is over, before which the life was in this line.
     fn judge(&mut self, life: Life, before: Line, chronicle: &Chronicle, cast: &Cast) -> Result<(), String> {
-        let Some(hearing) = self.lives.get_mut(&life).filter(|hearing| !hearing.told.is_empty()) else { return Ok(()) };
+        let Some(hearing) = self.lives.get_mut(life).filter(|hearing| !hearing.told.is_empty()) else { return Ok(()) };
         let (Some(now), Some(player)) = (chronicle.line(life, cast), cast.person(life).player) else { return Ok(()) };
         let is_trusted = |from| !cast.distrusted.contains(&(now.0, from));
         let hasty = chronicle.known(life).filter(|_| cast.hasty.contains(&now.0.lobby)).map(|known| known.epoch);

@@ -3,7 +3,7 @@
 
 use crate::world::{SeatId, Way};
 use core::time::Duration;
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::VecDeque;
 use webstar_core::time::Instant;
 
 /// A way out of which nothing came for so long is silent: no player is more impatient ..
@@ -50,21 +50,47 @@ impl Flow {
 /// All ways.
 #[derive(Debug, Default)]
 pub struct Hearing {
-    flows: BTreeMap<Way, Flow>,
+    /// By where a way begins and where it ends: the server, then the seats.
+    flows: Vec<Vec<Option<Flow>>>,
+}
+
+/// Where a way begins and ends.
+fn ends(way: Way) -> [usize; 2] {
+    let place = |seat: SeatId| usize::from(seat.0) + 1;
+    match way {
+        Way::Up(from) => [place(from), 0],
+        Way::Down(to) => [0, place(to)],
+        Way::Direct(from, to) => [place(from), place(to)],
+    }
 }
 
 impl Hearing {
     /// Something is given to a way, out of which it comes at that time if nothing goes wrong.
     pub fn given(&mut self, now: Instant, way: Way, due: Instant) {
+        let [from, to] = ends(way);
+        if self.flows.len() <= from {
+            self.flows.resize_with(from + 1, Vec::new);
+        }
+        let flows = &mut self.flows[from];
+        if flows.len() <= to {
+            flows.resize_with(to + 1, || None);
+        }
         let fresh = || Flow { came: now, due: None, given: now, silences: VecDeque::new() };
-        let flow = self.flows.entry(way).or_insert_with(fresh);
+        let flow = flows[to].get_or_insert_with(fresh);
         flow.given = now;
         flow.due.get_or_insert(due);
     }
 
+    fn flow(&self, way: Way) -> Option<&Flow> {
+        let [from, to] = ends(way);
+        self.flows.get(from)?.get(to)?.as_ref()
+    }
+
     /// Something comes out of it.
     pub fn came(&mut self, now: Instant, way: Way) {
-        let Some(flow) = self.flows.get_mut(&way) else { return };
+        let [from, to] = ends(way);
+        let flow = self.flows.get_mut(from).and_then(|flows| flows.get_mut(to)?.as_mut());
+        let Some(flow) = flow else { return };
         flow.silences.extend(flow.silence(now));
         while flow.silences.pop_front_if(|silence| silence.until + MEMORY < now).is_some() {}
         (flow.came, flow.due) = (now, None);
@@ -72,15 +98,19 @@ impl Hearing {
 
     /// Another machine sits there: nothing is on its way from it or to it.
     pub fn forget(&mut self, seat: SeatId) {
-        self.flows.retain(|way, _| match *way {
-            Way::Up(of) | Way::Down(of) => of != seat,
-            Way::Direct(from, to) => from != seat && to != seat,
-        });
+        let [own, _] = ends(Way::Up(seat));
+        for (from, flows) in self.flows.iter_mut().enumerate() {
+            for (to, flow) in flows.iter_mut().enumerate() {
+                if from == own || to == own {
+                    *flow = None;
+                }
+            }
+        }
     }
 
     /// The silences of a way that ended after this moment, or last.
     pub fn silences(&self, way: Way, after: Instant, now: Instant) -> impl Iterator<Item = Silence> {
-        let flow = self.flows.get(&way);
+        let flow = self.flow(way);
         let lasting = flow.and_then(|flow| flow.silence(now));
         let over = flow.into_iter().flat_map(|flow| flow.silences.iter().copied());
         over.chain(lasting).filter(move |silence| silence.until >= after)
@@ -88,7 +118,7 @@ impl Hearing {
 
     /// Whether a way was used since then.
     pub fn is_used(&self, way: Way, since: Instant) -> bool {
-        self.flows.get(&way).is_some_and(|flow| flow.given >= since)
+        self.flow(way).is_some_and(|flow| flow.given >= since)
     }
 }
 

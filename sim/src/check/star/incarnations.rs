@@ -1,7 +1,7 @@
 //! S9: nothing of an old life of a player is put in order after its new life has begun to speak.
 
 use super::chronicle::{Chronicle, Line, News, What};
-use super::{Cast, Check, Life, Seen};
+use super::{Cast, Check, Life, Lives, Seen};
 use core::ops::Bound::{Excluded, Unbounded};
 use std::collections::BTreeMap;
 use webstar_core::id::{Incarnation, PlayerId};
@@ -13,7 +13,7 @@ pub struct Incarnations {
     /// By line and player: where each of its lives begins in the log.
     begins: BTreeMap<(Line, PlayerId), BTreeMap<Incarnation, Position>>,
     /// What was told in the present step.
-    told: BTreeMap<Life, Vec<(PlayerId, Incarnation, Position)>>,
+    told: Lives<Vec<(PlayerId, Incarnation, Position)>>,
 }
 
 impl Check for Incarnations {
@@ -25,7 +25,7 @@ impl Check for Incarnations {
         if let (Some(life), &Seen::Delivered { message, origin: Some(origin), .. }) = (life, seen)
             && let Some(position) = message.position
         {
-            self.told.entry(life).or_default().push((origin.player, origin.incarnation, position));
+            self.told.or_default(life).push((origin.player, origin.incarnation, position));
         }
         Ok(())
     }
@@ -51,7 +51,7 @@ impl Check for Incarnations {
 impl Incarnations {
     /// A step is over.
     pub(super) fn judge(&mut self, life: Life, chronicle: &Chronicle, cast: &Cast) -> Result<(), String> {
-        let Some(told) = self.told.get_mut(&life).filter(|told| !told.is_empty()) else { return Ok(()) };
+        let Some(told) = self.told.get_mut(life).filter(|told| !told.is_empty()) else { return Ok(()) };
         let Some(line) = chronicle.line(life, cast) else { return Ok(()) };
         for (player, incarnation, position) in told.drain(..) {
             let Some(begins) = self.begins.get(&(line, player)) else { continue };

@@ -2,7 +2,7 @@
 //! nothing about them. Judges nothing.
 
 use super::chronicle::{Chronicle, News, ProofKind, What};
-use super::{Cast, Life, Room, Seen};
+use super::{Cast, Life, Lives, Room, Seen};
 use crate::profile::Tally;
 use core::time::Duration;
 use std::collections::{BTreeMap, BTreeSet};
@@ -20,7 +20,7 @@ pub struct Marks {
     /// Who is in the middle of a change of host.
     changing: BTreeMap<Life, Room>,
     /// Since when somebody is host.
-    hosts: BTreeMap<Life, Instant>,
+    hosts: Lives<Instant>,
     lost: BTreeSet<Life>,
     forked: BTreeSet<(Room, Epoch)>,
 }
@@ -82,7 +82,7 @@ impl Marks {
 
     fn crashed(&mut self, life: Life, is_changing: bool, chronicle: &Chronicle, cast: &Cast) {
         let Some(known) = chronicle.known(life) else { return };
-        let is_fresh = self.hosts.get(&life).is_some_and(|since| cast.now.since(*since) < FRESH);
+        let is_fresh = self.hosts.get(life).is_some_and(|since| cast.now.since(*since) < FRESH);
         if known.role == Role::Collecting || known.hosts() && known.epoch.term > 1 && is_fresh {
             self.seen.insert("successor_died");
         }
@@ -105,9 +105,9 @@ impl Marks {
             self.changing.remove(life);
         }
         if now.hosts() {
-            self.hosts.entry(*life).or_insert(cast.now);
+            self.hosts.or_insert(*life, cast.now);
         } else {
-            self.hosts.remove(life);
+            self.hosts.remove(*life);
         }
         if fresh.iter().any(|(_, written)| written.what == What::Void) {
             self.seen.insert("void_position");

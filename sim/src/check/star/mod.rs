@@ -16,6 +16,7 @@ mod fresh;
 mod hearing;
 mod incarnations;
 mod kept;
+mod lives;
 mod lobbies;
 mod marks;
 mod meter;
@@ -42,6 +43,7 @@ pub use fresh::{Latest, Unreliable};
 pub use hearing::{Hearing, Silence};
 pub use incarnations::Incarnations;
 pub use kept::Kept;
+pub use lives::Lives;
 pub use lobbies::Lobbies;
 pub use marks::Marks;
 pub use meter::Meter;
@@ -246,6 +248,22 @@ pub struct Checks {
     red: Option<Red>,
 }
 
+/// Asks every checker of [`Checks`]. Each by its own name: what happens ten thousand times a second must cost those nothing
+/// whom it does not concern.
+macro_rules! each {
+    ($checks:ident.$ask:ident $with:tt) => {
+        each!($checks.$ask $with of
+            lobbies provenance sequencer barred replicas kept continuity snapshots ordered agreement reliable latest
+            unreliable acknowledged drained tokens incarnations ended bounds roster provoked)
+    };
+    ($checks:ident.$ask:ident $with:tt of $($check:ident)*) => {
+        $(if let Err(why) = $checks.$check.$ask $with {
+            let check = $checks.$check.name();
+            $checks.red.get_or_insert(Red { check, why });
+        })*
+    };
+}
+
 impl Checks {
     /// Checkers of machines with these bounds.
     pub fn new(bounds: Bounds) -> Self {
@@ -292,7 +310,7 @@ impl Checks {
         }
         self.meter.see(life, seen, &self.chronicle, cast);
         self.marks.see(life, seen, &self.chronicle, cast);
-        self.each(|check, _| check.see(life, seen, cast));
+        each!(self.see(life, seen, cast));
     }
 
     /// Shows all of them the star of a machine that was drained. What has changed goes through `falsify` before it is
@@ -303,7 +321,7 @@ impl Checks {
                 falsify(&mut news);
                 self.meter.step(&news);
                 self.marks.step(&news, cast);
-                self.each(|check, chronicle| check.step(&news, chronicle, cast));
+                each!(self.step(&news, &self.chronicle, cast));
             }
             None => {
                 let Checks { ordered, barred, continuity, incarnations, chronicle, .. } = self;
@@ -324,7 +342,7 @@ impl Checks {
 
     /// Tells all of them that everything that had to arrive was acknowledged.
     pub fn end(&mut self, cast: &Cast) {
-        self.each(|check, _| check.end(cast));
+        each!(self.end(cast));
     }
 
     /// Fails for a reason that only the whole run can know.
@@ -379,37 +397,5 @@ impl Checks {
     /// What is known of the star of a life.
     pub fn known(&self, life: Life) -> Option<&Known> {
         self.chronicle.known(life)
-    }
-
-    fn each(&mut self, mut look: impl FnMut(&mut dyn Check, &Chronicle) -> Result<(), String>) {
-        let all: [&mut dyn Check; 21] = [
-            &mut self.lobbies,
-            &mut self.provenance,
-            &mut self.sequencer,
-            &mut self.barred,
-            &mut self.replicas,
-            &mut self.kept,
-            &mut self.continuity,
-            &mut self.snapshots,
-            &mut self.ordered,
-            &mut self.agreement,
-            &mut self.reliable,
-            &mut self.latest,
-            &mut self.unreliable,
-            &mut self.acknowledged,
-            &mut self.drained,
-            &mut self.tokens,
-            &mut self.incarnations,
-            &mut self.ended,
-            &mut self.bounds,
-            &mut self.roster,
-            &mut self.provoked,
-        ];
-        for check in all {
-            if let Err(why) = look(check, &self.chronicle) {
-                let check = check.name();
-                self.red.get_or_insert(Red { check, why });
-            }
-        }
     }
 }

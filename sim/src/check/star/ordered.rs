@@ -4,7 +4,7 @@
 //! tail of the log.
 
 use super::chronicle::{Chronicle, News};
-use super::{Cast, Check, Life, Person, Seen, Submission, due};
+use super::{Cast, Check, Life, Lives, Person, Seen, Submission, due};
 use std::collections::{BTreeMap, BTreeSet};
 use webstar_core::id::{Incarnation, PlayerId};
 use webstar_core::peer::{Channel, Destination, PeerMessage};
@@ -17,7 +17,7 @@ pub struct Ordered {
     /// Messages for the host that somebody got who became host, by their numbers.
     promoted: BTreeSet<(Life, u32)>,
     /// What was left out in the present step, by its number, and what is wrong unless it comes with a tail.
-    left_out: BTreeMap<Life, (u32, String)>,
+    left_out: Lives<(u32, String)>,
 }
 
 #[derive(Clone, Copy, Debug, Default)]
@@ -61,7 +61,7 @@ impl Check for Ordered {
                     .find(|between| !self.promoted.contains(&(life, between.number)));
                 if let Some(missed) = missed.filter(|_| !before.may_miss) {
                     let why = format!("{life:?} was given {} without {}", origin.name(), missed.name());
-                    self.left_out.entry(life).or_insert((missed.number, why));
+                    self.left_out.or_insert(life, (missed.number, why));
                 }
                 Ok(())
             }
@@ -90,7 +90,7 @@ impl Check for Ordered {
 impl Ordered {
     /// A step is over: what was left out in it, and did not come with a tail, is missing.
     pub(super) fn unchanged(&mut self, life: Life) -> Result<(), String> {
-        let left_out = self.left_out.remove(&life);
+        let left_out = self.left_out.remove(life);
         let missing = left_out.filter(|(number, _)| !self.promoted.contains(&(life, *number)));
         missing.map_or(Ok(()), |(_, why)| Err(why))
     }
@@ -112,7 +112,7 @@ impl Ordered {
 /// What of a tail is for the host, by the numbers of the messages.
 pub(super) fn for_hosts(cast: &Cast, life: Life, tail: &[PeerMessage]) -> impl Iterator<Item = (Life, u32)> {
     let room = cast.person(life).room;
-    let origins = tail.iter().filter_map(move |message| cast.origin(room, message));
+    let origins = tail.iter().filter_map(move |message| cast.origin(room, message, cast.stamped(&message.payload)));
     origins.filter(|origin| origin.to == Destination::Host).map(move |origin| (life, origin.number))
 }
 

@@ -1,7 +1,7 @@
 //! S12: for each observer the epochs of `HostChanged` strictly rise, players come and go in turns and never come again
 //! under their number, and incarnations never fall.
 
-use super::{Cast, Check, Life, Seen};
+use super::{Cast, Check, Life, Lives, Seen};
 use std::collections::BTreeMap;
 use webstar_core::id::{Incarnation, PlayerId};
 use webstar_core::wire::signal::{Epoch, PlayerEntry};
@@ -9,7 +9,7 @@ use webstar_core::wire::signal::{Epoch, PlayerEntry};
 /// Watches who is there, and who is host.
 #[derive(Debug, Default)]
 pub struct Roster {
-    views: BTreeMap<Life, View>,
+    views: Lives<View>,
     /// A server without memory may let a player go that comes back later with what it knows.
     is_restarted: bool,
 }
@@ -31,7 +31,7 @@ impl Check for Roster {
         self.is_restarted |= matches!(seen, Seen::ServerRestarted);
         let is_restarted = self.is_restarted;
         let Some(life) = life else { return Ok(()) };
-        let view = self.views.entry(life).or_default();
+        let view = self.views.or_default(life);
         let told = match *seen {
             Seen::Joined { members, epoch, .. } => view.joined(members, epoch),
             Seen::Came(entry) => view.came(entry, is_restarted),

@@ -2,7 +2,7 @@
 //! tail has everything kept after the snapshot, once and in order.
 
 use super::chronicle::{Chronicle, News, What};
-use super::{Cast, Check, Life, Room, Seen};
+use super::{Cast, Check, Life, Lives, Room, Seen};
 use std::collections::{BTreeMap, BTreeSet};
 use webstar_core::peer::{Channel, PeerMessage, Position, Snapshot};
 
@@ -12,9 +12,9 @@ pub struct Snapshots {
     /// What was given for a place, in hashes.
     given: BTreeMap<(Room, Position), BTreeSet<u64>>,
     /// By life: where it began last.
-    begun: BTreeMap<Life, Position>,
+    begun: Lives<Position>,
     /// Promotions of the present step: the place of the snapshot, and those of the tail.
-    promoted: BTreeMap<Life, (Position, Vec<Position>)>,
+    promoted: Lives<(Position, Vec<Position>)>,
 }
 
 impl Check for Snapshots {
@@ -39,14 +39,14 @@ impl Check for Snapshots {
                 self.promoted.insert(life, (snapshot.position, places));
                 self.known(life, room, snapshot)
             }
-            Seen::Delivered { message: PeerMessage { position: Some(place), .. }, .. } => match self.begun.get(&life) {
+            Seen::Delivered { message: PeerMessage { position: Some(place), .. }, .. } => match self.begun.get(life) {
                 Some(begun) if place <= begun => {
                     Err(format!("{life:?} begins after place {} and is given place {}", begun.0, place.0))
                 }
                 _ => Ok(()),
             },
             Seen::ContinuityLost => {
-                self.begun.remove(&life);
+                self.begun.remove(life);
                 Ok(())
             }
             _ => Ok(()),
@@ -54,7 +54,7 @@ impl Check for Snapshots {
     }
 
     fn step(&mut self, news: &News, chronicle: &Chronicle, _cast: &Cast) -> Result<(), String> {
-        let Some((from, tail)) = self.promoted.remove(&news.life) else { return Ok(()) };
+        let Some((from, tail)) = self.promoted.remove(news.life) else { return Ok(()) };
         let is_message = |what: &What| matches!(what, What::Message { .. });
         let mut wanted = chronicle.committed(news.line, from.next()).filter(|(_, written)| is_message(&written.what));
         // What follows the tail is told as it comes.

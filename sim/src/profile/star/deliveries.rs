@@ -49,7 +49,8 @@ impl Book<'_> {
         }
         let Book { cast, checks, trace, tally, landed, .. } = self;
         let Person { seat, room, .. } = *cast.person(life);
-        let (origin, stamped) = (cast.origin(room, message), cast.stamped(&message.payload));
+        let stamped = cast.stamped(&message.payload);
+        let origin = cast.origin(room, message, stamped);
         // What brought it, or what set it free.
         let by = match message.seq {
             0 => "server",

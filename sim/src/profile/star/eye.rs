@@ -9,7 +9,7 @@ use super::mischief::Hoard;
 use super::plan::{Mood, Part, Plan};
 use super::tickets::Tickets;
 use crate::check::Red;
-use crate::check::star::{Bounds, Cast, Checks, Holding, Life, Person, Room, Said, Seen, Submission, bit};
+use crate::check::star::{Bounds, Cast, Checks, Holding, Life, Lives, Person, Room, Said, Seen, Submission, bit};
 use crate::net::Side;
 use crate::profile::Tally;
 use crate::seed::Seed;
@@ -72,7 +72,7 @@ pub(super) struct Book<'a> {
     /// Whose game was asked for its state, and after which place.
     pub(super) wanted: VecDeque<(SeatId, Position)>,
     /// By life: what its star was last seen to be.
-    pub(super) glances: BTreeMap<Life, (Role, Epoch, Epoch)>,
+    pub(super) glances: Lives<(Role, Epoch, Epoch)>,
     /// Lives that have ended and nobody has looked at yet.
     pub(super) ends: Vec<End>,
     /// Whether the server still owes an answer to a stranger.
@@ -102,7 +102,7 @@ impl<'a, L: Lens> Eye<'a, L> {
             landed: vec![Landed::default(); seats],
             states: plan.seats.iter().map(|seat| plan.lobbies[usize::from(seat.lobby)].snapshots).collect(),
             wanted: VecDeque::new(),
-            glances: BTreeMap::new(),
+            glances: Lives::default(),
             ends: Vec::new(),
             replays: 0,
         };

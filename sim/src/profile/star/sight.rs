@@ -212,7 +212,7 @@ impl Book<'_> {
         }
         self.set_now(now);
         let known = star.standing();
-        if self.glances.get(&life) != Some(&known) {
+        if self.glances.get(life) != Some(&known) {
             self.glances.insert(life, known);
             let (role, epoch, promised) = known;
             self.note(now, StarStep::Role { life, role: name(role), epoch, promised });
