@@ -28,7 +28,9 @@ impl<T> Players<T> {
     }
 
     fn find(&self, player: PlayerId) -> Result<usize, usize> {
-        self.players.binary_search(&player)
+        // Counting those before it needs no branches: with so few players that is quicker than halving.
+        let at = self.players.iter().filter(|known| **known < player).count();
+        if self.players.get(at) == Some(&player) { Ok(at) } else { Err(at) }
     }
 
     /// What there is of a player.

@@ -9,20 +9,29 @@ use std::collections::{BTreeMap, BTreeSet, VecDeque};
 /// What is under way.
 #[derive(Debug, Default)]
 pub(super) struct Arrivals {
-    /// Everything in the lane of entries that keep their order, and whether it is acknowledged. It has arrived once
-    /// everything before it is acknowledged too.
-    in_turn: VecDeque<(MessageId, bool)>,
+    /// Everything in the lane of entries that keep their order. It has arrived once everything before it is
+    /// acknowledged too.
+    in_turn: VecDeque<InTurn>,
     /// Words that entries must not overtake.
     words: BTreeSet<MessageId>,
+    /// Entries in any other lane.
     entries: BTreeMap<MessageId, (Epoch, Position)>,
     /// Entries that have arrived and were not told.
     arrived: VecDeque<(Epoch, Position)>,
 }
 
+/// Something in the lane of entries that keep their order.
+#[derive(Debug)]
+struct InTurn {
+    id: MessageId,
+    is_acked: bool,
+    entry: Option<(Epoch, Position)>,
+}
+
 impl Arrivals {
     /// Something has left in the lane of entries that keep their order.
     pub(super) fn on_sent_in_turn(&mut self, id: MessageId) {
-        self.in_turn.push_back((id, false));
+        self.in_turn.push_back(InTurn { id, is_acked: false, entry: None });
     }
 
     /// Entries must not overtake this.
@@ -32,7 +41,10 @@ impl Arrivals {
 
     /// It was an entry.
     pub(super) fn on_entry_sent(&mut self, id: MessageId, epoch: Epoch, position: Position) {
-        self.entries.insert(id, (epoch, position));
+        match self.find(id) {
+            Ok(index) => self.in_turn[index].entry = Some((epoch, position)),
+            Err(_) => _ = self.entries.insert(id, (epoch, position)),
+        }
     }
 
     /// Everything that entries must not overtake has arrived.
@@ -42,18 +54,30 @@ impl Arrivals {
 
     /// The other side has got a message.
     pub(super) fn on_acked(&mut self, id: MessageId) {
-        match self.in_turn.binary_search_by_key(&id, |(said, _)| *said) {
-            Ok(index) => self.in_turn[index].1 = true,
-            Err(_) => self.arrive(id),
+        match self.find(id) {
+            Ok(index) => self.in_turn[index].is_acked = true,
+            Err(_) => {
+                let entry = self.entries.remove(&id);
+                self.arrive(id, entry);
+            }
         }
-        while let Some((first, _)) = self.in_turn.pop_front_if(|(_, is_acked)| *is_acked) {
-            self.arrive(first);
+        while let Some(InTurn { id, entry, .. }) = self.in_turn.pop_front_if(|first| first.is_acked) {
+            self.arrive(id, entry);
         }
     }
 
-    fn arrive(&mut self, id: MessageId) {
+    fn find(&self, id: MessageId) -> Result<usize, usize> {
+        // What was sent last is asked for when it is said to be an entry, and what was sent first when it has arrived.
+        match (self.in_turn.front(), self.in_turn.back()) {
+            (Some(first), _) if first.id == id => Ok(0),
+            (_, Some(last)) if last.id == id => Ok(self.in_turn.len() - 1),
+            _ => self.in_turn.binary_search_by_key(&id, |said| said.id),
+        }
+    }
+
+    fn arrive(&mut self, id: MessageId, entry: Option<(Epoch, Position)>) {
         if !self.words.remove(&id) {
-            self.arrived.extend(self.entries.remove(&id));
+            self.arrived.extend(entry);
         }
     }
 

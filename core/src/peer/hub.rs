@@ -288,13 +288,15 @@ impl Hub {
             self.set_heartbeats();
         }
         let timeout = self.config.heartbeat_timeout;
-        let due = self.spokes.iter().filter(|(_, spoke)| spoke.is_due(now, timeout));
-        let due: Vec<_> = due.map(|(player, _)| *player).collect();
-        for player in due {
-            if let Some(spoke) = self.spokes.get_mut(&player) {
-                spoke.on_timeout(now);
+        let is_due = |spoke: &Spoke| spoke.is_due(now, timeout);
+        if self.spokes.values().any(is_due) {
+            let due = self.spokes.iter().filter(|(_, spoke)| is_due(spoke)).map(|(player, _)| *player);
+            for player in due.collect::<Vec<_>>() {
+                if let Some(spoke) = self.spokes.get_mut(&player) {
+                    spoke.on_timeout(now);
+                }
+                self.settle_spoke(now, player, out);
             }
-            self.settle_spoke(now, player, out);
         }
         if self.star.is_due(now) {
             self.star.on_timeout(now, &mut self.said);
@@ -361,12 +363,12 @@ impl Hub {
     }
 
     fn on_link_event(&mut self, now: Instant, player: PlayerId, event: LinkEvent, out: &mut Outbox) {
-        let Some(spoke) = self.spokes.get_mut(&player) else { return };
         match event {
             LinkEvent::Message(received) => self.on_received(now, player, &received, out),
             LinkEvent::Acked(id) => {
+                let Some(spoke) = self.spokes.get_mut(&player) else { return };
                 spoke.on_acked(id);
-                while let Some((epoch, position)) = self.spokes.get_mut(&player).and_then(Spoke::next_arrived) {
+                while let Some((epoch, position)) = spoke.next_arrived() {
                     self.star.on_taken(now, player, epoch, position, &mut self.said);
                 }
             }

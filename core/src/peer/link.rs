@@ -11,7 +11,7 @@
 use crate::config::ConfigError;
 use crate::id::{MessageId, PathId, PlayerId};
 use crate::path::{self, Attempt, Candidate, Cause, Change, Fact, Keeper, Order, PathKind, PipeNews, Token, Watch};
-use crate::session::pipe::{PathReading, PathState};
+use crate::session::pipe::PathState;
 use crate::session::{
     MAX_PATHS, Outbound, Received, SendError, Session, SessionEvent, SessionIds, SessionStats, SessionTimer,
 };
@@ -24,8 +24,8 @@ use rand::rngs::ChaCha8Rng;
 use std::collections::VecDeque;
 use thiserror::Error;
 
+use super::link_config::LinkPath;
 pub use super::link_config::{LinkConfig, PathSetup};
-use super::link_config::{LinkPath, PathGlance};
 
 /// What is told to a link.
 #[derive(Clone, Copy, PartialEq, Debug)]
@@ -127,8 +127,8 @@ const CHOOSE_AGAIN: Duration = Duration::from_millis(250);
 #[derive(Debug)]
 pub struct Link {
     other: PlayerId,
-    session: Session,
-    paths: Vec<LinkPath>,
+    pub(super) session: Session,
+    pub(super) paths: Vec<LinkPath>,
     now: Instant,
     /// When the choice of path is judged anew; at once after every change.
     choose_at: Instant,
@@ -259,25 +259,6 @@ impl Link {
     /// The packet that was written last.
     pub(super) fn packet(&self) -> &[u8] {
         &self.packet
-    }
-
-    /// All paths as they are now.
-    pub(super) fn paths(&self) -> impl Iterator<Item = PathGlance> {
-        self.paths.iter().map(|path| PathGlance {
-            setup: path.setup,
-            is_up: path.watch.is_up(),
-            reading: self.session.reading(self.now, path.setup.id),
-        })
-    }
-
-    /// Whether packets can leave on any path.
-    pub(super) fn is_up(&self) -> bool {
-        self.paths.iter().any(|path| path.watch.is_up())
-    }
-
-    /// What is measured of a path.
-    pub(super) fn reading(&self, path: PathId) -> Option<PathReading> {
-        self.session.reading(self.now, path)
     }
 
     /// Bytes held for sending, waiting and unacknowledged.

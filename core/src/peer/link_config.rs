@@ -48,14 +48,6 @@ pub struct PathSetup {
     pub relayed_only: bool,
 }
 
-/// A path as it is now.
-pub(super) struct PathGlance {
-    pub(super) setup: PathSetup,
-    /// Its pipe is open, and it is not given up.
-    pub(super) is_up: bool,
-    pub(super) reading: Option<PathReading>,
-}
-
 /// A path with what watches and mends it.
 #[derive(Debug)]
 pub(super) struct LinkPath {

@@ -17,6 +17,7 @@ mod command;
 mod connect;
 mod event;
 mod frames;
+mod gauge;
 mod guests;
 mod handing;
 mod hub;

@@ -10,7 +10,7 @@ use crate::id::{MessageId, PathId, PlayerId};
 use crate::path::{self, Attempt, Command, Fact, Order, PathKind};
 use crate::session::{Outbound, SendError, SessionIds};
 use crate::star::{Bond, Ear, Frame, Position};
-use crate::time::{Duration, Instant, earlier};
+use crate::time::{Duration, Instant};
 use crate::wire::frame::{Delivery, Priority};
 use crate::wire::signal::Epoch;
 use crate::wire::star::{self, Destination};
@@ -205,7 +205,7 @@ impl Spoke {
         if !was_open && self.is_open() && !self.was_direct {
             self.heard_at = now;
         }
-        self.was_direct |= self.link.paths().any(|path| path.is_up && path.setup.kind != PathKind::Relay);
+        self.was_direct |= self.link.is_direct();
         Ok(())
     }
 
@@ -214,12 +214,10 @@ impl Spoke {
         // Misuse is impossible: the link has this path and is not closed.
         let _ = self.link.handle(now, Input::Packet { path, bytes });
         self.is_dirty = true;
-        if self.link.reading(path).is_some_and(|reading| reading.unheard.is_zero()) {
+        if self.link.heard_at(path) >= Some(now) {
             self.heard_at = now;
             self.suspect_since = None;
-            let promises = self.link.paths().filter(|path| path.is_up).filter_map(|path| path.reading);
-            let promises = promises.map(|reading| reading.expected).filter(|expected| !expected.is_zero());
-            self.expected = promises.min().unwrap_or_default();
+            self.expected = self.link.promised();
         }
     }
 
@@ -272,6 +270,11 @@ impl Spoke {
         is_watched.then(|| self.heard_at + timeout.max(self.promised(timeout).saturating_mul(INTERVALS)))
     }
 
+    /// Whether its silence means something now.
+    fn is_silent(&self, now: Instant, timeout: Duration) -> bool {
+        self.heard_at < now && self.suspect_at(timeout).is_some_and(|at| at <= now)
+    }
+
     /// The longest gap that the other side is believed to have promised. Where a direct way ends, all that is left may be
     /// what the relay was promised while it was not in use: no member of a star that we need is so slow.
     fn promised(&self, timeout: Duration) -> Duration {
@@ -290,8 +293,8 @@ impl Spoke {
 
     /// Whether it wants to be called now.
     pub(super) fn is_due(&self, now: Instant, timeout: Duration) -> bool {
-        let suspect_at = if self.is_dirty { self.suspect_at(timeout) } else { self.suspect_at };
-        earlier(self.deadline, suspect_at).is_some_and(|at| at <= now)
+        let is_over = |at: Option<Instant>| at.is_some_and(|at| at <= now);
+        is_over(self.deadline) || if self.is_dirty { self.is_silent(now, timeout) } else { is_over(self.suspect_at) }
     }
 
     /// When its link wants to be called, and when its silence becomes suspicious. Write its packets before asking.
@@ -302,27 +305,25 @@ impl Spoke {
     /// How the other side is heard now. A stream that carries others too must have answered since the silence became
     /// suspicious; else the silence is perhaps its own.
     pub(super) fn listen(&mut self, now: Instant, timeout: Duration, carrier_heard_at: Instant) -> Hearing {
-        let is_newly_suspect = self.suspect_at(timeout).is_some_and(|at| at <= now);
+        let is_newly_suspect = self.is_silent(now, timeout);
         if is_newly_suspect {
             self.suspect_since = Some(now);
             self.is_dirty = true;
         }
-        let mut direct = self.link.paths().filter(|path| path.is_up && path.setup.kind != PathKind::Relay).peekable();
-        let is_stream_only = direct.peek().is_none() && self.is_relayed;
-        let deviation = direct.filter_map(|path| path.reading).map(|reading| reading.rtt_var).max().unwrap_or_default();
-        let jitter = deviation.saturating_mul(DEVIATIONS);
+        let deviation = self.link.jitter();
+        let is_stream_only = deviation.is_none() && self.is_relayed;
+        let jitter = deviation.unwrap_or_default().saturating_mul(DEVIATIONS);
         let rhythm = self.promised(timeout).saturating_mul(INTERVALS);
         let least = timeout.saturating_add(jitter);
         let least = if is_stream_only { least.max(STREAM_PATIENCE) } else { least };
         let least = least.max(rhythm);
         let is_answered = self.suspect_since.is_none_or(|since| carrier_heard_at >= since);
-        let using = self.link.using().and_then(|path| self.link.reading(path));
         let ear = Ear {
             is_open: self.was_direct || self.is_relayed,
             heard_at: self.heard_at,
             patience: if is_stream_only && !is_answered { UNTIL_ANSWERED } else { least },
             rhythm: if is_stream_only || rhythm.is_zero() { least } else { least.min(rhythm.saturating_add(jitter)) },
-            rtt: using.and_then(|reading| reading.rtt),
+            rtt: self.link.rtt(),
         };
         let is_new = self.told.replace(ear) != Some(ear);
         Hearing { ear: is_new.then_some(ear), is_newly_suspect }

@@ -136,10 +136,9 @@ impl Hub {
             let stats = spoke.link.stats();
             let using = spoke.link.using();
             let path = stats.paths.iter().find(|path| Some(path.path) == using).or(stats.paths.first());
-            let kind = spoke.link.paths().find(|path| Some(path.setup.id) == using).map(|path| path.setup.kind);
             PlayerStats {
                 player: *player,
-                path: kind,
+                path: spoke.link.kind(),
                 rtt: path.and_then(|path| path.rtt),
                 jitter: path.map(|path| path.jitter).unwrap_or_default(),
                 loss: path.map_or(0.0, |path| path.loss),

@@ -249,6 +249,9 @@ impl Flow {
             return None;
         }
         let timeout = self.rtt.probe_timeout(config.max_ack_delay, config.min_probe_timeout);
+        if is_active && self.timeouts == 0 {
+            return Some(self.asked_at.max(self.progress_at) + timeout);
+        }
         let pause = if is_active {
             (timeout * (1 << self.timeouts.min(MAX_BACKOFF))).min(timeout.max(LONGEST_PAUSE))
         } else {

@@ -196,7 +196,6 @@ impl Session {
         for index in 0..self.flows.len() {
             self.settle_losses(now, index);
         }
-        self.trim(now);
         for priority in self.outgoing.take_drained(&self.config) {
             self.events.push_back(SessionEvent::Drained(priority));
         }
@@ -279,7 +278,7 @@ impl Session {
 
     /// Forgets what is settled. What was lost is remembered for a few round trips, in case it was only late.
     pub(super) fn trim(&mut self, now: Instant) {
-        let longest = self.flows.iter().map(|flow| flow.rtt.smoothed()).max().unwrap_or(self.config.initial_rtt);
-        self.sent.trim(now - longest * 3);
+        let (flows, initial) = (&self.flows, self.config.initial_rtt);
+        self.sent.trim(|| now - flows.iter().map(|flow| flow.rtt.smoothed()).max().unwrap_or(initial) * 3);
     }
 }

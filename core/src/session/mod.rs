@@ -57,9 +57,11 @@ use flow::Flow;
 use pipe::{PathReading, PipeFacts};
 use protect::Protection;
 use receive::Inbox;
+use rtt::Rtt;
 use send::Outgoing;
 use sent::{Fate, Opening, SentLog};
 use std::collections::VecDeque;
+use tempo::Heard;
 
 /// Paths a session can have at a time.
 pub const MAX_PATHS: usize = 8;
@@ -252,6 +254,16 @@ impl Session {
     /// What is measured of a path.
     pub fn reading(&self, now: Instant, path: PathId) -> Option<PathReading> {
         self.flow(path).map(|flow| flow.reading(now))
+    }
+
+    /// How the other side is heard on a path.
+    pub(crate) fn heard(&self, path: PathId) -> Option<&Heard> {
+        self.flow(path).map(|flow| &flow.heard)
+    }
+
+    /// The round trip on a path.
+    pub(crate) fn rtt(&self, path: PathId) -> Option<&Rtt> {
+        self.flow(path).map(|flow| &flow.rtt)
     }
 
     /// The next thing to tell.

@@ -135,12 +135,12 @@ impl SentLog {
         self.pieces.range(start..start + usize::from(packet.pieces))
     }
 
-    /// Forgets packets from the front: what arrived, and what left before `before` and is not waited for.
-    pub(crate) fn trim(&mut self, before: Instant) {
+    /// Forgets packets from the front: what arrived, and what left before `before()` and is not waited for.
+    pub(crate) fn trim(&mut self, before: impl Fn() -> Instant) {
         while let Some(front) = self.packets.front() {
             let is_settled = match front.fate {
                 Fate::Arrived => true,
-                Fate::Untracked | Fate::Lost | Fate::GivenUp | Fate::Recovered => front.at < before,
+                Fate::Untracked | Fate::Lost | Fate::GivenUp | Fate::Recovered => front.at < before(),
                 Fate::InFlight => false,
             };
             if !is_settled {

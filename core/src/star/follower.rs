@@ -208,6 +208,11 @@ impl Follower {
         !is_stored || (!is_there && self.stage == Stage::Following && is_meant(&entry.content, player, host))
     }
 
+    /// It was given everything up to the end, and no state is on its way to it.
+    pub(super) fn has_all(&self, end: Position) -> bool {
+        self.cursor >= end && self.past.is_none() && self.feed.is_none()
+    }
+
     /// The next entry up to `limit`; to replicas up to the end.
     pub(super) fn poll_entry<'a>(
         &mut self,

@@ -342,6 +342,9 @@ impl Hosting {
 
     /// The next for a player: an entry, or a piece of a snapshot.
     pub(super) fn poll(&mut self, player: PlayerId, log: &Log) -> Option<Frame> {
+        if self.followers.get(&player)?.has_all(log.end()) {
+            return None;
+        }
         let (epoch, me, now, limit) = (self.epoch, self.me, self.now, self.limit(log));
         let is_active = self.is_active;
         let follower = self.followers.get_mut(&player).filter(|follower| is_active || follower.replica.is_some())?;

@@ -404,24 +404,51 @@ impl Star {
         if !self.is_hosting() {
             return None;
         }
-        let greeting = self.answers.greeting_deadline(|player| self.rounds.has(player));
-        let pending = self.rounds.pending.as_ref();
+        let rounds = &self.rounds;
+        let mut greeting = Unseen::new(rounds.greeted_at, self.worked);
+        if let Some(again_at) = self.answers.greeting_deadline(|player| rounds.has(player)) {
+            greeting.offer(again_at);
+        }
+        let mut plan = Unseen::new(rounds.planned_at, self.worked);
+        plan.offer(rounds.last + PAUSE);
+        for voter in self.ballot.view().into_iter().flat_map(|view| &view.voters) {
+            if let Some(ear) = self.ears.of(voter.player) {
+                plan.offer(ear.heard_at + ear.patience);
+                plan.offer(ear.heard_at + ABSENCE);
+                plan.offer(ear.heard_at + ear.patience.max(SILENCE));
+            }
+        }
+        let pending = rounds.pending.as_ref();
         let asking = pending.filter(|pending| !pending.has_asked).map(|pending| pending.since + ASK_SERVER_AFTER);
         let giving_up = pending.map(|pending| pending.since + PATIENCE);
-        let voters = self.ballot.view().into_iter().flat_map(|view| &view.voters);
-        let ears = voters.filter_map(|voter| self.ears.of(voter.player));
-        let silences =
-            ears.flat_map(|ear| [ear.patience, ABSENCE, ear.patience.max(SILENCE)].map(|of| ear.heard_at + of));
-        let plan = self.first_unseen(silences.chain([self.rounds.last + PAUSE]), self.rounds.planned_at);
-        let greeting = self.first_unseen(greeting.into_iter(), self.rounds.greeted_at);
         let due = |at| self.due(at);
-        earlier(earlier(plan, greeting), earlier(due(asking), due(giving_up)))
+        earlier(earlier(plan.at(), greeting.at()), earlier(due(asking), due(giving_up)))
+    }
+}
+
+/// The first of some moments that nobody has looked at yet.
+struct Unseen {
+    /// What lies before was looked at.
+    passed: Instant,
+    next_look: Instant,
+    first: Option<Instant>,
+}
+
+impl Unseen {
+    /// It was looked at such moments then, and nothing is left to do up to `worked`.
+    fn new(seen_at: Instant, worked: Instant) -> Self {
+        let next_look = seen_at + LOOK_PAUSE;
+        Unseen { passed: if next_look > worked { seen_at } else { worked }, next_look, first: None }
     }
 
-    /// When the first of these moments is looked at, of those that were not when they were looked at last.
-    fn first_unseen(&self, moments: impl Iterator<Item = Instant>, seen_at: Instant) -> Option<Instant> {
-        let next_look = seen_at + LOOK_PAUSE;
-        let passed = if next_look > self.worked { seen_at } else { self.worked };
-        Some(moments.filter(|at| *at > passed).min()?.max(next_look))
+    fn offer(&mut self, at: Instant) {
+        if at > self.passed {
+            self.first = earlier(self.first, Some(at));
+        }
+    }
+
+    /// When it is to be looked at.
+    fn at(self) -> Option<Instant> {
+        self.first.map(|first| first.max(self.next_look))
     }
 }

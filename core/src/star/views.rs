@@ -74,7 +74,13 @@ impl Answers {
 
     /// When somebody is to be told again what is in force.
     pub(super) fn greeting_deadline(&self, has_answered: impl Fn(PlayerId) -> bool) -> Option<Instant> {
-        self.greeted.iter().filter(|(player, _)| !has_answered(**player)).map(|(_, greeting)| greeting.again_at).min()
+        let mut first: Option<Instant> = None;
+        for (player, Greeting { again_at, .. }) in self.greeted.iter() {
+            if first.is_none_or(|first| *again_at < first) && !has_answered(*player) {
+                first = Some(*again_at);
+            }
+        }
+        first
     }
 }
 
