@@ -189,9 +189,7 @@ impl World {
                 }
                 WireNews::Packet(side, bytes) => {
                     let player = wire.end(side.other()).player;
-                    let packet = Input::Packet { player, path, bytes: Bytes::copy_from_slice(&bytes) };
-                    wire.recycle(side, bytes);
-                    (side, packet)
+                    (side, Input::Packet { player, path, bytes: Bytes::from(bytes) })
                 }
             };
             let end = *self.direct.wires[index].end(side);
@@ -208,8 +206,9 @@ impl World {
                 self.tell_seat(end.seat, None, input, watch);
             }
             // Behind a packet there is nothing but what is due now too.
-            if is_packet && self.direct.wires[index].next().is_none_or(|at| at > self.now) {
-                break;
+            let next = self.direct.wires[index].next();
+            if is_packet && next.is_none_or(|at| at > self.now) {
+                return self.alarms.set(Who::Wire(index), next);
             }
         }
         self.set_wire(index);

@@ -138,11 +138,6 @@ impl Wire {
         }
     }
 
-    /// The buffer of a packet that arrived at this side is free again.
-    pub(super) fn recycle(&mut self, side: Side, buffer: Vec<u8>) {
-        self.pipe.recycle(side, buffer);
-    }
-
     /// When to look at it next.
     pub(super) fn next(&self) -> Option<Instant> {
         let closes = earlier(self.ends[0].closes, self.ends[1].closes);

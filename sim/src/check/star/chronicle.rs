@@ -250,12 +250,12 @@ pub struct Chronicle {
 
 impl Chronicle {
     /// A machine was drained: what has changed, if anything has.
-    pub fn step(&mut self, life: Life, star: &Star, cast: &Cast) -> Option<News> {
-        let (before, glance) = (self.lives.get(life), star.glance());
-        if before.is_some_and(|before| before.is_still(&glance)) {
+    pub fn step(&mut self, life: Life, (star, glance): (&Star, &Glance), cast: &Cast) -> Option<News> {
+        let before = self.lives.get(life);
+        if before.is_some_and(|before| before.is_still(glance)) {
             return None;
         }
-        let now = Known::of(star, &glance, before);
+        let now = Known::of(star, glance, before);
         if before == Some(&now) {
             return None;
         }
@@ -270,7 +270,8 @@ impl Chronicle {
         fresh.reverse();
         let line = (cast.person(life).room, now.since);
         let from = before.filter(|_| seen.is_some()).map_or(cut, |before| before.committed);
-        let altered = if now.is_whole() { self.commit(line, star, from, now.committed) } else { None };
+        let altered =
+            if now.is_whole() && now.committed > from { self.commit(line, star, from, now.committed) } else { None };
         let before = self.lives.insert(life, now.clone());
         Some(News { life, line, before, now, fresh, is_anew: seen.is_none(), altered })
     }

@@ -80,12 +80,15 @@ fn owed<'a>(cast: &'a Cast, channel: Channel) -> impl Iterator<Item = (&'a Submi
     cast.submissions()
         .iter()
         .filter(move |submission| {
+            if submission.channel != Some(channel) {
+                return false;
+            }
             let sender = cast.person(submission.life);
             let same_host = sender.epoch.term == submission.epoch.term || is_kept(submission);
             let is_trusted = !cast.distrusted.contains(&(submission.room, submission.player));
             let is_acked = submission.acked_at.is_some() && !cast.is_lost(submission);
             let is_owed = is_acked || submission.acked_at.is_none() && is_here(sender) && same_host;
-            submission.channel == Some(channel) && is_trusted && is_owed
+            is_trusted && is_owed
         })
         .flat_map(move |submission| receivers(submission).map(move |(life, person)| (submission, life, person)))
 }

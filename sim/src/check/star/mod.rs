@@ -65,7 +65,7 @@ use due::{due, excused};
 use std::collections::BTreeSet;
 use webstar_core::id::PlayerId;
 use webstar_core::peer::{Channel, PeerMessage, Position, Sent, Snapshot};
-use webstar_core::star::Star;
+use webstar_core::star::{Glance, Star};
 use webstar_core::wire::signal::{Epoch, HostCause, PlayerEntry};
 
 /// Something that a checker sees.
@@ -300,11 +300,11 @@ impl Checks {
     pub fn see(&mut self, life: Option<Life>, seen: &Seen<'_>, cast: &Cast) {
         if let Seen::Rested { .. } = seen {
             // After every input: shown to those only whom it concerns.
-            let Checks { ended, bounds, .. } = self;
-            for (check, told) in [("bounds", bounds.see(life, seen, cast)), ("ended", ended.see(life, seen, cast))] {
-                if let Err(why) = told {
-                    self.fail(check, why);
-                }
+            if let Err(why) = self.bounds.see(life, seen, cast) {
+                self.fail("bounds", why);
+            }
+            if let Err(why) = self.ended.see(life, seen, cast) {
+                self.fail("ended", why);
             }
             return;
         }
@@ -313,9 +313,9 @@ impl Checks {
         each!(self.see(life, seen, cast));
     }
 
-    /// Shows all of them the star of a machine that was drained. What has changed goes through `falsify` before it is
+    /// Shows all of them the star of a machine that was drained, and how it looks. What has changed goes through `falsify` before it is
     /// judged.
-    pub fn step(&mut self, life: Life, star: &Star, cast: &Cast, falsify: impl FnOnce(&mut News)) {
+    pub fn step(&mut self, life: Life, star: (&Star, &Glance), cast: &Cast, falsify: impl FnOnce(&mut News)) {
         match self.chronicle.step(life, star, cast) {
             Some(mut news) => {
                 falsify(&mut news);

@@ -6,7 +6,7 @@ use super::forger::Forger;
 use super::plan::Part;
 use super::talk::{self, Ears, Voice};
 use super::{Lens, Run};
-use crate::check::star::{Life, STAMP, Said, bit};
+use crate::check::star::{Life, Person, STAMP, Said, bit};
 use crate::crypto::Carrying;
 use crate::world::{KINDS, SeatId};
 use core::time::Duration;
@@ -315,10 +315,12 @@ impl<L: Lens> Run<'_, L> {
     }
 
     fn destination(&mut self, life: Life, ears: Ears) -> Destination {
-        let person = self.eye.book().cast.person(life);
-        let own = person.player;
-        let known: Vec<PlayerId> = (1..128).map(PlayerId).filter(|player| person.knows & bit(*player) != 0).collect();
-        let mut one = || self.words.pick(&known).copied();
+        let Person { player: own, knows, .. } = *self.eye.book().cast.person(life);
+        let words = &mut self.words;
+        let mut one = || {
+            let known: Vec<PlayerId> = (1..128).map(PlayerId).filter(|player| knows & bit(*player) != 0).collect();
+            words.pick(&known).copied()
+        };
         match ears {
             Ears::All => Destination::All,
             Ears::Others => Destination::Others,

@@ -211,14 +211,15 @@ impl Book<'_> {
             return;
         }
         self.set_now(now);
-        let known = star.standing();
+        let glance = star.glance();
+        let known = (glance.role, glance.epoch, glance.promised);
         if self.glances.get(life) != Some(&known) {
             self.glances.insert(life, known);
             let (role, epoch, promised) = known;
             self.note(now, StarStep::Role { life, role: name(role), epoch, promised });
             self.cast.follow_line(life, star.view().map(|view| view.since).unwrap_or_default());
         }
-        self.checks.step(life, star, &self.cast, falsify);
+        self.checks.step(life, (star, &glance), &self.cast, falsify);
     }
 }
 
