@@ -63,6 +63,11 @@ impl Publishing {
         Ok(queue.acked + queue.own.len() as u64)
     }
 
+    /// The host was told everything.
+    pub(super) fn has_told_all(&self) -> bool {
+        self.queues.iter().all(|queue| queue.told == queue.own.len())
+    }
+
     /// The next message for the host that is told with it.
     pub(super) fn poll(&mut self) -> Option<Frame> {
         if self.is_held {
