@@ -288,15 +288,13 @@ impl Hub {
             self.set_heartbeats();
         }
         let timeout = self.config.heartbeat_timeout;
-        let is_due = |spoke: &Spoke| spoke.is_due(now, timeout);
-        if self.spokes.values().any(is_due) {
-            let due = self.spokes.iter().filter(|(_, spoke)| is_due(spoke)).map(|(player, _)| *player);
-            for player in due.collect::<Vec<_>>() {
-                if let Some(spoke) = self.spokes.get_mut(&player) {
-                    spoke.on_timeout(now);
-                }
-                self.settle_spoke(now, player, out);
+        let due = self.spokes.iter().filter(|(_, spoke)| spoke.is_due(now, timeout));
+        let due: Vec<_> = due.map(|(player, _)| *player).collect();
+        for player in due {
+            if let Some(spoke) = self.spokes.get_mut(&player) {
+                spoke.on_timeout(now);
             }
+            self.settle_spoke(now, player, out);
         }
         if self.star.is_due(now) {
             self.star.on_timeout(now, &mut self.said);
