@@ -356,10 +356,7 @@ impl Star {
 
     /// The next of our own messages, for the host that is told with it. Asked for while its link has room.
     pub fn poll_publish(&mut self) -> Option<(PlayerId, Frame)> {
-        if self.publishing.has_told_all() {
-            return None;
-        }
-        let host = self.present_host()?;
+        let host = if self.publishing.has_told_all() { None } else { self.present_host() }?;
         Some((host, self.publishing.poll()?))
     }
 
