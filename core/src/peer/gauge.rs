@@ -4,6 +4,7 @@ use super::link::Link;
 use super::link_config::LinkPath;
 use crate::id::PathId;
 use crate::path::PathKind;
+use crate::session::{Heard, Rtt};
 use crate::time::{Duration, Instant};
 
 impl Link {
@@ -35,18 +36,18 @@ impl Link {
 
     /// When something was last heard on a path.
     pub(super) fn heard_at(&self, path: PathId) -> Option<Instant> {
-        self.session.heard(path).map(|heard| heard.at())
+        self.session.heard(path).map(Heard::at)
     }
 
     /// The shortest gap that the other side has promised on a path that is up; zero if it has promised none.
     pub(super) fn promised(&self) -> Duration {
         let heard = self.up().filter_map(|path| self.session.heard(path.setup.id));
-        heard.map(|heard| heard.expected()).filter(|expected| !expected.is_zero()).min().unwrap_or_default()
+        heard.map(Heard::expected).filter(|expected| !expected.is_zero()).min().unwrap_or_default()
     }
 
     /// The largest deviation of the round trip on any path but the relay; none if no such path is up.
     pub(super) fn jitter(&self) -> Option<Duration> {
-        self.direct().map(|path| self.session.rtt(path.setup.id).map_or(Duration::ZERO, |rtt| rtt.var())).max()
+        self.direct().map(|path| self.session.rtt(path.setup.id).map_or(Duration::ZERO, Rtt::var)).max()
     }
 
     /// The round trip on the path in use, if it was measured.

@@ -57,11 +57,11 @@ use flow::Flow;
 use pipe::{PathReading, PipeFacts};
 use protect::Protection;
 use receive::Inbox;
-use rtt::Rtt;
+pub(crate) use rtt::Rtt;
 use send::Outgoing;
 use sent::{Fate, Opening, SentLog};
 use std::collections::VecDeque;
-use tempo::Heard;
+pub(crate) use tempo::Heard;
 
 /// Paths a session can have at a time.
 pub const MAX_PATHS: usize = 8;

@@ -212,11 +212,7 @@ impl World {
                     }
                 }
                 Output::Close { stream } => {
-                    for open in [&mut *open, relay] {
-                        if *open == Some(stream) {
-                            *open = None;
-                        }
-                    }
+                    [open, relay].into_iter().for_each(|open| _ = open.take_if(|open| *open == stream));
                     self.hang_up(seat, stream);
                     continue;
                 }

@@ -54,7 +54,6 @@ fn player(seat: usize) -> PlayerId {
     PlayerId(seat as u32 + 1)
 }
 
-#[expect(clippy::disallowed_methods, reason = "the zero of virtual time can be any moment, and no other is to be had")]
 fn zero() -> std::time::Instant {
     static ZERO: std::sync::OnceLock<std::time::Instant> = std::sync::OnceLock::new();
     *ZERO.get_or_init(std::time::Instant::now)
