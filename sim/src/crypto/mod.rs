@@ -1,10 +1,10 @@
 //! What stands below the direct ways of a world where they are real connections: cryptography that is the same for the
 //! same seed. Nothing here keeps a secret, and nothing here may be built into a program that people use.
 //!
-//! - [`plain`]: DTLS records, SRTP and hashes without cryptography, of the same sizes. ICE, SCTP and RTP stay real.
-//! - [`seeded`]: real DTLS and SRTP, whose chance comes from the seed as far as the time of anything depends on it.
+//! - `plain`: DTLS records, SRTP and hashes without cryptography, of the same sizes. ICE, SCTP and RTP stay real.
+//! - `seeded`: real DTLS and SRTP, whose chance comes from the seed as far as the time of anything depends on it.
 //!
-//! What the libraries draw themselves comes from the thread's generators, which [`alone`] seeds: so every run has a
+//! What the libraries draw themselves comes from the thread's generators, which [`Carrying::alone`] seeds: so every run has a
 //! thread of its own.
 
 mod plain;

@@ -154,6 +154,10 @@ impl Provoked {
         if cast.people().filter(sat_there).last().is_some_and(is_lost) {
             return true;
         }
+        // Nobody was there any more to be told.
+        if hosts.is_empty() && unaware.is_none() {
+            return true;
+        }
         let is_gone = |life: &Life| self.over.get(life).copied();
         let others: Vec<bool> = of_room()
             .filter(|(life, person)| person.player != Some(old) && !person.is_guest && is_gone(life).is_none_or(recent))
@@ -294,6 +298,7 @@ mod tests {
             cast.person_mut(lives[0]).player = Some(PlayerId(4));
         };
         assert!(is_due(comes_again), "it has come again as another");
+        assert!(is_due(|cast, _, lives| cast.person_mut(lives[0]).player = None), "it had gone before it was told");
         let forgets = |cast: &mut Cast, provoked: &mut Provoked, lives: &[Life]| {
             provoked.see(Some(lives[0]), &Seen::Crashed, cast).expect("it happens");
             let again = cast.enter(HOST, ROOM, false, at(1));
