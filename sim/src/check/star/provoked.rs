@@ -113,7 +113,7 @@ impl Provoked {
         self.hosts.insert(room, (epoch, host, cast.now));
         let Some((_, old, since)) = known.filter(|(_, old, _)| *old != host) else { return Ok(()) };
         let is_wanted = matches!(cause, None | Some(HostCause::Graceful | HostCause::Chosen));
-        if is_wanted || self.has_reason(room, (old, since), cast) {
+        if is_wanted || self.has_reason(room, (old, since), cause, cast) {
             return Ok(());
         }
         Err(format!(
@@ -123,7 +123,7 @@ impl Provoked {
         ))
     }
 
-    fn has_reason(&self, room: Room, (old, since): (PlayerId, Instant), cast: &Cast) -> bool {
+    fn has_reason(&self, room: Room, (old, since): (PlayerId, Instant), cause: Option<HostCause>, cast: &Cast) -> bool {
         let recent = |at: Instant| cast.now.since(at) <= WINDOW;
         let harmed = |seat: Option<SeatId>| {
             self.harms.get(&seat).is_some_and(|(lasting, ended)| *lasting > 0 || ended.is_some_and(recent))
@@ -132,8 +132,11 @@ impl Provoked {
         let hosts: Vec<(Life, &Person)> = of_room().filter(|(_, person)| person.player == Some(old)).collect();
         let is_put_out = |seat: SeatId| self.put_out.get(&seat).copied().is_some_and(recent);
         let has_suffered = |life: Life, seat: SeatId| {
-            let has_gone = [&self.over, &self.handing].iter().any(|gone| gone.get(&life).copied().is_some_and(recent));
-            harmed(Some(seat)) || is_put_out(seat) || has_gone
+            let has_gone = self.over.get(&life).copied().is_some_and(recent);
+            // A wish is no silence: it explains votes and force.
+            let has_failed = matches!(cause, Some(HostCause::Voted | HostCause::Forced));
+            let is_handing = has_failed && self.handing.get(&life).copied().is_some_and(recent);
+            harmed(Some(seat)) || is_put_out(seat) || has_gone || is_handing
         };
         // Who is gone for good is missed however late, and who has come back without its memory is not what it was.
         let is_over = |life: &Life| self.over.contains_key(life);
