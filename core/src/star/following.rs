@@ -18,6 +18,26 @@ const ASIDE: usize = 8192;
 /// What a frame or a place costs besides its payload.
 const FRAME_BYTES: usize = 64;
 
+/// What a view that comes in force has of former terms.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Adopted<'a> {
+    /// Its epoch.
+    pub(super) epoch: Epoch,
+    /// The ends of former terms.
+    pub(super) spans: &'a [Span],
+    /// The places where nothing stands, ascending.
+    pub(super) voids: &'a [Position],
+}
+
+impl Adopted<'_> {
+    /// What was given out for this place in this epoch stands there.
+    fn has(&self, position: Position, given: Epoch) -> bool {
+        let span = self.spans.iter().rev().find(|span| span.epoch.term == given.term);
+        let is_within = span.is_some_and(|span| position <= span.end);
+        given.term >= self.epoch.term || (is_within && self.voids.binary_search(&position).is_err())
+    }
+}
+
 #[derive(Debug)]
 struct Held {
     position: Position,
@@ -262,14 +282,9 @@ impl Following {
 
     /// Another view of our line is in force. True: we have delivered what its log does not have, and need a snapshot. What
     /// we were to hear as the host that we were is left to the next.
-    pub(super) fn on_activate(&mut self, epoch: Epoch, spans: &[Span], voids: &[Position]) -> bool {
+    pub(super) fn on_activate(&mut self, adopted: Adopted<'_>) -> bool {
         let committed = self.committed;
-        let counts = |held: &Held| {
-            let term = held.epoch.term;
-            let end = spans.iter().rev().find(|span| span.epoch.term == term).map_or(Position(0), |span| span.end);
-            let stands = held.position <= end && voids.binary_search(&held.position).is_err();
-            held.position <= committed || term >= epoch.term || stands
-        };
+        let counts = |held: &Held| held.position <= committed || adopted.has(held.position, held.epoch);
         let is_lost = self.held.iter().any(|held| held.is_delivered && !counts(held));
         if is_lost {
             self.stop_running();
@@ -277,13 +292,24 @@ impl Following {
         }
         let is_left_to_host = |held: &Held| {
             let is_for_host = held.told.as_ref().is_some_and(|told| told.to == Destination::Host);
-            is_for_host && !held.is_delivered && held.epoch.term < epoch.term
+            is_for_host && !held.is_delivered && held.epoch.term < adopted.epoch.term
         };
         self.held.retain(|held| counts(held) && !is_left_to_host(held));
         self.bytes =
             self.held.iter().map(|held| FRAME_BYTES + held.told.as_ref().map_or(0, |told| told.payload.len())).sum();
         self.next = self.held.iter().position(|held| !held.is_delivered).unwrap_or(self.held.len());
         false
+    }
+
+    /// What was said while we were barred, in any order and by several hosts, counts as far as it stands. Nothing is
+    /// delivered before [`Following::go_on`].
+    pub(super) fn take_withheld(&mut self, withheld: Vec<Entry>, adopted: Adopted<'_>) {
+        let mut events = VecDeque::new();
+        self.stop_at(Position(0));
+        for entry in withheld.into_iter().filter(|entry| adopted.has(entry.position, entry.epoch)) {
+            self.on_entry(entry, &mut events);
+        }
+        debug_assert!(events.is_empty(), "what is stopped delivers nothing");
     }
 
     /// Another line: nothing that we know says anything about it.

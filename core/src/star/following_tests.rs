@@ -12,6 +12,11 @@ fn told(channel: Channel, seq: u64, to: Destination) -> Content {
     Content::Message(Told { from: PlayerId(1), channel, seq, to, kind, payload: Bytes::from_static(b"pay") })
 }
 
+/// A view that knows of no former term.
+fn nothing(epoch: Epoch) -> Adopted<'static> {
+    Adopted { epoch, spans: &[], voids: &[] }
+}
+
 /// A player whose history has begun at zero, and what it was told.
 struct Player {
     following: Following,
@@ -55,7 +60,8 @@ impl Player {
 
     fn activate(&mut self, end: u64, voids: &[u64]) -> bool {
         let voids: Vec<Position> = voids.iter().copied().map(Position).collect();
-        self.following.on_activate(SECOND, &[Span { epoch: FIRST, end: Position(end) }], &voids)
+        let spans = [Span { epoch: FIRST, end: Position(end) }];
+        self.following.on_activate(Adopted { epoch: SECOND, spans: &spans, voids: &voids })
     }
 
     /// The places of what was delivered since it was asked last.
@@ -185,16 +191,16 @@ fn what_is_committed_needs_no_span() {
     let mut player = Player::new();
     player.reliable(&[1, 2]);
     player.mark(2, 0);
-    assert!(!player.following.on_activate(SECOND, &[], &[]));
+    assert!(!player.following.on_activate(nothing(SECOND)));
     player.reliable(&[3]);
-    assert!(player.following.on_activate(SECOND, &[], &[]), "the spans do not go back so far");
+    assert!(player.following.on_activate(nothing(SECOND)), "the spans do not go back so far");
 }
 
 #[test]
 fn a_light_view_takes_nothing_back() {
     let mut player = Player::new();
     player.reliable(&[1, 2]);
-    assert!(!player.following.on_activate(Epoch { term: 1, round: 1 }, &[], &[]));
+    assert!(!player.following.on_activate(nothing(Epoch { term: 1, round: 1 })));
 }
 
 #[test]
@@ -325,4 +331,28 @@ fn what_was_said_in_another_line_of_the_same_term_waits_for_its_own() {
     assert_eq!((other.bytes, other.frames.len()), (0, 0), "that one never was in force");
     assert_eq!(aside.take(&view(3, 0, SECOND)), [Frame::Hold(true)]);
     assert_eq!(aside.take(&view(3, 70_000, forced)), [Frame::Hold(false)], "it may still come in force");
+}
+
+#[test]
+fn a_place_that_came_to_nothing_does_not_stand_in_the_way_of_what_stands_there() {
+    let third = Epoch { term: 3, round: 0 };
+    let spans = [Span { epoch: FIRST, end: Position(2) }, Span { epoch: SECOND, end: Position(4) }];
+    let entry = |place: u64, epoch: Epoch| Entry {
+        position: Position(place),
+        epoch,
+        content: told(Channel::Ordered, place, Destination::All),
+    };
+    for withheld in [
+        vec![entry(3, FIRST), entry(3, SECOND), entry(4, SECOND)],
+        vec![entry(4, SECOND), entry(3, SECOND), entry(3, FIRST)],
+    ] {
+        let mut player = Player::new();
+        player.ordered(&[1, 2]);
+        let adopted = Adopted { epoch: third, spans: &spans, voids: &[] };
+        assert!(!player.following.on_activate(adopted));
+        player.following.take_withheld(withheld, adopted);
+        player.following.go_on(&mut player.events);
+        player.mark(4, 0);
+        assert_eq!(player.delivered(), [1, 2, 3, 4]);
+    }
 }

@@ -2,7 +2,7 @@
 //! acknowledges.
 
 use super::follower::{Follower, Stage};
-use super::following::{Following, delivered};
+use super::following::{Adopted, Following, delivered};
 use super::log::{Log, bytes_of, is_meant};
 use super::publishing::Publishing;
 use super::snapshots::Snapshots;
@@ -141,7 +141,7 @@ impl Hosting {
     fn promote(&mut self, ours: &mut Ours<'_>) {
         let Ours { log, following, snapshots, out, .. } = ours;
         let (cut, end) = (log.cut(), log.end());
-        following.on_activate(self.epoch, log.spans(), &log.voids());
+        following.on_activate(Adopted { epoch: self.epoch, spans: log.spans(), voids: &log.voids() });
         let lacks_its_beginning = log.is_late() && following.settled() < cut;
         if following.reaches_beyond(end) || lacks_its_beginning {
             // Those places are given out again: the log is a copy that was not kept up, or lacks where we began.

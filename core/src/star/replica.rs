@@ -1,6 +1,7 @@
 //! Copies of the log: taking one, storing what follows, and giving one to a new host that needs ours.
 
 use super::collecting::Stage;
+use super::following::Adopted;
 use super::log::{Log, Reign, bytes_of, is_meant};
 use super::{Copy, Entry, Frame, LogEnd, Out, Position, Star, To};
 use crate::id::PlayerId;
@@ -101,20 +102,16 @@ impl Star {
         }
     }
 
-    /// We go on in our line: what was withheld is held, and judged with the rest. Nothing is delivered before
-    /// [`super::following::Following::go_on`].
-    pub(super) fn take_withheld(&mut self) {
+    /// We go on in our line, with what this view has of former terms: what we have delivered, hold and withheld is judged
+    /// by that. Nothing more is delivered before [`super::following::Following::go_on`].
+    pub(super) fn take_withheld(&mut self, adopted: Adopted<'_>) {
         let withheld = core::mem::take(&mut self.withheld);
+        let is_lost = self.following.on_activate(adopted);
         if withheld.is_torn {
             self.following.forget();
-            return;
+        } else if !is_lost {
+            self.following.take_withheld(withheld.entries, adopted);
         }
-        self.following.stop_at(Position(0));
-        let mut events = VecDeque::new();
-        for entry in withheld.entries {
-            self.following.on_entry(entry, &mut events);
-        }
-        debug_assert!(events.is_empty(), "what is stopped delivers nothing");
     }
 
     /// What our copy of the log has for us, before the host hears what we have got.

@@ -1,6 +1,7 @@
 //! Which view is in force: how we learn of it, what becomes of us with it, and how others learn of it from us.
 
 use super::ballot::Judged;
+use super::following::Adopted;
 use super::log::{Log, Reign};
 use super::{Bond, Event, Frame, Hosting, Member, Out, Position, Promise, Role, Span, Star, To, Word};
 use crate::id::{Incarnation, PlayerId};
@@ -261,9 +262,9 @@ impl Star {
         if self.join(now, &certified.view, out) {
             self.withheld = super::Withheld::default();
         } else {
-            self.take_withheld();
             let log = self.log.as_ref().expect("who becomes host has prepared");
-            self.following.on_activate(certified.view.epoch, log.spans(), &log.voids());
+            let (spans, voids) = (log.spans().to_vec(), log.voids());
+            self.take_withheld(Adopted { epoch: certified.view.epoch, spans: &spans, voids: &voids });
         }
         self.following.go_on(&mut out.events);
         let backups = certified.view.backups.clone();
@@ -349,8 +350,7 @@ impl Star {
                 self.snapshots.forget();
                 self.withheld = super::Withheld::default();
             } else {
-                self.take_withheld();
-                self.following.on_activate(view.epoch, spans, voids);
+                self.take_withheld(Adopted { epoch: view.epoch, spans, voids });
                 self.take_copied();
             }
             self.intake.forget_recent();
