@@ -5,6 +5,7 @@
 //! |---|---|
 //! | its connection is closed | when a member asked since does not hear it and none does: as soon as all have answered, or half of the voters, or they have had the time for it |
 //! | a member does not hear it, its connection is open | in the same way, if nothing comes on the connection for [`SILENT`] |
+//! | only members without a vote do not hear it | in the same way, but voters have [`VOTERS_ANSWER_WITHIN`] to say that they do |
 //! | most voters, two at least, do not hear it | at once |
 //! | the other of two voters does not hear it | when it has said so for [`ALONE`] |
 //!
