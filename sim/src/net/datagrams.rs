@@ -61,6 +61,11 @@ impl Datagrams {
         earlier(closes, earlier(self.links[0].next_deadline(), self.links[1].next_deadline()))
     }
 
+    /// Whether what came out at this side last is not as it was sent.
+    pub(super) fn is_damaged(&self, to: Side) -> bool {
+        self.links[to.other().index()].is_damaged()
+    }
+
     pub(super) fn recycle(&mut self, to: Side, buffer: Vec<u8>) {
         self.links[to.other().index()].recycle(buffer);
     }

@@ -20,11 +20,12 @@ struct Flying {
     at: Instant,
     order: u64,
     packet: Vec<u8>,
+    is_damaged: bool,
 }
 
 impl Flight {
-    pub(super) fn push(&mut self, at: Instant, packet: Vec<u8>) {
-        let flying = Flying { at, order: self.next, packet };
+    pub(super) fn push(&mut self, at: Instant, packet: Vec<u8>, is_damaged: bool) {
+        let flying = Flying { at, order: self.next, packet, is_damaged };
         self.next += 1;
         if self.in_order.back().is_none_or(|last| last.at <= at) {
             self.in_order.push_back(flying);
@@ -41,8 +42,9 @@ impl Flight {
         }
     }
 
-    /// The next one that has arrived by now. Those that arrive together come in the order of sending.
-    pub(super) fn pop(&mut self, now: Instant) -> Option<Vec<u8>> {
+    /// The next one that has arrived by now, and whether it is damaged. Those that arrive together come in the order of
+    /// sending.
+    pub(super) fn pop(&mut self, now: Instant) -> Option<(Vec<u8>, bool)> {
         if self.next_at()? > now {
             return None;
         }
@@ -51,7 +53,7 @@ impl Flight {
             (a, _) => a.is_none(),
         };
         let flying = if from_heap { self.out_of_order.pop() } else { self.in_order.pop_front() };
-        flying.map(|flying| flying.packet)
+        flying.map(|flying| (flying.packet, flying.is_damaged))
     }
 
     /// How many are under way.
@@ -126,13 +128,13 @@ mod tests {
     fn packets_come_by_time_and_then_by_sending() {
         let mut flight = Flight::default();
         for (id, time) in [(0, 5), (1, 3), (2, 5), (3, 3), (4, 9), (5, 1), (6, 9)] {
-            flight.push(at(time), vec![id]);
+            flight.push(at(time), vec![id], id == 3);
         }
         assert_eq!((flight.len(), flight.next_at()), (7, Some(at(1))));
-        let early: Vec<u8> = core::iter::from_fn(|| flight.pop(at(5))).flatten().collect();
-        assert_eq!(early, [5, 1, 3, 0, 2]);
+        let early: Vec<(Vec<u8>, bool)> = core::iter::from_fn(|| flight.pop(at(5))).collect();
+        assert_eq!(early, [5, 1, 3, 0, 2].map(|id| (vec![id], id == 3)));
         assert_eq!(flight.next_at(), Some(at(9)));
-        let late: Vec<u8> = core::iter::from_fn(|| flight.pop(at(9))).flatten().collect();
+        let late: Vec<u8> = core::iter::from_fn(|| flight.pop(at(9))).flat_map(|(packet, _)| packet).collect();
         assert_eq!((late.as_slice(), flight.len(), flight.next_at()), ([4, 6].as_slice(), 0, None));
     }
 }

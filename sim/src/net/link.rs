@@ -28,6 +28,8 @@ pub struct Link {
     waiting: VecDeque<(u64, Vec<u8>)>,
     leaves: Instant,
     flight: Flight,
+    /// The packet that came out last is not as it was sent.
+    is_damaged: bool,
     /// The latest arrival of a packet that was not held back.
     last: Instant,
     pool: Pool,
@@ -46,6 +48,7 @@ impl Link {
             waiting: VecDeque::new(),
             leaves: Instant::ZERO,
             flight: Flight::default(),
+            is_damaged: false,
             last: Instant::ZERO,
             pool: Pool::default(),
             counters: Counters::default(),
@@ -91,8 +94,9 @@ impl Link {
     /// The next packet that has arrived by now. Give the buffer back by `recycle`.
     pub fn deliver(&mut self, now: Instant) -> Option<Vec<u8>> {
         self.advance(now);
-        while let Some(packet) = self.flight.pop(now) {
+        while let Some((packet, is_damaged)) = self.flight.pop(now) {
             if self.up {
+                self.is_damaged = is_damaged;
                 self.counters.delivered += 1;
                 self.counters.delivered_bytes += packet.len() as u64;
                 return Some(packet);
@@ -101,6 +105,11 @@ impl Link {
             self.pool.give(packet);
         }
         None
+    }
+
+    /// Whether the packet that came out last is not as it was sent.
+    pub fn is_damaged(&self) -> bool {
+        self.is_damaged
     }
 
     /// Takes back the buffer of a delivered packet, to be used again.
@@ -200,9 +209,10 @@ impl Link {
             let copy = self.pool.copy(&packet);
             let at = base + self.jitter(fate, Ask::CopyJitter);
             self.counters.duplicated += 1;
-            self.flight.push(self.in_order(at), copy);
+            self.flight.push(self.in_order(at), copy, false);
         }
-        if fate.chance(Ask::Corrupt, self.config.corrupt) && !packet.is_empty() {
+        let is_damaged = fate.chance(Ask::Corrupt, self.config.corrupt) && !packet.is_empty();
+        if is_damaged {
             self.counters.corrupted += 1;
             damage(fate.word(Ask::Damage), &mut packet);
         }
@@ -210,11 +220,12 @@ impl Link {
         if fate.chance(Ask::Reorder, self.config.reorder) {
             let hold = nanos(self.config.hold);
             self.counters.reordered += 1;
-            self.flight.push(at + Duration::from_nanos(hold / 2 + fate.below(Ask::Hold, hold / 2 + 1)), packet);
+            let at = at + Duration::from_nanos(hold / 2 + fate.below(Ask::Hold, hold / 2 + 1));
+            self.flight.push(at, packet, is_damaged);
         } else {
             let at = self.in_order(at);
             self.last = self.last.max(at);
-            self.flight.push(at, packet);
+            self.flight.push(at, packet, is_damaged);
         }
     }
 
@@ -343,6 +354,20 @@ mod tests {
         link.set_config(at(65), LinkConfig::with_delay(ms(5)));
         assert_eq!(core::iter::from_fn(|| link.deliver(at(70))).count(), 1_000);
         assert_eq!(link.next_deadline(), None);
+    }
+
+    #[test]
+    fn it_is_known_of_every_packet_whether_it_is_damaged() {
+        let mut link = link(LinkConfig { corrupt: 0.5, duplicate: 0.5, ..LinkConfig::with_delay(ms(5)) });
+        let mut damaged = 0;
+        for number in 0..1_000 {
+            link.send(at(number), b"as it was sent");
+            while let Some(packet) = link.deliver(at(number)) {
+                assert_eq!(link.is_damaged(), packet != b"as it was sent");
+                damaged += u64::from(link.is_damaged());
+            }
+        }
+        assert!((400..600).contains(&damaged), "{damaged}");
     }
 
     #[test]

@@ -149,6 +149,11 @@ impl Pipe {
         each!(self, pipe => pipe.next_deadline())
     }
 
+    /// Whether the packet that came out at this side last is not as it was sent. Streams and SCTP give out none such.
+    pub fn is_damaged(&self, at: Side) -> bool {
+        matches!(self, Pipe::Datagrams(pipe) if pipe.is_damaged(at))
+    }
+
     /// Takes back the buffer of a packet that arrived at this side.
     pub fn recycle(&mut self, at: Side, buffer: Vec<u8>) {
         match self {

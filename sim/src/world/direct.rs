@@ -201,7 +201,10 @@ impl World {
                         SeatId(u16::try_from(self.direct.wires[index].end(side).seat).expect("a world has few seats"))
                     });
                     watch.on_landed(to, PathKind::Srtp);
-                    watch.on_came(self.now, Way::Direct(from, to));
+                    // No machine hears what is damaged.
+                    if !self.direct.wires[index].is_damaged(side) {
+                        watch.on_came(self.now, Way::Direct(from, to));
+                    }
                 }
                 self.tell_seat(end.seat, None, input, watch);
             }

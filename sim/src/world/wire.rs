@@ -173,6 +173,11 @@ impl Wire {
         None
     }
 
+    /// Whether the packet that came out at this side last is not as it was sent.
+    pub(super) fn is_damaged(&self, side: Side) -> bool {
+        self.pipe.is_damaged(side)
+    }
+
     /// Both ends want it: it opens, if their words get through. Where one of them believes in a former life of it, that
     /// one is told.
     fn negotiate(&mut self, now: Instant, can_negotiate: bool) {

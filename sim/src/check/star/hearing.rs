@@ -10,6 +10,8 @@ use webstar_core::time::Instant;
 const SILENT: Duration = Duration::from_millis(500);
 /// .. if something is overdue for so long that was given to it.
 const OVERDUE: Duration = Duration::from_millis(300);
+/// Of what should come so close together one is enough to know.
+const STEP: Duration = Duration::from_millis(10);
 /// Silences are remembered for so long.
 const MEMORY: Duration = Duration::from_secs(20);
 
@@ -33,8 +35,8 @@ impl Silence {
 struct Flow {
     /// When something came out of it last, or was given to it for the first time.
     came: Instant,
-    /// When the first of what was given to it since should have come, as long as it is without jitter.
-    due: Option<Instant>,
+    /// When what was given to it and has not come should come, as long as it is without jitter, in steps of [`STEP`].
+    due: VecDeque<Instant>,
     /// When something was given to it last.
     given: Instant,
     silences: VecDeque<Silence>,
@@ -42,7 +44,7 @@ struct Flow {
 
 impl Flow {
     fn silence(&self, now: Instant) -> Option<Silence> {
-        let is_overdue = self.due.is_some_and(|due| due + OVERDUE <= now);
+        let is_overdue = self.due.front().is_some_and(|due| *due + OVERDUE <= now);
         (is_overdue && self.came + SILENT <= now).then_some(Silence { from: self.came, until: now })
     }
 }
@@ -75,10 +77,12 @@ impl Hearing {
         if flows.len() <= to {
             flows.resize_with(to + 1, || None);
         }
-        let fresh = || Flow { came: now, due: None, given: now, silences: VecDeque::new() };
+        let fresh = || Flow { came: now, due: VecDeque::new(), given: now, silences: VecDeque::new() };
         let flow = flows[to].get_or_insert_with(fresh);
         flow.given = now;
-        flow.due.get_or_insert(due);
+        if flow.due.back().is_none_or(|last| *last + STEP <= due) {
+            flow.due.push_back(due);
+        }
     }
 
     fn flow(&self, way: Way) -> Option<&Flow> {
@@ -93,7 +97,8 @@ impl Hearing {
         let Some(flow) = flow else { return };
         flow.silences.extend(flow.silence(now));
         while flow.silences.pop_front_if(|silence| silence.until + MEMORY < now).is_some() {}
-        (flow.came, flow.due) = (now, None);
+        flow.came = now;
+        while flow.due.pop_front_if(|due| *due <= now).is_some() {}
     }
 
     /// Another machine sits there: nothing is on its way from it or to it.
@@ -160,6 +165,8 @@ mod tests {
         let lost = hearing(&[0, 150], &[100]);
         assert_eq!(silences(&lost, at(599)), []);
         assert_eq!(silences(&lost, at(600)), [(100, 600)], "and it lasts");
+        let under_way = hearing(&[0, 50, 600], &[100]);
+        assert_eq!(silences(&under_way, at(650)), [(100, 650)], "what was under way when something came is missed too");
     }
 
     #[test]
