@@ -107,6 +107,54 @@ fn a_way_that_is_found_while_ice_restarts_is_told_after_the_answer() {
     assert!(flows(&mut net));
 }
 
+/// A router begins anew: what it showed of a player before is nobody's. Whoever mends tells what it shows now.
+#[test]
+fn after_a_router_began_anew_a_turn_tells_what_it_shows_now() {
+    for (mender, command) in [(0, Command::Restart), (1, Command::Restart), (0, Command::Open), (1, Command::Open)] {
+        let mut net = hidden();
+        for seat in 0..2 {
+            ask(&mut net, seat);
+        }
+        net.open(0, 1);
+        net.run_until(|net| net.is_open(0, 1), 5 * SECOND);
+        net.run(2 * SECOND);
+        net.outside.asked.clear();
+        net.outside.rebind(net.nodes[1].address, "203.0.113.2:61009");
+        net.nodes.iter_mut().for_each(|node| node.signals.clear());
+        for kind in [Srtp, Sctp] {
+            net.order(mender, 1 - mender, kind, command);
+        }
+        net.run(2 * SECOND);
+        let told = net.nodes[1].signals.iter().any(|signal| match signal {
+            RtcSignal::IceCandidate { candidate } => candidate.candidate.contains(" 203.0.113.2 61009 typ srflx"),
+            RtcSignal::Offer { .. } | RtcSignal::Answer { .. } => false,
+        });
+        assert!(told, "{command:?} by {mender}: {:?}", net.nodes[1].signals);
+        net.run(SECOND);
+        assert!(flows(&mut net), "{command:?} by {mender}");
+        assert_eq!(net.outside.asked.len(), 2, "each asked once, however many turns there were");
+    }
+}
+
+/// Two routers that give an address another port for each that it sends to: every check shows a new address, which is
+/// checked, from yet another.
+#[test]
+fn between_two_routers_that_show_new_addresses_without_end_there_is_an_end() {
+    let mut net = hidden();
+    net.outside.is_symmetric = true;
+    for seat in 0..2 {
+        ask(&mut net, seat);
+    }
+    net.run(100 * MS);
+    net.open(0, 1);
+    net.run_until(|net| net.is_open(0, 1), 5 * SECOND);
+    net.run(20 * SECOND);
+    for node in &net.nodes {
+        assert!(node.sent.len() <= 24, "it has sent to {} addresses", node.sent.len());
+    }
+    assert!(flows(&mut net));
+}
+
 #[test]
 fn a_server_that_does_not_answer_is_told_and_asked_again() {
     let mut net = hidden();

@@ -9,7 +9,7 @@ use super::{MAX_SCTP, MAX_SRTP, PathKind};
 use crate::time::{Duration, Instant};
 use crate::wire::signal;
 use bytes::Bytes;
-use core::net::IpAddr;
+use core::net::{IpAddr, SocketAddr};
 use data_encoding::BASE64_NOPAD;
 use rand::RngExt as _;
 use rand::rngs::ChaCha8Rng;
@@ -319,6 +319,11 @@ impl Connection {
     /// Whether this datagram is of the other side of this connection.
     pub(super) fn is_of(&self, receive: &Input<'_>) -> bool {
         self.rtc.accepts(receive)
+    }
+
+    /// Whether a datagram of STUN from there may come in.
+    pub(super) fn lets_in(&mut self, from: SocketAddr, bytes: &[u8]) -> bool {
+        self.remote.as_mut().is_none_or(|(_, gate)| gate.lets_in(from, bytes))
     }
 
     /// A datagram has come. What is refused is dropped: anybody could have sent it. True: it was taken.

@@ -121,6 +121,11 @@ impl Gather {
         self.allocations.iter().any(|allocation| allocation.relay() == Some(address))
     }
 
+    /// What STUN servers said may be true no longer.
+    pub(super) fn doubt(&mut self, now: Instant) {
+        self.bindings.doubt(now);
+    }
+
     /// When there is something to do.
     pub(super) fn due(&self) -> Option<Instant> {
         self.allocations.iter().map(Allocation::due).fold(self.bindings.due(), earlier)

@@ -90,6 +90,12 @@ impl Ground {
         self.gather.can_relay()
     }
 
+    /// A connection begins or restarts, maybe because a router on the way has forgotten us: what the outside sees of us
+    /// is asked for again.
+    pub(super) fn doubt_ways(&mut self) {
+        self.gather.doubt(self.now);
+    }
+
     /// These may be the addresses of others.
     pub(super) fn admit(&mut self, ips: &[IpAddr]) {
         if !ips.is_empty() {

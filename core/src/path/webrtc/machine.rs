@@ -204,6 +204,10 @@ impl Webrtc {
             self.ground.dropped.strangers += 1;
             return;
         };
+        if is_stun && !partner.lets_in(from, bytes) {
+            self.ground.dropped.strangers += 1;
+            return;
+        }
         if is_stun && known != Some(player) {
             self.routes.insert(from, player);
             if let Some(oldest) = partner.prove(from)

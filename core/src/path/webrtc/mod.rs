@@ -39,7 +39,8 @@
 //! # Ways through routers
 //! The embedder names servers ([`Input::Servers`]), their names resolved; [`IceUrl`] reads how they are usually told.
 //! Each STUN server is asked from each of our addresses under which one the outside sees it, by the times of the RFC,
-//! and again every 20 seconds, so that the mapping lives. What is found goes into descriptions, or is told by itself
+//! and again every 20 seconds, so that the mapping lives, and with every turn of a connection, as routers that begin anew
+//! break connections by forgetting mappings. What is found goes into descriptions, or is told by itself
 //! when the description has gone; while ICE restarts it waits for the answer, as the candidate would bear a name that is
 //! no longer valid. How a server does is told when it changes ([`Output::Server`]); one that fails is asked again, ever
 //! more rarely.

@@ -176,6 +176,7 @@ impl Partner {
     /// A new turn: a restart of what is there, or a new connection in its place.
     fn begin(&mut self, ground: &mut Ground, kind: PathKind, command: Command) {
         self.turn += 1;
+        ground.doubt_ways();
         if let Some(wish) = self.wishes.get_mut(&kind) {
             wish.turn = self.turn;
         }
@@ -278,6 +279,7 @@ impl Partner {
             return;
         }
         self.turn += 1;
+        ground.doubt_ways();
         self.answer(ground, &description);
     }
 
@@ -325,6 +327,11 @@ impl Partner {
     /// Whether this datagram is of the player.
     pub(super) fn is_of(&self, receive: &str0m::Input<'_>) -> bool {
         self.connection.as_ref().is_some_and(|connection| connection.is_of(receive))
+    }
+
+    /// Whether a datagram of STUN from there may come in.
+    pub(super) fn lets_in(&mut self, from: SocketAddr, bytes: &[u8]) -> bool {
+        self.connection.as_mut().is_none_or(|connection| connection.lets_in(from, bytes))
     }
 
     /// A datagram of the player. It is drained at once: the stack keeps one packet that came, and no more.

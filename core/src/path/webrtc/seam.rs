@@ -153,7 +153,7 @@ pub enum Output<'a> {
 /// What had no effect, by reason.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
 pub struct WebrtcDropped {
-    /// Datagrams that belong to no connection.
+    /// Datagrams that belong to no connection, and questions from more unknown addresses than one may have.
     pub strangers: u64,
     /// Datagrams that are nothing WebRTC knows, or that their connection refused.
     pub malformed: u64,

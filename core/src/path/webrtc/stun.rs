@@ -29,6 +29,8 @@ pub(super) const LAST_WAIT: Duration = Duration::from_secs(2);
 const SPREAD: Duration = Duration::from_millis(50);
 /// A mapping that is not used dies after half a minute in the worst of routers.
 const REFRESH: Duration = Duration::from_secs(20);
+/// How old an answer must be that is doubted. What doubts it does so for many connections at once.
+const FRESH: Duration = Duration::from_secs(1);
 /// The pause after a server did not answer; it doubles up to the longest.
 const PAUSE_FIRST: Duration = Duration::from_secs(5);
 const PAUSE_MOST: Duration = Duration::from_secs(60);
@@ -51,6 +53,8 @@ pub(super) struct Bindings {
 struct Binding {
     agent: StunAgent,
     open: Option<TransactionId>,
+    /// When its last question began.
+    asked: Option<Instant>,
     due: Instant,
     mapped: Option<SocketAddr>,
     failures: u32,
@@ -83,6 +87,16 @@ impl Bindings {
                 self.free_at = free_at + SPREAD;
                 Binding::new(pair.1, free_at)
             });
+        }
+    }
+
+    /// What was answered may be true no longer: all are asked at once, but those that were asked just now.
+    pub(super) fn doubt(&mut self, now: Instant) {
+        for ((_, local), binding) in &mut self.bindings {
+            if binding.asked.is_some_and(|asked| asked + FRESH <= now) {
+                self.free_at = self.free_at.max(now) + SPREAD;
+                binding.begin_anew(*local, self.free_at - SPREAD);
+            }
         }
     }
 
@@ -175,15 +189,24 @@ impl Bindings {
     }
 }
 
+fn agent(local: SocketAddr) -> StunAgent {
+    StunAgent::builder(TransportType::Udp, local)
+        .request_retransmits(FIRST_WAIT, Duration::MAX, TIMES, LAST_WAIT)
+        .build()
+}
+
 fn way(mapped: SocketAddr, base: SocketAddr) -> Way {
     Way::Reflexive { mapped, base }
 }
 
 impl Binding {
     fn new(local: SocketAddr, due: Instant) -> Self {
-        let agent = StunAgent::builder(TransportType::Udp, local);
-        let agent = agent.request_retransmits(FIRST_WAIT, Duration::MAX, TIMES, LAST_WAIT).build();
-        Binding { agent, open: None, due, mapped: None, failures: 0, state: None }
+        Binding { agent: agent(local), open: None, asked: None, due, mapped: None, failures: 0, state: None }
+    }
+
+    /// Its question is asked then, whatever became of the one before.
+    fn begin_anew(&mut self, local: SocketAddr, due: Instant) {
+        (self.agent, self.open, self.asked, self.due) = (agent(local), None, None, due);
     }
 
     fn ask(
@@ -201,6 +224,7 @@ impl Binding {
             told.push(Told::Datagram { from: local, to: server, bytes: transmit.data.to_vec() });
             self.open = Some(id);
         }
+        self.asked = Some(now);
         self.due = now + FIRST_WAIT;
     }
 

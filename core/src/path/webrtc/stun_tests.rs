@@ -117,6 +117,31 @@ fn what_answers_make_of_a_way() {
 }
 
 #[test]
+fn what_is_doubted_is_asked_at_once_but_not_twice_in_a_second() {
+    let mut bindings = bindings(&[server(1)], &[local(1), local(2)]);
+    let times = |bindings: &mut Bindings, until: u64| {
+        let (sent, told) = run(bindings, until);
+        assert!(told.is_empty(), "{told:?}");
+        sent.iter().map(|sent| (sent.0, sent.1)).collect::<Vec<_>>()
+    };
+    bindings.doubt(at(0));
+    let (first, _) = run(&mut bindings, 60);
+    assert_eq!(first.iter().map(|sent| sent.0).collect::<Vec<_>>(), [0, 50], "they were to be asked anyway");
+    let mut told = Vec::new();
+    for question in &first {
+        bindings.receive(at(80), server(1), question.1, &answer(&question.3, "203.0.113.1:6001"), &mut told);
+    }
+    bindings.doubt(at(999));
+    assert_eq!(times(&mut bindings, 999), []);
+    bindings.doubt(at(1_100));
+    bindings.doubt(at(1_100));
+    assert_eq!(times(&mut bindings, 1_200), [(1_100, local(1)), (1_150, local(2))]);
+    assert_eq!(times(&mut bindings, 4_000).len(), 4, "two repetitions each");
+    bindings.doubt(at(4_000));
+    assert_eq!(times(&mut bindings, 4_560).len(), 4, "they begin anew, with short waits");
+}
+
+#[test]
 fn a_refusal_is_told_with_its_number() {
     let mut bindings = bindings(&[server(1)], &[local(1)]);
     let (sent, _) = run(&mut bindings, 0);
