@@ -28,6 +28,13 @@ pub enum PathKind {
     Srtp,
 }
 
+impl PathKind {
+    /// Whether paths of the two kinds are pipes of one connection: what cuts the one cuts the other.
+    pub fn shares_connection(self, other: PathKind) -> bool {
+        [self, other].iter().all(|kind| matches!(kind, PathKind::Sctp | PathKind::Srtp))
+    }
+}
+
 /// One path as the choice sees it.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize)]
 pub struct Candidate {

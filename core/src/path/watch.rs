@@ -57,29 +57,31 @@ pub enum Cause {
     Silent,
     /// Probes stayed without answer.
     Unanswered,
+    /// Another path over the same connection has become suspect.
+    Shaken,
     /// It was suspect, or open without proof, for too long.
     Overdue,
 }
 
 /// Every transition. `None`: the cause changes nothing in that state, or has no meaning there.
 fn next(state: PathState, cause: Cause) -> Option<PathState> {
-    use Cause::{Answered, Closed, Opened, Overdue, Reported, Silent, Unanswered};
+    use Cause::{Answered, Closed, Opened, Overdue, Reported, Shaken, Silent, Unanswered};
     use PathState::{Dead, Opening, Suspect, Usable};
     match (state, cause) {
         // A pipe that opens is a new one, even where the end of the old one went unheard: nothing is proved.
         (Opening | Usable | Suspect | Dead, Opened) => Some(Opening),
         (Opening | Usable | Suspect, Closed) => Some(Dead),
         (Opening | Suspect, Answered) => Some(Usable),
-        (Usable, Reported | Silent | Unanswered) => Some(Suspect),
+        (Usable, Reported | Silent | Unanswered | Shaken) => Some(Suspect),
         (Opening | Suspect, Overdue) => Some(Dead),
         // Nothing new.
-        (Usable, Answered) | (Suspect, Reported) | (Dead, Closed) => None,
+        (Usable, Answered) | (Suspect, Reported | Shaken) | (Dead, Closed) => None,
         // Before a proof there is nothing to be disappointed about; time alone decides.
-        (Opening, Reported | Silent | Unanswered) => None,
+        (Opening, Reported | Silent | Unanswered | Shaken) => None,
         // Moments that belong to other states.
         (Suspect, Silent | Unanswered) | (Usable, Overdue) => None,
         // The dead answer to nothing but a new pipe.
-        (Dead, Answered | Reported | Silent | Unanswered | Overdue) => None,
+        (Dead, Answered | Reported | Silent | Unanswered | Shaken | Overdue) => None,
     }
 }
 
@@ -161,6 +163,12 @@ impl Watch {
     pub fn on_peer_report(&mut self, now: Instant) -> Option<Change> {
         self.advance(now);
         self.apply(Cause::Reported)
+    }
+
+    /// A path over the same connection has become suspect: this one must prove itself, too.
+    pub fn on_shaken(&mut self, now: Instant) -> Option<Change> {
+        self.advance(now);
+        self.apply(Cause::Shaken)
     }
 
     /// A packet was heard. It proves one direction only, so it changes no state; but where a proof is wanted, now is

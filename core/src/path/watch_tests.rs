@@ -154,6 +154,20 @@ fn it_can_be_asked_at_any_time() {
 }
 
 #[test]
+fn a_path_that_is_shaken_proves_itself_at_once_or_dies() {
+    let mut watch = usable(WatchConfig::default());
+    assert_eq!(watch.on_shaken(at(100)), change(Usable, Suspect, Cause::Shaken));
+    assert_eq!(watch.wants_probe(at(100)), Some(Token(1)));
+    assert_eq!(watch.on_shaken(at(110)), None, "once is enough");
+    assert_eq!(watch.on_probe_answered(at(140), Token(1)), change(Suspect, Usable, Cause::Answered));
+    watch.on_shaken(at(200));
+    assert_eq!(watch.wants_probe(at(200)), Some(Token(2)));
+    let (probes, last) = run(&mut watch, &playing(), at(6_000));
+    assert!(probes.len() > 3, "{probes:?}");
+    assert_eq!(last, change(Suspect, Dead, Cause::Overdue).map(|change| (5_200, change)));
+}
+
+#[test]
 fn a_reading_tells_what_was_not_told() {
     let mut watch = usable(WatchConfig::default());
     let reading = PathReading { unheard: ms(10), ..playing() };

@@ -10,7 +10,7 @@
 
 use crate::config::ConfigError;
 use crate::id::{MessageId, PathId, PlayerId};
-use crate::path::{self, Attempt, Candidate, Cause, Change, Fact, Keeper, Order, PathKind, PipeNews, Token, Watch};
+use crate::path::{self, Attempt, Cause, Change, Fact, Keeper, Order, PathKind, PipeNews, Token, Watch};
 use crate::session::pipe::PathState;
 use crate::session::{
     MAX_PATHS, Outbound, Received, SendError, Session, SessionEvent, SessionIds, SessionStats, SessionTimer,
@@ -129,14 +129,14 @@ pub struct Link {
     other: PlayerId,
     pub(super) session: Session,
     pub(super) paths: Vec<LinkPath>,
-    now: Instant,
+    pub(super) now: Instant,
     /// When the choice of path is judged anew; at once after every change.
     choose_at: Instant,
     is_closed: bool,
     /// The path in use as last told.
-    told: Option<PathId>,
+    pub(super) told: Option<PathId>,
     orders: VecDeque<(PathId, Order)>,
-    events: VecDeque<LinkEvent>,
+    pub(super) events: VecDeque<LinkEvent>,
     packet: Vec<u8>,
     version: Version,
 }
@@ -296,7 +296,7 @@ impl Link {
         self.paths.iter_mut().for_each(|path| path.keeper.set_awaited(awaited));
     }
 
-    fn find(&self, path: PathId) -> Result<usize, InputError> {
+    pub(super) fn find(&self, path: PathId) -> Result<usize, InputError> {
         self.paths.iter().position(|known| known.setup.id == path).ok_or(InputError::NoSuchPath(path))
     }
 
@@ -364,10 +364,7 @@ impl Link {
                 let change = self.paths[index].watch.on_timeout(self.now, reading);
                 self.on_change(index, change);
             }
-            if let Some(Token(token)) = self.paths[index].watch.wants_probe(self.now) {
-                self.paths[index].judged = None;
-                self.session.probe(id, token);
-            }
+            self.probe(index);
             while let Some(order) = self.paths[index].keeper.poll(self.now) {
                 self.orders.push_back((id, order));
             }
@@ -408,14 +405,17 @@ impl Link {
         }
     }
 
-    fn on_change(&mut self, index: usize, change: Option<Change>) {
+    pub(super) fn on_change(&mut self, index: usize, change: Option<Change>) {
         let Some(change) = change else { return };
         let path = self.paths[index].setup.id;
         self.choose_at = self.now;
         self.events.push_back(LinkEvent::Path { path, change });
         match change.to {
-            PathState::Suspect if change.why == Cause::Silent && self.version.knows_unheard() => {
-                self.session.report_unheard(path);
+            PathState::Suspect => {
+                if change.why == Cause::Silent && self.version.knows_unheard() {
+                    self.session.report_unheard(path);
+                }
+                self.shake(index, change.why);
             }
             PathState::Dead => {
                 self.session.close_path(self.now, path);
@@ -425,38 +425,6 @@ impl Link {
                 }
             }
             _ => {}
-        }
-    }
-
-    /// Takes the best path. What is in flight on one that is left because it is suspect leaves again on the new one;
-    /// on one that is merely bettered it arrives by itself.
-    fn choose(&mut self) {
-        let before = self.session.path();
-        let candidates: [Option<Candidate>; MAX_PATHS] = core::array::from_fn(|index| {
-            let path = self.paths.get(index)?;
-            let reading = self.session.reading(self.now, path.setup.id);
-            Some(Candidate {
-                id: path.setup.id,
-                kind: path.setup.kind,
-                state: path.watch.state(),
-                up: path.watch.is_up(),
-                relayed: path.setup.relayed_only,
-                rtt: reading.and_then(|reading| reading.rtt),
-            })
-        });
-        let best = path::choose(candidates.iter().flatten(), before);
-        // A path that died is no longer before us, but it is what was told last.
-        if core::mem::replace(&mut self.told, best) != best {
-            self.events.push_back(LinkEvent::Using(best));
-        }
-        if best == before {
-            return;
-        }
-        self.session.use_path(best);
-        if let Some(left) = before
-            && candidates.iter().flatten().any(|known| known.id == left && known.state == PathState::Suspect)
-        {
-            self.session.give_up(self.now, left);
         }
     }
 

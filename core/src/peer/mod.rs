@@ -24,6 +24,7 @@ mod hub;
 mod keys;
 mod kinds;
 pub mod link;
+mod link_choice;
 mod link_config;
 mod lobby;
 mod outbox;
