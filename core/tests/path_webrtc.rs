@@ -353,6 +353,29 @@ fn a_full_data_channel_says_so_and_refuses() {
     assert!(fills.iter().any(|fill| *fill > 28_000) && fills.last() == Some(&0), "{fills:?}");
 }
 
+/// The peer counts what it sends as waiting until it is told otherwise. Who told it only of full and empty channels left
+/// it believing that a channel which never held much was full, and nothing left on it any more.
+#[test]
+fn a_data_channel_that_never_holds_much_is_not_taken_for_full() {
+    let mut net = Net::connected(20 * MS, 0);
+    let (mut told, mut taken_for) = (net.nodes[0].facts.len(), 0);
+    for _ in 0..200 {
+        taken_for += 300;
+        net.send(0, 1, Sctp, &[7; 300]);
+        net.run(16 * MS);
+        for fact in &net.nodes[0].facts[told..] {
+            if let Fact::Buffered(bytes) = fact.4 {
+                taken_for = bytes;
+            }
+        }
+        told = net.nodes[0].facts.len();
+        assert!(taken_for < 5_000, "{taken_for}");
+    }
+    net.run(SECOND);
+    assert_eq!(net.nodes[1].packets.len(), 200);
+    assert!(matches!(net.nodes[0].facts.last(), Some((.., Fact::Buffered(0)))));
+}
+
 #[test]
 fn sixteen_members_on_the_one_socket_of_their_host() {
     let mut net = Net::of(17, 20 * MS, 0);

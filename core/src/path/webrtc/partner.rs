@@ -22,8 +22,8 @@ const UNANSWERED: Duration = Duration::from_secs(2);
 const HELD: Duration = Duration::from_secs(10);
 /// Addresses that a player may have proved; the oldest makes room.
 const MAX_PROVED: usize = 16;
-/// The fill of the data channel is told in steps of so many bytes.
-const FILL_STEP: usize = 4 * 1024;
+/// The fill of the data channel is told when it differs by so many bytes from what the peer takes it for.
+const FILL_STEP: usize = 1_024;
 
 /// A pipe that the peer wants.
 #[derive(Debug)]
@@ -67,7 +67,7 @@ pub(super) struct Partner {
     /// Whether a new connection uses only addresses lent by TURN servers.
     is_relayed: bool,
     proved: VecDeque<SocketAddr>,
-    /// The fill of the data channel as last told.
+    /// What the peer takes the fill of the data channel for: what it was told, and what it has sent since.
     fill: usize,
 }
 
@@ -356,6 +356,9 @@ impl Partner {
             return;
         };
         ground.dropped.packets += u64::from(!connection.send(ground.now, kind, packet));
+        if kind == PathKind::Sctp {
+            self.fill = self.fill.saturating_add(packet.len());
+        }
         if connection.is_full() {
             self.drain(ground);
         }
