@@ -1,9 +1,13 @@
 //! A steady conversation over one pipe, measured: how late messages are, and what they cost. The figures of `report`
 //! and of the promises come from here.
 
+mod bare;
+
+use crate::crypto::Carrying;
 use crate::net::{LinkConfig as Conditions, Pipe, SCTP_BUFFER, Side};
 use crate::pair::{Observer, Pair, Wire};
 use crate::seed::Seed;
+use bare::Bare;
 use bytes::Bytes;
 use core::time::Duration;
 use webstar_core::id::PathId;
@@ -32,6 +36,20 @@ impl Carrier {
             Carrier::Srtp => "srtp",
             Carrier::Sctp => "sctp",
             Carrier::Relay => "relay",
+        }
+    }
+
+    /// A wire of this kind that is a real connection; of what there is none, the model.
+    fn real_wire(self, id: u8, seed: Seed, carrying: Carrying, conditions: Conditions) -> Wire {
+        let kind = match self {
+            Carrier::Srtp => PathKind::Srtp,
+            Carrier::Sctp => PathKind::Sctp,
+            Carrier::Relay => PathKind::Relay,
+        };
+        let pipe = |kind| Pipe::connected(seed, Instant::ZERO, carrying, kind, conditions);
+        match (kind != PathKind::Relay).then(|| pipe(kind)).flatten() {
+            Some((pipe, facts)) => Wire::new(id, kind, facts, pipe, conditions.delay * 2),
+            None => self.wire(id, seed, conditions),
         }
     }
 
@@ -122,8 +140,20 @@ struct Ledger {
 
 impl Observer for Ledger {
     fn on_event(&mut self, now: Instant, side: Side, event: LinkEvent) {
-        let LinkEvent::Message(message) = event else { return };
-        let (number, at) = read_stamp(&message.payload);
+        if let LinkEvent::Message(message) = event {
+            self.take(now, side, &message.payload);
+        }
+    }
+
+    fn on_packet(&mut self, now: Instant, _side: Side, _path: PathId, bytes: &[u8]) {
+        self.count(now, bytes.len());
+    }
+}
+
+impl Ledger {
+    /// A message has come.
+    fn take(&mut self, now: Instant, side: Side, payload: &[u8]) {
+        let (number, at) = read_stamp(payload);
         let seen = &mut self.seen[usize::from(side == Side::B)];
         if core::mem::replace(&mut seen[number as usize], true) {
             self.duplicated += 1;
@@ -132,9 +162,10 @@ impl Observer for Ledger {
         }
     }
 
-    fn on_packet(&mut self, now: Instant, _side: Side, _path: PathId, bytes: &[u8]) {
+    /// So many bytes were given to the path.
+    fn count(&mut self, now: Instant, bytes: usize) {
         if now >= self.since && now <= self.until {
-            self.bytes += bytes.len() as u64;
+            self.bytes += bytes as u64;
         }
     }
 }
@@ -171,9 +202,25 @@ impl Talk {
 
     /// Holds it. The same seed gives the same figures on every machine.
     pub fn measure(&self, seed: Seed) -> Figures {
+        self.measure_on(Carrying::Model, seed)
+    }
+
+    /// Holds it over real connections, where the carrier has any. Chance in this thread must come from the seed
+    /// ([`Carrying::alone`]).
+    pub fn measure_on(&self, carrying: Carrying, seed: Seed) -> Figures {
         let keys = [seed.stream("key a").key(), seed.stream("key b").key()];
-        let wires = vec![self.carrier.wire(0, seed.child("wire", 0), self.conditions)];
-        let mut pair = Pair::new(&self.config, wires, keys).expect("the settings of a measurement are valid");
+        let wires = vec![self.carrier.real_wire(0, seed.child("wire", 0), carrying, self.conditions)];
+        let pair = Pair::new(&self.config, wires, keys).expect("the settings of a measurement are valid");
+        self.hold(pair)
+    }
+
+    /// Holds it over a reliable and ordered data channel with nothing of ours in it. Chance in this thread must come from
+    /// the seed ([`Carrying::alone`]).
+    pub fn measure_bare(&self, seed: Seed) -> Figures {
+        self.hold(Bare::new(seed, self.conditions))
+    }
+
+    fn hold(&self, mut ends: impl Ends) -> Figures {
         let period = Duration::from_secs_f64(1.0 / self.hz);
         let warm_ups = (self.warm_up.as_secs_f64() * self.hz) as u64;
         let total = warm_ups + self.messages as u64;
@@ -192,7 +239,7 @@ impl Talk {
             let at = Instant::ZERO + period.mul_f64(tick as f64);
             let phase = period.mul_f64((tick as f64 * 0.013_7).fract());
             for (side, at) in [(Side::A, at), (Side::B, at + phase)] {
-                pair.advance(at, &mut ledger);
+                ends.advance(at, &mut ledger);
                 measured += usize::from(at >= since);
                 let message = Outbound {
                     priority: self.priority,
@@ -200,12 +247,10 @@ impl Talk {
                     key: 0,
                     payload: stamped(tick, at, self.size),
                 };
-                // A refused message shows as lost.
-                let _ = pair.send(side, message);
-                pair.flush(side, &mut ledger);
+                ends.say(side, message, &mut ledger);
             }
         }
-        pair.advance(ledger.until + AFTERMATH, &mut ledger);
+        ends.advance(ledger.until + AFTERMATH, &mut ledger);
         let mut latencies = ledger.latencies;
         latencies.sort_by(f64::total_cmp);
         Figures {
@@ -215,5 +260,24 @@ impl Talk {
             bytes_ratio: ledger.bytes as f64 / (measured as f64 * (self.size as f64 + 40.0)),
             latencies,
         }
+    }
+}
+
+/// Two who talk.
+trait Ends {
+    /// Lets everything happen that happens up to then.
+    fn advance(&mut self, until: Instant, ledger: &mut Ledger);
+    /// One of them says something now. What is refused shows as lost.
+    fn say(&mut self, side: Side, message: Outbound, ledger: &mut Ledger);
+}
+
+impl Ends for Pair {
+    fn advance(&mut self, until: Instant, ledger: &mut Ledger) {
+        Pair::advance(self, until, ledger);
+    }
+
+    fn say(&mut self, side: Side, message: Outbound, ledger: &mut Ledger) {
+        let _ = self.send(side, message);
+        self.flush(side, ledger);
     }
 }

@@ -266,7 +266,6 @@ fn what_does_not_exist_yet_is_said_in_one_line() {
         ("run --stack webrtc --seeds 0..1", "`model`"),
         ("replay 1 --stack dtls", "`model`"),
         ("report --table migration --stack dtls", "`model`"),
-        ("report --table latency --stack webrtc", "`model`"),
     ] {
         let output = sim(args);
         let said = text(&output.stderr);

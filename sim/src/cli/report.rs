@@ -4,7 +4,7 @@ use super::StackName;
 use super::progress::Progress;
 use super::replay::write_to;
 use crate::report::chart::Page;
-use crate::report::{false_alarms, latency, migration, scale};
+use crate::report::{false_alarms, joining, latency, migration, real, scale};
 use clap::{Args, ValueEnum};
 use serde::Serialize;
 use std::io::Write;
@@ -14,6 +14,7 @@ use std::path::PathBuf;
 /// Measures, and draws curves.
 #[derive(Args, Debug)]
 #[command(after_help = "Example:\n  webstar-sim report --table latency --out curves\n  \
+    webstar-sim report --table latency --stack webrtc\n  \
     webstar-sim report --table false-alarms --hours 1000 --row 500:0.05:100 --json")]
 pub(super) struct Report {
     /// What is measured.
@@ -28,7 +29,7 @@ pub(super) struct Report {
     /// Threads; one for each core if not given.
     #[arg(long, value_name = "N")]
     jobs: Option<NonZeroUsize>,
-    /// Migrations of each row.
+    /// Migrations, or joins, of each row.
     #[arg(long, value_name = "N", default_value = "25")]
     runs: NonZeroU32,
     /// Hours in a lobby of each row of false alarms.
@@ -42,6 +43,9 @@ pub(super) struct Report {
     json: bool,
 }
 
+/// Messages each way of each run of a row over real connections.
+const MESSAGES: usize = 6_000;
+
 /// The tables that the contract names.
 #[derive(ValueEnum, Clone, Copy, PartialEq, Eq, Debug)]
 enum Table {
@@ -49,6 +53,7 @@ enum Table {
     Migration,
     FalseAlarms,
     Scale,
+    Joining,
 }
 
 /// A table that was measured.
@@ -68,7 +73,9 @@ fn hours(text: &str) -> Result<f64, String> {
 impl Report {
     /// True: what is measured is not judged here.
     pub(super) fn go(&self) -> Result<bool, String> {
-        self.stack.check_report()?;
+        if !matches!(self.table, Table::Latency | Table::Joining) {
+            self.stack.check_report()?;
+        }
         // What cannot be written is noticed before minutes of work, not after.
         if let Some(dir) = &self.out {
             std::fs::create_dir_all(dir).map_err(|why| format!("{} cannot be made: {why}", dir.display()))?;
@@ -93,6 +100,13 @@ impl Report {
         let jobs = self.jobs.or_else(|| std::thread::available_parallelism().ok()).map_or(1, NonZeroUsize::get);
         let watch = |total, what| Progress::new(total, what, self.json);
         match self.table {
+            Table::Latency if !self.stack.carrying().is_model() => {
+                let cells = real::all();
+                let progress = watch(cells.len() as u64, "rows");
+                let rows = real::measure(self.stack.carrying(), &cells, MESSAGES, jobs, &|done| progress.tell(done, 0));
+                progress.end();
+                measured("latency-real", &rows, real::text(&rows), None)
+            }
             Table::Latency => {
                 let progress = watch(latency::len(), "rows");
                 let rows = latency::measure(jobs, &|done| progress.tell(done, 0));
@@ -112,6 +126,13 @@ impl Report {
                 progress.end();
                 let page = self.row.is_empty().then(|| false_alarms::page(&rows));
                 measured("false-alarms", &rows, false_alarms::text(&rows), page)
+            }
+            Table::Joining => {
+                let progress = watch(joining::LOSSES.len() as u64, "rows");
+                let (carrying, runs) = (self.stack.carrying(), self.runs.get());
+                let rows = joining::measure(carrying, runs, jobs, &|done| progress.tell(done, 0));
+                progress.end();
+                measured("joining", &rows, joining::text(&rows), None)
             }
             Table::Scale => {
                 let progress = watch(scale::len(), "rows");

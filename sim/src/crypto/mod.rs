@@ -16,6 +16,8 @@ use crate::seed::{Seed, mix};
 use serde::Serialize;
 use std::thread;
 use std::time::Instant;
+use str0m::config::DtlsCert;
+use str0m::crypto::CryptoProvider;
 use webstar_core::path::webrtc::Stack;
 
 /// What carries packets between players.
@@ -54,6 +56,11 @@ impl Carrying {
             Carrying::Webrtc => Some(Stack::new(plain::provider(), plain::certificate(seed), zero)),
             Carrying::Dtls => Some(Stack::new(seeded::provider(), seeded::certificate(), zero)),
         }
+    }
+
+    /// Cryptography and a certificate in plain, for connections of other manners than a player's.
+    pub(crate) fn plain(seed: Seed) -> (CryptoProvider, DtlsCert) {
+        (plain::provider(), plain::certificate(seed))
     }
 
     /// Does the work in a thread whose chance comes from the seed, if anything below draws any.

@@ -7,15 +7,17 @@
 //! either, and is called until it gives nothing; [`Pipe::next_deadline`] tells when to call it next. Give every buffer
 //! back by [`Pipe::recycle`] and nothing is allocated in the long run.
 //!
-//! # Three kinds
+//! # Four kinds
 //! - [`Datagrams`]: packets travel alone (UDP, SRTP).
 //! - [`Stream`]: frames arrive whole and in order, or not at all (a WebSocket on TCP); loss shows as delay.
 //! - [`Sctp`]: packets travel alone but leave only when SCTP's window lets them (an unordered, unreliable data channel).
+//! - [`Connected`]: what the first and the third are models of; a real connection.
 //!
 //! # Cuts
 //! Nothing crosses a direction while it is cut: neither what is sent nor what would arrive. A cut is told to nobody.
 
 mod config;
+mod connected;
 mod counters;
 mod damage;
 mod datagrams;
@@ -29,14 +31,18 @@ mod sctp;
 mod stream;
 
 pub use config::{Bandwidth, Bursts, LinkConfig};
+pub use connected::Connected;
 pub use counters::Counters;
 pub use datagrams::Datagrams;
 pub use link::Link;
 pub use sctp::{SCTP_BUFFER, Sctp};
 pub use stream::Stream;
 
+use crate::crypto::Carrying;
 use crate::seed::Seed;
 use serde::{Deserialize, Serialize};
+use webstar_core::path::PathKind;
+use webstar_core::session::pipe::PipeFacts;
 use webstar_core::time::Instant;
 
 /// One end of a pipe.
@@ -95,7 +101,7 @@ pub enum Refused {
     Closed,
 }
 
-/// A two-way pipe of one of the three kinds.
+/// A two-way pipe of one of the four kinds.
 #[derive(Debug)]
 pub enum Pipe {
     /// See [`Datagrams`].
@@ -104,6 +110,8 @@ pub enum Pipe {
     Stream(Box<Stream>),
     /// See [`Sctp`].
     Sctp(Box<Sctp>),
+    /// See [`Connected`].
+    Connected(Box<Connected>),
 }
 
 /// The same call on whichever kind it is.
@@ -113,6 +121,7 @@ macro_rules! each {
             Pipe::Datagrams($inner) => $call,
             Pipe::Stream($inner) => $call,
             Pipe::Sctp($inner) => $call,
+            Pipe::Connected($inner) => $call,
         }
     };
 }
@@ -132,6 +141,20 @@ impl Pipe {
     /// [`SCTP_BUFFER`]. The seed must be the pipe's own.
     pub fn sctp(seed: Seed, now: Instant, config: LinkConfig, buffer: usize) -> Self {
         Pipe::Sctp(Box::new(Sctp::new(seed, now, config, buffer)))
+    }
+
+    /// An open pipe of a real connection, and what it says of itself. The seed must be the pipe's own, and the thread's
+    /// chance must come from it ([`Carrying::alone`]). Nothing if it is carried by a model.
+    pub fn connected(
+        seed: Seed,
+        now: Instant,
+        carrying: Carrying,
+        kind: PathKind,
+        config: LinkConfig,
+    ) -> Option<(Self, PipeFacts)> {
+        let pipe = Connected::new(seed, now, carrying, kind, config)?;
+        let facts = pipe.facts();
+        Some((Pipe::Connected(Box::new(pipe)), facts))
     }
 
     /// Sends a packet from this side. Taken does not mean that it arrives.
@@ -160,6 +183,7 @@ impl Pipe {
             Pipe::Datagrams(pipe) => pipe.recycle(at, buffer),
             Pipe::Stream(pipe) => pipe.recycle(at, buffer),
             Pipe::Sctp(pipe) => pipe.recycle(buffer),
+            Pipe::Connected(_) => drop(buffer),
         }
     }
 
@@ -169,6 +193,7 @@ impl Pipe {
             Pipe::Datagrams(_) => 0,
             Pipe::Stream(pipe) => pipe.buffered(from),
             Pipe::Sctp(pipe) => pipe.buffered(from),
+            Pipe::Connected(pipe) => pipe.buffered(from),
         }
     }
 

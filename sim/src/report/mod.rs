@@ -3,9 +3,11 @@
 mod cells;
 pub mod chart;
 pub mod false_alarms;
+pub mod joining;
 mod lanes;
 pub mod latency;
 pub mod migration;
+pub mod real;
 pub mod scale;
 pub mod story;
 mod summary;
