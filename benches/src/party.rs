@@ -66,7 +66,7 @@ fn at(address: SocketAddr) -> usize {
 }
 
 impl Party {
-    /// A host and so many members, at most 200, who know nothing of each other. `zero` is any moment.
+    /// A host and so many members, at most 200, who know nothing of each other.
     pub fn new(stack: &Stack, members: usize, delay: Duration) -> Self {
         let node = |seat: usize| {
             let config = WebrtcConfig { player: player(seat), stack: stack.clone(), seed: [seat as u8; 32] };
