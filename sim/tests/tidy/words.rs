@@ -72,7 +72,13 @@ const WORDS: &[Word] = &[
         word: concat!("str", "0m"),
         look: Look::Rust,
         within: &[],
-        except: &["core/src/path/webrtc/", "core/tests/path_webrtc_traps.rs", "sim/src/crypto", "benches/"],
+        except: &[
+            "core/src/path/webrtc/",
+            "core/tests/path_webrtc_traps.rs",
+            "sim/src/crypto",
+            "sim/src/talk/bare.rs",
+            "benches/",
+        ],
         why: "stays behind the seam of `path/webrtc`, where its traps are tested, in the simulator's crypto provider, and \
               where it is measured alone",
         canary: concat!("//! What str", "0m wants."),
