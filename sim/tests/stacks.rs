@@ -3,7 +3,9 @@
 
 use serde_json::Value;
 use std::process::Command;
+use std::time::Duration;
 use webstar_sim::crypto::Carrying;
+use webstar_sim::profile::star::{Clear, Fault, Harm, Mood, Plan, Whom, run_plan};
 use webstar_sim::profile::{Mask, Outcome, Profile};
 use webstar_sim::seed::Seed;
 use webstar_sim::trace::Trace;
@@ -54,4 +56,29 @@ fn nearly_everything_goes_over_connections_where_nothing_is_in_their_way() {
     let by = &outcome.tally.delivered_by;
     let all: u64 = by.values().sum();
     assert!(by["srtp"] * 100 > all * 97, "{by:?}");
+}
+
+/// Runs a plan of a mood that was changed, from seed to seed, until something is broken.
+fn first_red(mood: Mood, change: impl Fn(&mut Plan)) -> &'static str {
+    let red = (0..20).map(Seed::new).find_map(|seed| {
+        let mut plan = Plan { carrying: Carrying::Webrtc, ..Plan::draw(seed, mood) };
+        change(&mut plan);
+        run_plan(seed, &plan, &Mask::default(), &mut Trace::new(false), Clear).red
+    });
+    red.expect("something is broken").check
+}
+
+#[test]
+fn players_that_have_no_direct_ways_though_they_could_turn_homes_red() {
+    for mood in [Mood::Nat, Mood::Ladder] {
+        let check = first_red(mood, |plan| plan.seats.iter_mut().for_each(|seat| seat.is_direct = false));
+        assert_eq!(check, "homes", "{mood:?}");
+    }
+}
+
+#[test]
+fn a_player_that_nobody_hears_for_a_second_turns_silence_red() {
+    let (at, lasts) = (Duration::from_secs(8), Duration::from_secs(1));
+    let alone = Fault { at, lasts, whom: Whom::Seat(0), harm: Harm::Alone };
+    assert_eq!(first_red(Mood::Ladder, |plan| plan.faults = vec![alone.clone()]), "silence");
 }

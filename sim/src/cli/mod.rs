@@ -96,6 +96,7 @@ enum ProfileName {
     Lossy,
     Crashy,
     Nat,
+    Ladder,
     Hostile,
     Speed,
 }
@@ -134,6 +135,7 @@ impl Which {
             ProfileName::Hostile => Profile::Hostile,
             ProfileName::Speed => Profile::Speed,
             ProfileName::Nat => Profile::Nat,
+            ProfileName::Ladder => Profile::Ladder,
         };
         let carrying = self.stack.carrying();
         if profile == Profile::Pair && !carrying.is_model() {

@@ -39,6 +39,8 @@ pub enum Profile {
     Speed,
     /// Players behind boxes that translate addresses.
     Nat,
+    /// Two players, and a direct way between them that breaks and comes back.
+    Ladder,
 }
 
 impl Profile {
@@ -53,6 +55,7 @@ impl Profile {
             Profile::Hostile => "hostile",
             Profile::Speed => "speed",
             Profile::Nat => "nat",
+            Profile::Ladder => "ladder",
         }
     }
 
@@ -67,6 +70,7 @@ impl Profile {
             Profile::Hostile => Some(star::Mood::Hostile),
             Profile::Speed => Some(star::Mood::Speed),
             Profile::Nat => Some(star::Mood::Nat),
+            Profile::Ladder => Some(star::Mood::Ladder),
         }
     }
 

@@ -4,10 +4,14 @@ use super::eye::Book;
 use super::homes::SETTLED;
 use crate::check::star::{Life, Person, Seen};
 use crate::trace::{self, StarStep, Step};
+use core::time::Duration;
 use webstar_core::id::PlayerId;
 use webstar_core::path::PathKind;
 use webstar_core::peer::{Channel, PeerMessage, Sent};
 use webstar_core::time::Instant;
+
+/// Of fewer deliveries no share is worth speaking of.
+const FEW: u64 = 50;
 
 /// How what somebody hears has come.
 #[derive(Clone, Copy, Debug, Default)]
@@ -18,6 +22,10 @@ pub(super) struct Landed {
     pub(super) direct: u64,
     /// And all of them.
     pub(super) all: u64,
+    /// When something of somebody else was last delivered, after the first seconds.
+    heard_at: Option<Instant>,
+    /// The longest time between two of those.
+    longest_silence: Duration,
 }
 
 impl Landed {
@@ -28,6 +36,24 @@ impl Landed {
             self.all += 1;
         }
         self.last
+    }
+
+    /// Something of somebody else is delivered.
+    fn hear(&mut self, now: Instant) {
+        if now >= Instant::ZERO + SETTLED {
+            self.longest_silence = self.silence(now);
+            self.heard_at = Some(now);
+        }
+    }
+
+    /// For how long nothing of anybody else was delivered at the longest, up to now.
+    pub(super) fn silence(&self, now: Instant) -> Duration {
+        self.heard_at.map_or(Duration::ZERO, |heard| now.since(heard)).max(self.longest_silence)
+    }
+
+    /// Whether nearly all of what was delivered came directly, or so little that its share says nothing.
+    pub(super) fn is_direct(&self) -> bool {
+        self.all < FEW || self.direct * 10 >= self.all * 9
     }
 }
 
@@ -48,9 +74,12 @@ impl Book<'_> {
             return self.note(now, StarStep::Heard { life, number: None, content });
         }
         let Book { cast, checks, trace, tally, landed, .. } = self;
-        let Person { seat, room, .. } = *cast.person(life);
+        let Person { seat, room, player, .. } = *cast.person(life);
         let stamped = cast.stamped(&message.payload);
         let origin = cast.origin(room, message, stamped);
+        if player != Some(message.from) {
+            landed[usize::from(seat.0)].hear(now);
+        }
         // What brought it, or what set it free.
         let by = match message.seq {
             0 => "server",
@@ -90,5 +119,41 @@ impl Book<'_> {
         }
         let origin = number.map(|number| &self.cast.submissions()[number as usize]);
         self.checks.see(Some(life), &Seen::Acked(sent, origin), &self.cast);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn at(ms: u64) -> Instant {
+        Instant::ZERO + SETTLED + Duration::from_millis(ms)
+    }
+
+    #[test]
+    fn nine_of_ten_deliveries_are_to_come_directly() {
+        let mut landed = Landed::default();
+        for number in 0..100 {
+            landed.last = (number >= 10).then_some(PathKind::Srtp);
+            landed.count(at(number));
+        }
+        assert!((landed.direct, landed.all) == (90, 100) && landed.is_direct());
+        landed.last = None;
+        landed.count(at(200));
+        assert!(!landed.is_direct());
+        let few = Landed { direct: 0, all: FEW - 1, ..Landed::default() };
+        assert!(few.is_direct());
+    }
+
+    #[test]
+    fn a_silence_lasts_from_one_delivery_to_the_next_or_until_now() {
+        let mut landed = Landed::default();
+        landed.hear(Instant::ZERO);
+        assert_eq!(landed.silence(at(0)), Duration::ZERO, "the first seconds do not count");
+        for ms in [0, 50, 250, 300] {
+            landed.hear(at(ms));
+        }
+        assert_eq!(landed.silence(at(320)), Duration::from_millis(200));
+        assert_eq!(landed.silence(at(900)), Duration::from_millis(600));
     }
 }

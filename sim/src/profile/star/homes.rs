@@ -1,7 +1,6 @@
 //! Worlds whose players live behind boxes of every kind: what is drawn for them, and whether everybody has the way that its
 //! home allows: a direct one exactly where one is possible.
 
-use super::deliveries::Landed;
 use super::faults::{Fault, Harm, Ways, Whom};
 use super::plan::{LobbyPlan, Mood, Plan, SeatPlan};
 use super::talk::Voice;
@@ -11,6 +10,7 @@ use crate::net::nat::{Depends, Home, Manner, direct_path_possible};
 use crate::seed::{Draw, Seed};
 use crate::world::SeatId;
 use core::time::Duration;
+use webstar_core::id::PlayerId;
 use webstar_core::path::PathKind;
 
 /// How long it lasts: a way that was tried in vain is tried again only after half a minute, so nothing is tried in vain
@@ -18,8 +18,6 @@ use webstar_core::path::PathKind;
 const UNTIL: Duration = Duration::from_secs(20);
 /// What is delivered from then on is judged by the way it came.
 pub(super) const SETTLED: Duration = Duration::from_secs(5);
-/// Of fewer deliveries no share is worth speaking of.
-const FEW: u64 = 50;
 
 impl Plan {
     /// Up to five players, each with a home of its own or in that of the one before it.
@@ -52,7 +50,7 @@ impl Plan {
     }
 }
 
-fn home(network: &mut Draw, last: Home, manners: &mut Vec<Manner>) -> Home {
+pub(super) fn home(network: &mut Draw, last: Home, manners: &mut Vec<Manner>) -> Home {
     let (kind, shares) = (network.below(10), network.chance(0.2));
     let mut depends = || *network.pick(&Depends::ALL).unwrap_or(&Depends::OnNothing);
     let (mapping, filtering) = (depends(), depends());
@@ -71,7 +69,7 @@ fn home(network: &mut Draw, last: Home, manners: &mut Vec<Manner>) -> Home {
 impl<L: Lens> Run<'_, L> {
     /// Everybody lives where the plan says.
     pub(super) fn settle_homes(&mut self) {
-        if self.plan.mood != Mood::Nat {
+        if !self.plan.mood.has_homes() {
             return;
         }
         self.world.settle(&self.plan.manners, self.plan.seats.iter().map(|seat| seat.home).collect());
@@ -80,7 +78,7 @@ impl<L: Lens> Run<'_, L> {
 
     /// The model knows no addresses: there, whoever cannot meet is cut off from each other.
     pub(super) fn keep_apart(&mut self) {
-        let is_ours = self.plan.mood == Mood::Nat && self.plan.carrying.is_model();
+        let is_ours = self.plan.mood.has_homes() && self.plan.carrying.is_model();
         let seats = if is_ours { self.plan.seats.len() } else { 0 };
         for a in 0..seats {
             for b in (0..seats).filter(|b| !self.plan.can_meet(a, *b)) {
@@ -96,19 +94,32 @@ impl<L: Lens> Run<'_, L> {
         for seat in (0..self.plan.seats.len()).filter(|seat| *seat != usize::from(host.0)) {
             let is_possible = self.plan.can_meet(seat, usize::from(host.0));
             self.eye.book_mut().tally.mark(if is_possible { "direct_possible" } else { "direct_impossible" });
-            let stats = self.world.stats(SeatId(seat as u16));
-            let path = stats.iter().find(|stats| stats.player == number).and_then(|stats| stats.path);
-            let is_direct = matches!(path, Some(PathKind::Srtp | PathKind::Sctp));
-            let homes = format!("{} {:?} and the host's {:?}", seat, self.home(seat), self.home(usize::from(host.0)));
-            if path.is_some() && is_direct != is_possible {
-                let why = format!("{path:?} is in use between the homes of {homes}: direct is possible: {is_possible}");
+            self.judge_way(SeatId(seat as u16), number, host, is_possible);
+            let landed = self.eye.book().landed[seat];
+            if is_possible && self.plan.faults.is_empty() {
+                let tally = &mut self.eye.book_mut().tally;
+                tally.marks_add("deliveries_where_direct_is_possible", landed.all);
+                tally.marks_add("of_these_direct", landed.direct);
+            }
+            if is_possible && self.plan.faults.is_empty() && !landed.is_direct() {
+                let why = format!("only {} of {} deliveries to {seat} came directly", landed.direct, landed.all);
                 self.eye.book_mut().checks.fail("homes", why);
             }
-            let Landed { direct, all, .. } = self.eye.book().landed[seat];
-            if is_possible && self.plan.faults.is_empty() && all >= FEW && direct * 10 < all * 9 {
-                let why = format!("only {direct} of {all} deliveries came directly between the homes of {homes}");
-                self.eye.book_mut().checks.fail("homes", why);
-            }
+        }
+    }
+
+    /// Whether somebody has a direct way to another, by number and seat, exactly if one is possible.
+    pub(super) fn judge_way(&mut self, seat: SeatId, other: PlayerId, at: SeatId, is_possible: bool) {
+        let stats = self.world.stats(seat);
+        let path = stats.iter().find(|stats| stats.player == other).and_then(|stats| stats.path);
+        let is_direct = matches!(path, Some(PathKind::Srtp | PathKind::Sctp));
+        if path.is_some() && is_direct != is_possible {
+            let homes = [seat, at].map(|seat| self.home(usize::from(seat.0)));
+            let why = format!(
+                "{path:?} is in use between seats {} and {} with homes {homes:?}: direct is possible: {is_possible}",
+                seat.0, at.0
+            );
+            self.eye.book_mut().checks.fail("homes", why);
         }
     }
 

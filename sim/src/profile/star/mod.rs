@@ -15,6 +15,7 @@ mod goodbye;
 mod guests;
 mod homes;
 mod kinds;
+mod ladders;
 mod lens;
 mod liveness;
 mod mischief;
@@ -69,6 +70,7 @@ pub fn run_plan(seed: Seed, plan: &Plan, mask: &Mask, trace: &mut Trace, lens: i
     let mut run = Run::new(seed, plan, trace, lens);
     run.settle_homes();
     run.rage(mask);
+    run.judge_ladder();
     let settled = run.eye.red().is_none() && run.calm_down();
     if settled {
         run.eye.note(run.world.now(), Step::Settled);

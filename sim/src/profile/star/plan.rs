@@ -32,12 +32,19 @@ pub enum Mood {
     Speed,
     /// Players behind boxes that translate addresses.
     Nat,
+    /// Two players, and a direct way between them that breaks and comes back.
+    Ladder,
 }
 
 impl Mood {
     /// No connection breaks by anybody's doing but the machines'.
     pub(super) fn is_gentle(self) -> bool {
-        matches!(self, Mood::Calm | Mood::Lossy | Mood::Speed | Mood::Nat)
+        matches!(self, Mood::Calm | Mood::Lossy | Mood::Speed | Mood::Nat | Mood::Ladder)
+    }
+
+    /// Where somebody lives decides whom it can meet.
+    pub(super) fn has_homes(self) -> bool {
+        matches!(self, Mood::Nat | Mood::Ladder)
     }
 }
 
@@ -166,6 +173,7 @@ impl Plan {
             Mood::Crashy => Plan::draw_crashy(seed),
             Mood::Speed => Plan::draw_speed(seed),
             Mood::Nat => Plan::draw_nat(seed),
+            Mood::Ladder => Plan::draw_ladder(seed),
         }
     }
 
