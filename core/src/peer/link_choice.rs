@@ -35,11 +35,12 @@ impl Link {
             && candidates.iter().flatten().any(|known| known.id == left && known.state == PathState::Suspect)
         {
             self.session.give_up(self.now, left);
-            // It may have been idle for long, and what broke the one may have broken both.
-            if let Some(index) = best.and_then(|best| self.find(best).ok()) {
-                self.paths[index].watch.ask(self.now);
-                self.ask_now(index);
-            }
+        }
+        // It may have been idle for long, and have broken since it was proved. The other side has been promised no rhythm
+        // on it yet and misses nothing there, and may be heard all the while on another path.
+        if let Some(index) = best.and_then(|best| self.find(best).ok()) {
+            self.paths[index].watch.ask(self.now);
+            self.ask_now(index);
         }
     }
 
