@@ -80,6 +80,25 @@ fn a_relayed_connection_opens_and_lives_for_an_hour() {
     }
 }
 
+/// A router begins anew: the TURN server knows nobody at the address that it sees now.
+#[test]
+fn after_a_router_began_anew_an_address_is_lent_anew() {
+    let mut net = apart([Some(Transport::Udp), None]);
+    net.run(500 * MS);
+    net.open(0, 1);
+    net.run_until(|net| net.is_open(0, 1), 5 * SECOND);
+    net.run(2 * SECOND);
+    net.outside.rebind(net.nodes[0].address, "203.0.113.1:61009");
+    assert!(!flows(&mut net));
+    for kind in [Srtp, Sctp] {
+        net.order(0, 1, kind, Command::Open);
+        net.order(1, 0, kind, Command::Open);
+    }
+    net.run_until(|net| net.is_open(0, 1), 3 * SECOND);
+    assert!(flows(&mut net));
+    assert_eq!(states(&net, 0), [ServerState::Works]);
+}
+
 /// Frames in a stream are filled up to four bytes, which the server of this test insists on, and come in pieces.
 #[test]
 fn trap_channel_data_padding() {

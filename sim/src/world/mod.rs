@@ -25,6 +25,7 @@ pub use webrtc::KINDS;
 
 use crate::crypto::Carrying;
 use crate::net::Side;
+use crate::net::nat::turn::Turn;
 use crate::seed::Seed;
 use alarms::{Alarms, Who};
 use bytes::Bytes;
@@ -117,6 +118,7 @@ pub struct World {
     carrying: Carrying,
     ether: Ether,
     has_stun: bool,
+    turn: Option<Turn>,
     /// What libraries take for the beginning of this world.
     zero: std::time::Instant,
     /// The datagram that is leaving.
@@ -142,6 +144,7 @@ impl World {
             carrying: Carrying::default(),
             ether: Ether::default(),
             has_stun: false,
+            turn: None,
             zero: std::time::Instant::now(),
             leaving: Vec::new(),
             alarms,

@@ -8,21 +8,24 @@ use super::seat::SeatId;
 use super::{Watch, Way, World};
 use crate::crypto::Carrying;
 use crate::net::LinkConfig as Conditions;
+use crate::net::nat::turn::{Leaving, PASSWORD, TURN, TURN_SEAT, Turn, USER};
 use crate::net::nat::{Home, Manner, Route, STUN, Terrain};
 use core::net::SocketAddr;
 use core::time::Duration;
 use std::collections::{BTreeSet, VecDeque};
 use webstar_core::id::{PathId, PlayerId};
-use webstar_core::path::webrtc::{IceServer, Input as Told, Output as Wanted, PathKind, Webrtc, WebrtcConfig};
+use webstar_core::path::webrtc::{
+    Credentials, IceServer, Input as Told, Output as Wanted, PathKind, Transport, TurnServer, Webrtc, WebrtcConfig,
+};
 use webstar_core::path::{Fact, Order};
 use webstar_core::peer::Input;
 use webstar_core::time::Instant;
-use webstar_core::wire::signal::RtcSignal;
+use webstar_core::wire::signal::{RtcSignal, Secret};
 
 /// The kinds of direct paths that such players have, in the order of their numbers from 1.
 pub const KINDS: [PathKind; 2] = [PathKind::Srtp, PathKind::Sctp];
 
-/// From the way to the STUN server and back.
+/// From the way to the STUN or TURN server and back.
 const FAR: Duration = Duration::from_millis(10);
 
 /// What a player says to its connections.
@@ -72,6 +75,11 @@ impl World {
         self.has_stun = true;
     }
 
+    /// There is a TURN server, too.
+    pub fn add_turn(&mut self) {
+        self.turn = Some(Turn::default());
+    }
+
     /// The box before a seat begins anew.
     pub fn rebind(&mut self, seat: SeatId) {
         self.ether.rebind(seat.index());
@@ -109,7 +117,8 @@ impl World {
         let now = self.seats[seat].clock.local(self.now);
         machine.handle(now, Told::Address(address)).expect("addresses of seats can be sent to");
         if self.has_stun {
-            let servers = vec![IceServer::Stun { address: STUN }];
+            let mut servers = vec![IceServer::Stun { address: STUN }];
+            servers.extend(self.turn.iter().map(|_| IceServer::Turn(turn_server())));
             machine.handle(now, Told::Servers(servers)).expect("it can be sent to");
         }
         let (open, asleep) = (BTreeSet::new(), VecDeque::new());
@@ -167,6 +176,10 @@ impl World {
     pub(super) fn serve_cord(&mut self, cord: usize, watch: &mut impl Watch) {
         while let Some((seat, datagram)) = self.ether.poll(self.now, cord) {
             let Datagram { from, to, bytes } = datagram;
+            if seat == TURN_SEAT {
+                self.serve_turn(from, to, bytes);
+                continue;
+            }
             let now = self.seats[seat].clock.local(self.now);
             let is_asleep = self.seats[seat].is_asleep;
             let Some(connections) = &mut self.seats[seat].direct.connections else { continue };
@@ -181,6 +194,15 @@ impl World {
             }
         }
         self.set_cord(cord);
+    }
+
+    /// A datagram has come to the TURN server: what it hands on leaves.
+    fn serve_turn(&mut self, from: SocketAddr, to: SocketAddr, bytes: Vec<u8>) {
+        let Some(turn) = &mut self.turn else { return };
+        for Leaving { from, to, bytes } in turn.receive(self.now, from, to, bytes) {
+            self.leaving = bytes;
+            self.carry_datagram(TURN_SEAT, [from, to]);
+        }
     }
 
     /// The datagram that is leaving goes to whoever is at its address.
@@ -257,6 +279,13 @@ impl World {
         let clock = self.seats[seat].clock;
         self.alarms.set(Who::Connections(seat), due.map(|due| clock.world(due).max(self.now)));
     }
+}
+
+/// How players speak to the TURN server.
+fn turn_server() -> TurnServer {
+    let password = Secret::new(PASSWORD).expect("it is short");
+    let credentials = Credentials { user: USER.into(), password };
+    TurnServer { address: TURN, transport: Transport::Udp, credentials }
 }
 
 fn id(seat: usize) -> SeatId {

@@ -181,6 +181,7 @@ impl Gather {
     ) -> Option<Vec<HandedOn>> {
         let mut handed = Vec::new();
         let mut is_taken = self.bindings.receive(now, from, to, bytes, told);
+        self.follow(now, told);
         for allocation in &mut self.allocations {
             let is_its = allocation.server().transport == Transport::Udp
                 && (allocation.server().address, allocation.local()) == (from, to);
@@ -192,6 +193,24 @@ impl Gather {
         }
         self.note(told);
         is_taken.then_some(handed)
+    }
+
+    /// Where a router shows one of our addresses as another than before, a TURN server no longer knows who we are there.
+    fn follow(&mut self, now: Instant, told: &mut Vec<Told>) {
+        let is_found =
+            |base| told.iter().any(|told| matches!(told, Told::Found(Way::Reflexive { base: of, .. }) if *of == base));
+        let moved: Vec<SocketAddr> = told
+            .iter()
+            .filter_map(|told| match told {
+                Told::Lost(Way::Reflexive { base, .. }) if is_found(*base) => Some(*base),
+                _ => None,
+            })
+            .collect();
+        for allocation in &mut self.allocations {
+            if allocation.server().transport == Transport::Udp && moved.contains(&allocation.local()) {
+                allocation.begin_anew(now, told);
+            }
+        }
     }
 
     /// What became of a stream, and what was handed on in it.

@@ -383,6 +383,13 @@ impl Allocation {
         self.stream
     }
 
+    /// The server knows us no longer: it is asked for at once as if there had been none.
+    pub(super) fn begin_anew(&mut self, now: Instant, told: &mut Vec<Told>) {
+        self.leave(told);
+        self.phase = Phase::Pausing(now);
+        self.due = Some(now);
+    }
+
     /// It is no more, or did not come about. It is asked for again after a pause.
     fn lose(&mut self, now: Instant, told: &mut Vec<Told>) {
         self.leave(told);

@@ -2,10 +2,12 @@
 //! them: which outside address something inside has, who may send to it, and whether those inside can meet at their
 //! outside addresses. Carries nothing: it says what the addresses of a datagram become, or that it goes no further.
 //!
-//! [`stun`] is the server outside that tells under which address it sees somebody; [`Terrain`] is where everybody lives.
+//! [`stun`] is the server outside that tells under which address it sees somebody, [`turn`] the one that lends addresses;
+//! [`Terrain`] is where everybody lives.
 
 pub mod stun;
 mod terrain;
+pub mod turn;
 
 pub use terrain::{Home, Route, STUN, STUN_SEAT, Terrain, direct_path_possible};
 

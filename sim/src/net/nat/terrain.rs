@@ -1,6 +1,7 @@
-//! Who can send a datagram to whom: seats with public addresses, seats behind boxes, seats whose UDP is blocked, and a STUN
-//! server. And from that alone: whether two of them can ever meet.
+//! Who can send a datagram to whom: seats with public addresses, seats behind boxes, seats whose UDP is blocked, and
+//! servers. And from that alone: whether two of them can ever meet.
 
+use super::turn::{TURN, TURN_SEAT};
 use super::{Manner, Nat};
 use core::net::{IpAddr, Ipv4Addr, SocketAddr};
 use serde::Serialize;
@@ -83,6 +84,9 @@ impl Terrain {
         }
         if to == STUN {
             return Some(Route { seat: STUN_SEAT, from: seen, to });
+        }
+        if to.ip() == TURN.ip() {
+            return Some(Route { seat: TURN_SEAT, from: seen, to });
         }
         let seat = match self.nats.iter().find(|nat| nat.outside() == to.ip()) {
             Some(nat) => self.people.get(&nat.inside(now, to)?),

@@ -40,14 +40,26 @@ impl Plan {
         let at = network.duration(ms(5_000), ms(9_000));
         let rebind = Fault { at, lasts: Duration::ZERO, whom: Whom::Seat(seat), harm: Harm::Rebinds };
         let faults = if rebinds { vec![rebind] } else { Vec::new() };
-        let plan = Plan { manners, ..Plan::plain(Mood::Nat, LobbyPlan::plain(), seats, UNTIL) };
+        let has_turn = draw_turn(seed);
+        let plan = Plan { manners, has_turn, ..Plan::plain(Mood::Nat, LobbyPlan::plain(), seats, UNTIL) };
         plan.with(faults, Vec::new(), &Voice::steady(64))
     }
 
-    /// Whether two seats can ever meet.
+    /// Whether two seats can ever meet, be it at an address that one of them is lent.
     pub(super) fn can_meet(&self, a: usize, b: usize) -> bool {
-        direct_path_possible(&self.manners, [self.seats[a].home, self.seats[b].home])
+        direct_path_possible(&self.manners, [self.seats[a].home, self.seats[b].home]) || self.can_meet_outside(a, b)
     }
+
+    /// Whether two seats can meet at an address that one of them is lent: both must reach it. The model knows no such.
+    pub(super) fn can_meet_outside(&self, a: usize, b: usize) -> bool {
+        let is_lent = self.has_turn && !self.carrying.is_model();
+        is_lent && [a, b].iter().all(|seat| self.seats[*seat].home != Home::Blocked)
+    }
+}
+
+/// Some worlds have a TURN server.
+pub(super) fn draw_turn(seed: Seed) -> bool {
+    seed.stream("turn").chance(0.3)
 }
 
 pub(super) fn home(network: &mut Draw, last: Home, manners: &mut Vec<Manner>) -> Home {
@@ -73,6 +85,10 @@ impl<L: Lens> Run<'_, L> {
             return;
         }
         self.world.settle(&self.plan.manners, self.plan.seats.iter().map(|seat| seat.home).collect());
+        if self.plan.has_turn {
+            self.world.add_turn();
+            self.eye.book_mut().tally.mark("turn");
+        }
         self.keep_apart();
     }
 

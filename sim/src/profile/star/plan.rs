@@ -59,6 +59,9 @@ pub struct Plan {
     /// The boxes before seats.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub manners: Vec<Manner>,
+    /// A TURN server lends addresses to players.
+    #[serde(skip_serializing_if = "core::ops::Not::not")]
+    pub has_turn: bool,
     /// How many shards the server has.
     pub shards: u16,
     /// Whether every join is admitted by its embedder.
@@ -225,6 +228,7 @@ impl Plan {
             mood,
             carrying: Carrying::Model,
             manners: Vec::new(),
+            has_turn: false,
             shards,
             asks_admission,
             asks,
@@ -284,6 +288,7 @@ impl Plan {
             mood,
             carrying: Carrying::Model,
             manners: Vec::new(),
+            has_turn: false,
             shards: 1,
             asks_admission: false,
             asks: AskPlan::default(),
