@@ -20,8 +20,8 @@ const LADDER: Duration = Duration::from_secs(16);
 /// said last has to be missed, which takes a round trip and a half, and the next comes through the server.
 const MOST_SILENCE: Duration = Duration::from_millis(300);
 /// The same where it breaks more than once, maybe in the very moment in which it is taken again: then the other side
-/// misses nothing yet, and two questions have to stay unanswered.
-const MOST_SILENCE_IN_FLAPPING: Duration = Duration::from_millis(500);
+/// misses nothing yet. After half a second every path is asked, and two questions have to stay unanswered.
+const MOST_SILENCE_IN_FLAPPING: Duration = Duration::from_secs(1);
 
 impl Plan {
     /// Two players, and up to three things that happen to the way between them, one of which may stay.
