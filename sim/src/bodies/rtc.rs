@@ -54,6 +54,11 @@ fn player(seat: usize) -> PlayerId {
     PlayerId(seat as u32 + 1)
 }
 
+/// Whose pipe, and which.
+fn pipe(what: u8) -> (usize, PathKind) {
+    (usize::from(what & 1), if what & 2 == 0 { PathKind::Srtp } else { PathKind::Sctp })
+}
+
 fn zero() -> std::time::Instant {
     static ZERO: std::sync::OnceLock<std::time::Instant> = std::sync::OnceLock::new();
     *ZERO.get_or_init(std::time::Instant::now)
@@ -213,8 +218,7 @@ pub fn rtc_signals(data: &[u8]) {
             break;
         }
         let what = script.byte();
-        let seat = usize::from(what & 1);
-        let kind = if what & 2 == 0 { PathKind::Srtp } else { PathKind::Sctp };
+        let (seat, kind) = pipe(what);
         match what {
             0..80 => world.pass_on(),
             80..170 => {
@@ -314,8 +318,7 @@ pub fn rtc_packets(data: &[u8]) {
             break;
         }
         let what = script.byte();
-        let seat = usize::from(what & 1);
-        let kind = if what & 2 == 0 { PathKind::Srtp } else { PathKind::Sctp };
+        let (seat, kind) = pipe(what);
         match what {
             0..90 => {
                 let payload = vec![what; usize::from(script.word() % 1_300)];

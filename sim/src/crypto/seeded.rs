@@ -2,17 +2,15 @@
 //! flights, and how long a signature is. The keys themselves come from the system; what is sealed with them reads
 //! differently in every run, and nobody looks at it.
 
-use core::time::Duration;
+use dimpl::CryptoError as Refused;
 use dimpl::crypto::{Buf, HashAlgorithm, KeyProvider, SignatureAlgorithm, SigningKey};
-use dimpl::{Config, CryptoError as Refused, Dtls, ProtocolVersion};
 use std::sync::Arc;
 use std::time::Instant;
 use str0m::config::DtlsCert;
-use str0m::crypto::dtls::{DtlsImplError, DtlsInstance, DtlsOutput, DtlsProvider, DtlsVersion};
+use str0m::crypto::dtls::{DtlsInstance, DtlsProvider, DtlsVersion};
 use str0m::crypto::{CryptoError, CryptoProvider};
+use webstar_core::path::webrtc::dtls;
 
-/// As the real stack has it.
-const FIRST_WAIT: Duration = Duration::from_millis(250);
 /// Most signatures are so long; a few are a byte or two shorter or longer.
 const SIGNATURE: usize = 71;
 
@@ -83,65 +81,9 @@ impl DtlsProvider for Seeded {
         static KEYS: Keys = Keys;
         let provider =
             dimpl::crypto::CryptoProvider { key_provider: &KEYS, ..dimpl::crypto::aws_lc_rs::default_provider() };
-        let builder =
-            Config::builder().use_server_cookie(false).flight_start_rto(FIRST_WAIT).with_crypto_provider(provider);
-        let builder = builder.dangerously_set_rng_seed(fastrand::u64(..)).mtu(mtu.unwrap_or(1_200));
+        let mtu = mtu.unwrap_or(1_200);
+        let builder = dtls::settings(mtu).with_crypto_provider(provider).dangerously_set_rng_seed(fastrand::u64(..));
         let config = builder.build().map_err(|error| CryptoError::Other(error.to_string()))?;
-        let (config, certificate) = (Arc::new(config), certificate.clone());
-        Ok(Box::new(Instance(match version {
-            DtlsVersion::Dtls12 => Dtls::new_12(config, certificate, now),
-            DtlsVersion::Dtls13 => Dtls::new_13(config, certificate, now),
-            _ => Dtls::new_auto(config, certificate, now),
-        })))
-    }
-}
-
-struct Instance(Dtls);
-
-impl core::fmt::Debug for Instance {
-    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
-        f.debug_struct("Instance").finish_non_exhaustive()
-    }
-}
-
-impl DtlsInstance for Instance {
-    fn set_active(&mut self, active: bool) {
-        self.0.set_active(active);
-    }
-
-    fn handle_packet(&mut self, packet: &[u8]) -> Result<(), DtlsImplError> {
-        self.0.handle_packet(packet)
-    }
-
-    fn poll_output<'a>(&mut self, buffer: &'a mut [u8]) -> DtlsOutput<'a> {
-        self.0.poll_output(buffer)
-    }
-
-    fn handle_timeout(&mut self, now: Instant) -> Result<(), DtlsImplError> {
-        self.0.handle_timeout(now)
-    }
-
-    fn send_application_data(&mut self, data: &[u8]) -> Result<usize, DtlsImplError> {
-        self.0.send_application_data(data)
-    }
-
-    fn is_active(&self) -> bool {
-        self.0.is_active()
-    }
-
-    fn protocol_version(&self) -> Option<ProtocolVersion> {
-        self.0.protocol_version()
-    }
-
-    fn is_closing(&self) -> bool {
-        self.0.is_closing()
-    }
-
-    fn is_closed(&self) -> bool {
-        self.0.is_closed()
-    }
-
-    fn close(&mut self) -> Result<(), DtlsImplError> {
-        self.0.close()
+        Ok(dtls::instance(Arc::new(config), certificate, now, version))
     }
 }

@@ -1,9 +1,9 @@
-//! DTLS with one configuration for all connections: building it checks every algorithm, which costs more than the rest
-//! of a connection together.
+//! DTLS below the connections: what every instance is told, and, for cryptography that the embedder brings to
+//! [`Stack::new`](super::Stack::new), instances of a configuration of its own.
 
 use super::MTU;
 use crate::time::Duration;
-use dimpl::{Config, Dtls, Output, ProtocolVersion};
+use dimpl::{Config, ConfigBuilder, Dtls, Output, ProtocolVersion};
 use std::sync::{Arc, OnceLock};
 use std::time::Instant;
 use str0m::crypto::dtls::{DtlsCert, DtlsImplError, DtlsInstance, DtlsProvider, DtlsVersion};
@@ -15,13 +15,36 @@ const FIRST_WAIT: Duration = Duration::from_millis(250);
 /// A handshake that takes longer than any ladder waits is over.
 const WHOLE: Duration = Duration::from_secs(20);
 
+/// What every instance is told. Other cryptography adds itself to it, and perhaps a seed.
+pub fn settings(mtu: usize) -> ConfigBuilder {
+    // ICE has proved that the other side receives at its address; a cookie would prove it again.
+    let builder = Config::builder().use_server_cookie(false).mtu(mtu);
+    builder.flight_start_rto(FIRST_WAIT).flight_retries(6).handshake_timeout(WHOLE)
+}
+
+/// An instance for one connection.
+pub fn instance(
+    config: Arc<Config>,
+    certificate: &DtlsCert,
+    now: Instant,
+    version: DtlsVersion,
+) -> Box<dyn DtlsInstance> {
+    let certificate = certificate.clone();
+    Box::new(Instance(match version {
+        DtlsVersion::Dtls12 => Dtls::new_12(config, certificate, now),
+        DtlsVersion::Dtls13 => Dtls::new_13(config, certificate, now),
+        _ => Dtls::new_auto(config, certificate, now),
+    }))
+}
+
 /// The cryptography of aws-lc, with this DTLS.
 pub(super) fn aws_lc() -> CryptoProvider {
     static DTLS: Shared = Shared { config: OnceLock::new() };
     CryptoProvider { dtls_provider: &DTLS, ..str0m::crypto::from_feature_flags() }
 }
 
-/// Makes DTLS instances that share a configuration.
+/// Makes DTLS instances that share a configuration: building it checks every algorithm, which costs more than the rest of
+/// a connection together.
 #[derive(Debug)]
 struct Shared {
     config: OnceLock<Arc<Config>>,
@@ -41,10 +64,7 @@ impl Shared {
 }
 
 fn build(mtu: usize) -> Result<Arc<Config>, CryptoError> {
-    // ICE has proved that the other side receives at its address; a cookie would prove it again.
-    let builder = Config::builder().use_server_cookie(false).mtu(mtu);
-    let builder = builder.flight_start_rto(FIRST_WAIT).flight_retries(6).handshake_timeout(WHOLE);
-    builder.build().map(Arc::new).map_err(|error| CryptoError::Other(error.to_string()))
+    settings(mtu).build().map(Arc::new).map_err(|error| CryptoError::Other(error.to_string()))
 }
 
 impl DtlsProvider for Shared {
@@ -59,14 +79,7 @@ impl DtlsProvider for Shared {
         version: DtlsVersion,
         mtu: Option<usize>,
     ) -> Result<Box<dyn DtlsInstance>, CryptoError> {
-        let config = self.config(mtu.unwrap_or(MTU))?;
-        let certificate = certificate.clone();
-        let dtls = match version {
-            DtlsVersion::Dtls12 => Dtls::new_12(config, certificate, now),
-            DtlsVersion::Dtls13 => Dtls::new_13(config, certificate, now),
-            _ => Dtls::new_auto(config, certificate, now),
-        };
-        Ok(Box::new(Instance(dtls)))
+        Ok(instance(self.config(mtu.unwrap_or(MTU))?, certificate, now, version))
     }
 }
 

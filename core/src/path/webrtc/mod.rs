@@ -67,7 +67,7 @@
 
 mod connection;
 mod description;
-mod dtls;
+pub mod dtls;
 mod frames;
 mod gather;
 mod ground;
