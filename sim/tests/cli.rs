@@ -94,6 +94,13 @@ fn the_hash_is_the_same_for_any_number_of_threads_and_differs_between_seeds() {
     assert_ne!(one, hash("--seeds 1001..1041"));
 }
 
+/// Counting on behind the last number began again at the first one and came to no end.
+#[test]
+fn the_last_seeds_of_all_are_run_once() {
+    let summary = summary("run --profile pair --seeds 18446744073709551610..18446744073709551615 --json --jobs 2");
+    assert_eq!((&summary["seeds"], &summary["failed_count"]), (&5.into(), &0.into()));
+}
+
 #[test]
 fn worlds_with_a_server_break_nothing_and_rare_things_come_up() {
     for (profile, rare) in [

@@ -51,16 +51,17 @@ impl Run {
         let total = seeds.end - seeds.start;
         let jobs = self.jobs.or_else(|| std::thread::available_parallelism().ok()).map_or(1, NonZeroUsize::get);
         let progress = Progress::new(total, "seeds", self.json);
-        let (next, done, failed) = (AtomicU64::new(seeds.start), AtomicU64::new(0), AtomicU64::new(0));
+        let (next, done, failed) = (AtomicU64::new(0), AtomicU64::new(0), AtomicU64::new(0));
         let began = Instant::now();
         let work = || {
             let mut summary = Summary::new(case.carrying.name(), case.profile.name(), seeds.start);
             loop {
                 let first = next.fetch_add(HANDFUL, Ordering::Relaxed);
-                if first >= seeds.end {
+                if first >= total {
                     return summary;
                 }
-                for seed in first..seeds.end.min(first + HANDFUL) {
+                let count = HANDFUL.min(total - first);
+                for seed in (first..first + count).map(|at| seeds.start + at) {
                     let outcome = case.run(Seed::new(seed), &Mask::default(), &mut Trace::new(false));
                     if let Some(red) = &outcome.red {
                         failed.fetch_add(1, Ordering::Relaxed);
@@ -68,7 +69,6 @@ impl Run {
                     }
                     summary.add(seed, &outcome);
                 }
-                let count = HANDFUL.min(seeds.end - first);
                 let done = done.fetch_add(count, Ordering::Relaxed) + count;
                 progress.tell(done, failed.load(Ordering::Relaxed));
             }
