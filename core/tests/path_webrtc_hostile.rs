@@ -279,3 +279,59 @@ fn misuse_is_told() {
         assert_eq!(machine.handle(net.now, Input::Address(address)), Err(InputError::NoAddress(address)));
     }
 }
+
+/// A question of a seat, signed for another.
+fn signed(net: &Net, seat: usize) -> Vec<u8> {
+    let questions = net.nodes[seat].datagrams.iter().rev();
+    questions.into_iter().find(|bytes| bytes[..2] == [0, 1]).expect("ICE has asked").clone()
+}
+
+/// What is signed can be recorded and sent again in the name of anybody: each address would be answered, tried many times
+/// and remembered for good.
+#[test]
+fn who_is_signed_for_speaks_from_a_few_addresses_only() {
+    let mut net = Net::connected(20 * MS, 0);
+    let question = signed(&net, 0);
+    net.nodes[1].sent.clear();
+    for from in ["127.0.0.1:80", "224.0.0.251:5353", "0.0.0.0:80", "169.254.169.254:80", "10.0.0.2:5000"] {
+        net.inject(from.parse().unwrap(), 1, &question);
+    }
+    net.run(SECOND);
+    assert_eq!(net.nodes[1].sent.keys().collect::<Vec<_>>(), [&net.nodes[0].address]);
+    for host in 0..100 {
+        net.inject(SocketAddr::from(([10, 7, 0, host], 80)), 1, &question);
+    }
+    net.run(SECOND);
+    assert_eq!(net.nodes[1].sent.len(), 1 + 24, "and the one that was told");
+    assert_eq!(net.nodes[1].machine.dropped().strangers, 5 + 100 - 24);
+    assert!(flows(&mut net));
+}
+
+/// A member that sends in the name of another one's address silences nobody.
+#[test]
+fn who_was_found_at_an_address_keeps_it() {
+    let mut net = Net::of(3, 20 * MS, 0);
+    net.open(0, 1);
+    net.open(0, 2);
+    net.run_until(|net| net.is_open(0, 1) && net.is_open(0, 2), SECOND);
+    let (question, from) = (signed(&net, 2), net.nodes[1].address);
+    net.inject(from, 0, &question);
+    for member in [1, 2] {
+        net.send(member, 0, Srtp, b"still here");
+        net.run(100 * MS);
+    }
+    let heard: Vec<_> = net.nodes[0].packets.iter().map(|packet| (packet.1, packet.3.clone())).collect();
+    assert_eq!(heard, [(player(1), "still here".into()), (player(2), "still here".into())]);
+}
+
+/// Ways that a router or a server keeps replacing are not told for ever.
+#[test]
+fn ways_of_a_connection_are_bounded() {
+    let mut net = Net::connected(20 * MS, 0);
+    net.nodes[0].signals.clear();
+    for host in 0..100 {
+        net.tell(0, Input::Address(SocketAddr::from(([10, 7, 0, host], 5_000))));
+    }
+    assert_eq!(net.nodes[0].signals.len(), 63, "and one was in the description");
+    assert!(flows(&mut net));
+}

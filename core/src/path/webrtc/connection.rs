@@ -2,7 +2,7 @@
 //! it and who offers is decided above.
 
 use super::description::{self, Description, sections};
-use super::reach::{self, Gate, Way};
+use super::reach::{self, Gate, Untold, Way, is_question};
 use super::rules::{Policy, Rules};
 use super::stack::Stack;
 use super::{MAX_SCTP, MAX_SRTP, PathKind};
@@ -27,6 +27,8 @@ const LABEL: &str = "webstar";
 const TICKS_PER_MS: u64 = 16;
 /// Packets that may be written before they are drained.
 const MAX_UNDRAINED: u32 = 64;
+/// Ways to us that one connection knows. Those that a router or a server keeps replacing are not told for ever.
+const MAX_WAYS: usize = 64;
 /// The stack is never asked again at the very moment that it has answered for.
 const SOON: Duration = Duration::from_micros(100);
 /// There is something new to try: the stack does not say so by itself.
@@ -77,6 +79,10 @@ pub(super) struct Connection {
     ways: Vec<Way>,
     /// Ways to us that are told once the answer is there.
     early: Vec<Way>,
+    /// Where the other side has spoken from without having told it.
+    untold: Untold,
+    /// Where packets are sent: ICE has proved that the other side receives there.
+    sends_to: Option<SocketAddr>,
     /// Where the other side may be, as far as nobody has asked yet.
     met: Vec<IpAddr>,
     section: Option<Mid>,
@@ -121,6 +127,8 @@ impl Connection {
             rules,
             ways: Vec::new(),
             early: Vec::new(),
+            untold: Untold::default(),
+            sends_to: None,
             met: Vec::new(),
             section: None,
             channel: None,
@@ -145,7 +153,7 @@ impl Connection {
     /// Gives a way to the stack. What the other side is to be told of it.
     fn add(&mut self, way: Way) -> Option<signal::Candidate> {
         let is_barred = self.is_relayed && !matches!(way, Way::Relayed { .. });
-        if is_barred || self.ways.contains(&way) {
+        if is_barred || self.ways.contains(&way) || self.ways.len() == MAX_WAYS {
             return None;
         }
         self.ways.push(way);
@@ -214,6 +222,7 @@ impl Connection {
 
     fn meet(&mut self, description: &Description) {
         self.remote = Some((description.session.clone(), Gate::new(description)));
+        self.untold = Untold::default();
         for candidate in &description.candidates {
             self.admit(candidate, None);
         }
@@ -253,7 +262,9 @@ impl Connection {
     pub(super) fn on_way(&mut self, way: Way) -> Option<signal::Candidate> {
         if self.remote.is_some() && self.offered.is_some() {
             // It would be told under a name that the answer makes an old one.
-            self.early.push(way);
+            if self.early.len() < MAX_WAYS {
+                self.early.push(way);
+            }
             return None;
         }
         self.add(way)
@@ -316,14 +327,26 @@ impl Connection {
         media.remote_pts().first().copied().filter(|_| is_agreed)
     }
 
+    /// Whether the other side may say this in STUN from there. Each address that asks is one that the stack answers, tries
+    /// and remembers, and anybody can send what was signed once in the name of any address: as with candidates, some are
+    /// barred, and there are only so many.
+    pub(super) fn hears(&mut self, from: SocketAddr, bytes: &[u8]) -> bool {
+        let is_told = self.remote.as_ref().is_some_and(|(_, gate)| gate.has(from));
+        if is_told || !is_question(bytes) || self.untold.has(from) {
+            return true;
+        }
+        let ours: Vec<_> = self.ways.iter().map(|way| way.address()).collect();
+        self.rules.allows(from, &ours) && self.untold.take(from)
+    }
+
+    /// Whether the other side was found there, and still is.
+    pub(super) fn is_at(&self, address: SocketAddr) -> bool {
+        self.sends_to == Some(address) && self.is_up()
+    }
+
     /// Whether this datagram is of the other side of this connection.
     pub(super) fn is_of(&self, receive: &Input<'_>) -> bool {
         self.rtc.accepts(receive)
-    }
-
-    /// Whether a datagram of STUN from there may come in.
-    pub(super) fn lets_in(&mut self, from: SocketAddr, bytes: &[u8]) -> bool {
-        self.remote.as_mut().is_none_or(|(_, gate)| gate.lets_in(from, bytes))
     }
 
     /// A datagram has come. What is refused is dropped: anybody could have sent it. True: it was taken.
@@ -391,7 +414,12 @@ impl Connection {
     fn pull(&mut self, now: Instant, news: &mut Vec<News>) -> Result<(), Dead> {
         loop {
             match self.rtc.poll_output().map_err(|_| Dead)? {
-                Output::Transmit(transmit) => news.push(News::Datagram(transmit)),
+                Output::Transmit(transmit) => {
+                    if !is_stun(&transmit.contents) {
+                        self.sends_to = Some(transmit.destination);
+                    }
+                    news.push(News::Datagram(transmit));
+                }
                 Output::Event(event) => self.on_event(event, news),
                 Output::Timeout(_) if self.is_over || !self.rtc.is_alive() => return Err(Dead),
                 Output::Timeout(at) => {
@@ -435,4 +463,9 @@ impl Connection {
             let _ = self.drain(now, news);
         }
     }
+}
+
+/// Whether a datagram is one of STUN, by its first byte.
+pub(super) fn is_stun(datagram: &[u8]) -> bool {
+    datagram.first().is_some_and(|first| *first < 2)
 }

@@ -14,10 +14,14 @@ pub(super) struct Description {
 }
 
 impl Description {
-    /// Reads it; `None` if it lacks what every description has.
+    /// Reads it; `None` if it lacks what every description has, or does not end its lines as it should.
     pub(super) fn read(text: &str) -> Option<Self> {
         let (mut kept, mut candidates) = (String::with_capacity(text.len()), Vec::new());
         for line in text.lines() {
+            if line.contains('\r') {
+                // The stack may see two lines here, of which the second is not looked at.
+                return None;
+            }
             match line.strip_prefix("a=candidate:") {
                 Some(candidate) => candidates.push(format!("candidate:{candidate}")),
                 None => {
@@ -71,7 +75,15 @@ mod tests {
 
     #[test]
     fn what_is_no_description() {
-        for text in ["", "v=0", "o=- 1 2", "a=ice-ufrag:x", "o=\na=ice-ufrag:x", "o=-\na=ice-ufrag:x"] {
+        for text in [
+            "",
+            "v=0",
+            "o=- 1 2",
+            "a=ice-ufrag:x",
+            "o=\na=ice-ufrag:x",
+            "o=-\na=ice-ufrag:x",
+            "o=- 1\ra=x\na=ice-ufrag:x",
+        ] {
             assert_eq!(Description::read(text), None, "{text}");
         }
     }

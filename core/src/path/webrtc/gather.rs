@@ -27,6 +27,14 @@ pub(super) enum Told {
     Server(SocketAddr, ServerState),
 }
 
+/// A datagram as a socket has received it.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Received<'a> {
+    pub(super) from: SocketAddr,
+    pub(super) to: SocketAddr,
+    pub(super) bytes: &'a [u8],
+}
+
 /// A datagram that a TURN server handed on.
 #[derive(Debug)]
 pub(super) struct HandedOn {
@@ -174,13 +182,12 @@ impl Gather {
     pub(super) fn receive(
         &mut self,
         now: Instant,
-        from: SocketAddr,
-        to: SocketAddr,
-        bytes: &[u8],
+        datagram: Received<'_>,
         told: &mut Vec<Told>,
     ) -> Option<Vec<HandedOn>> {
+        let Received { from, to, bytes } = datagram;
         let mut handed = Vec::new();
-        let mut is_taken = self.bindings.receive(now, from, to, bytes, told);
+        let mut is_taken = self.bindings.receive(now, datagram, told);
         self.follow(now, told);
         for allocation in &mut self.allocations {
             let is_its = allocation.server().transport == Transport::Udp

@@ -17,7 +17,7 @@ use core::net::{IpAddr, SocketAddr};
 use rand::rngs::ChaCha8Rng;
 use std::collections::VecDeque;
 
-/// Datagrams that wait for the embedder; the system's own buffers are smaller.
+/// Datagrams and frames of streams that wait for the embedder; the system's own buffers are smaller.
 const MAX_WAITING: usize = 4_096;
 
 /// Something for the embedder.
@@ -112,7 +112,8 @@ impl Ground {
         let result = work(&mut self.gather, self.now, &self.addresses, &mut all);
         for told in all {
             match told {
-                Told::Datagram { from, to, bytes } => self.put(from, to, bytes),
+                Told::Datagram { from, to, bytes } => self.put(Act::Datagram { from, to, bytes }),
+                Told::Stream(stream, order @ StreamOrder::Send(_)) => self.put(Act::Stream(stream, order)),
                 Told::Stream(stream, order) => self.acts.push_back(Act::Stream(stream, order)),
                 Told::Server(address, state) => self.acts.push_back(Act::Server(address, state)),
                 Told::Found(way) => self.acts.push_back(Act::Found(way)),
@@ -132,17 +133,18 @@ impl Ground {
         if self.gather.is_relay(from) {
             self.gather(|gather, now, _, told| gather.send(now, from, to, bytes, told));
         } else {
-            self.put(from, to, bytes);
+            self.put(Act::Datagram { from, to, bytes });
         }
     }
 
-    fn put(&mut self, from: SocketAddr, to: SocketAddr, bytes: Vec<u8>) {
+    /// A datagram, or a frame of a stream: what takes its place if it is lost is the business of those above.
+    fn put(&mut self, act: Act) {
         if self.waiting == MAX_WAITING {
             self.dropped.overflow += 1;
             return;
         }
         self.waiting += 1;
-        self.acts.push_back(Act::Datagram { from, to, bytes });
+        self.acts.push_back(act);
     }
 
     /// Lets a connection work, and takes what it has for the embedder.
@@ -181,7 +183,11 @@ impl Ground {
     /// The next thing for the embedder.
     pub(super) fn poll(&mut self) -> Option<Act> {
         let act = self.acts.pop_front()?;
-        self.waiting -= usize::from(matches!(act, Act::Datagram { .. }));
+        self.waiting -= usize::from(is_counted(&act));
         Some(act)
     }
+}
+
+fn is_counted(act: &Act) -> bool {
+    matches!(act, Act::Datagram { .. } | Act::Stream(_, StreamOrder::Send(_)))
 }

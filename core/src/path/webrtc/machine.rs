@@ -1,6 +1,7 @@
 //! The machine: sorts inputs to players, datagrams by the address that has proved itself, and gives out what all want.
 
-use super::gather::Gather;
+use super::connection::is_stun;
+use super::gather::{Gather, Received};
 use super::ground::{Act, Ground};
 use super::partner::Partner;
 use super::reach::Way;
@@ -180,7 +181,7 @@ impl Webrtc {
 
     /// What is of a server goes to those who ask it, all else to the connections.
     fn on_datagram(&mut self, from: SocketAddr, to: SocketAddr, bytes: &[u8]) {
-        match self.ground.gather(|gather, now, _, told| gather.receive(now, from, to, bytes, told)) {
+        match self.ground.gather(|gather, now, _, told| gather.receive(now, Received { from, to, bytes }, told)) {
             Some(handed) => self.ground.hand(handed),
             None => self.sort(from, to, bytes),
         }
@@ -192,7 +193,7 @@ impl Webrtc {
             self.ground.dropped.malformed += 1;
             return;
         };
-        let is_stun = bytes.first().is_some_and(|first| *first < 2);
+        let is_stun = is_stun(bytes);
         let known = self.routes.get(&from).copied();
         let input = str0m::Input::Receive(self.ground.stack.moment(self.ground.now), datagram);
         let player = match known {
@@ -200,15 +201,26 @@ impl Webrtc {
             _ => self.whose(known, &input),
         };
         let str0m::Input::Receive(_, datagram) = input else { return };
-        let Some((player, partner)) = player.and_then(|player| Some((player, self.partners.get_mut(&player)?))) else {
-            self.ground.dropped.strangers += 1;
-            return;
-        };
-        if is_stun && !partner.lets_in(from, bytes) {
-            self.ground.dropped.strangers += 1;
-            return;
+        let player = player.filter(|player| !is_stun || self.learn(from, known, *player, bytes));
+        match player.and_then(|player| self.partners.get_mut(&player)) {
+            Some(partner) => partner.receive(&mut self.ground, datagram),
+            None => self.ground.dropped.strangers += 1,
         }
-        if is_stun && known != Some(player) {
+    }
+
+    /// What is signed by the player has come from there. False: it must not.
+    fn learn(&mut self, from: SocketAddr, known: Option<PlayerId>, player: PlayerId, bytes: &[u8]) -> bool {
+        // It can be sent in the name of any address. Who was found there keeps the address, or anybody in the lobby
+        // could silence others.
+        let owner = known.filter(|known| *known != player).and_then(|known| self.partners.get(&known));
+        if owner.is_some_and(|owner| owner.is_at(from)) {
+            return false;
+        }
+        let Some(partner) = self.partners.get_mut(&player) else { return false };
+        if !partner.hears(from, bytes) {
+            return false;
+        }
+        if known != Some(player) {
             self.routes.insert(from, player);
             if let Some(oldest) = partner.prove(from)
                 && self.routes.get(&oldest) == Some(&player)
@@ -216,7 +228,7 @@ impl Webrtc {
                 self.routes.remove(&oldest);
             }
         }
-        partner.receive(&mut self.ground, datagram);
+        true
     }
 
     /// The player whose connection knows this datagram for its own.

@@ -34,7 +34,8 @@
 //! All connections share the sockets. A datagram from an address that has proved itself belongs to the connection that
 //! it proved itself to; only STUN, which is signed, is offered to each in turn, and teaches the address. Asking every
 //! connection about every datagram would refuse the first packet of DTLS while ICE is finishing, which costs a second.
-//! A datagram of nobody goes nowhere and is counted.
+//! A datagram of nobody goes nowhere and is counted. What is signed can be recorded and sent again in the name of any
+//! address: a connection listens to a few that were not told, and who was found at an address by ICE keeps it.
 //!
 //! # Ways through routers
 //! The embedder names servers ([`Input::Servers`]), their names resolved; [`IceUrl`] reads how they are usually told.

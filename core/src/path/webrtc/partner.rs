@@ -329,9 +329,14 @@ impl Partner {
         self.connection.as_ref().is_some_and(|connection| connection.is_of(receive))
     }
 
-    /// Whether a datagram of STUN from there may come in.
-    pub(super) fn lets_in(&mut self, from: SocketAddr, bytes: &[u8]) -> bool {
-        self.connection.as_mut().is_none_or(|connection| connection.lets_in(from, bytes))
+    /// Whether the player may say this in STUN from there.
+    pub(super) fn hears(&mut self, from: SocketAddr, bytes: &[u8]) -> bool {
+        self.connection.as_mut().is_some_and(|connection| connection.hears(from, bytes))
+    }
+
+    /// Whether the player was found there, and still is.
+    pub(super) fn is_at(&self, address: SocketAddr) -> bool {
+        self.connection.as_ref().is_some_and(|connection| connection.is_at(address))
     }
 
     /// A datagram of the player. It is drained at once: the stack keeps one packet that came, and no more.

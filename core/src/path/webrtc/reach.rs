@@ -60,36 +60,51 @@ pub(super) fn tell(candidate: &Candidate) -> Told {
     }
 }
 
-/// How a question of ICE begins.
-const QUESTION: [u8; 2] = [0, 1];
-/// Addresses that nobody told and that the other side may ask us from. Behind a router that gives it another address for
-/// each of ours it asks us from a new one with each that it learns of us; if we stand behind such a router too, this
-/// goes on without end, and each costs checks. A way that there is shows with the first of them.
-const MAX_UNTOLD: usize = 16;
+/// Whether this is a question of STUN.
+pub(super) fn is_question(bytes: &[u8]) -> bool {
+    bytes.starts_with(&[0, 1])
+}
+
+/// Addresses that the other side asks us from and that it has not told. Behind a router that gives it another address for
+/// each of ours it asks us from a new one with each that it learns of us; if we stand behind such a router too, this goes
+/// on without end, and each costs checks. A way that there is shows with the first of them.
+#[derive(Debug, Default)]
+pub(super) struct Untold(Vec<SocketAddr>);
+
+impl Untold {
+    const MOST: usize = 16;
+
+    /// It was taken.
+    pub(super) fn has(&self, from: SocketAddr) -> bool {
+        self.0.contains(&from)
+    }
+
+    /// Takes one more; false: there are enough.
+    pub(super) fn take(&mut self, from: SocketAddr) -> bool {
+        let has_room = self.0.len() < Untold::MOST;
+        if has_room {
+            self.0.push(from);
+        }
+        has_room
+    }
+}
 
 /// Which candidates of the other side a connection takes.
 #[derive(Debug)]
 pub(super) struct Gate {
     fragment: String,
-    told: Vec<SocketAddr>,
-    untold: Vec<SocketAddr>,
+    taken: Vec<SocketAddr>,
 }
 
 impl Gate {
     /// For the candidates of that description.
     pub(super) fn new(description: &Description) -> Self {
-        Gate { fragment: description.fragment.clone(), told: Vec::new(), untold: Vec::new() }
+        Gate { fragment: description.fragment.clone(), taken: Vec::new() }
     }
 
-    /// Whether a datagram of STUN from there may come in: if it asks from where nobody told, the stack takes the address
-    /// for one more candidate and keeps it.
-    pub(super) fn lets_in(&mut self, from: SocketAddr, bytes: &[u8]) -> bool {
-        let is_known = !bytes.starts_with(&QUESTION) || self.told.contains(&from) || self.untold.contains(&from);
-        if !is_known && self.untold.len() < MAX_UNTOLD {
-            self.untold.push(from);
-            return true;
-        }
-        is_known
+    /// Whether a candidate with this address was taken.
+    pub(super) fn has(&self, address: SocketAddr) -> bool {
+        self.taken.contains(&address)
     }
 
     /// Gives a candidate to the stack and its address back, or says that it is of no use: not ours to try, of another
@@ -104,7 +119,7 @@ impl Gate {
     ) -> Option<IpAddr> {
         let is_of_it = fragment.is_none_or(|fragment| fragment == self.fragment);
         let text = text.strip_prefix("a=").unwrap_or(text);
-        if !is_of_it || self.told.len() >= rules.most_candidates {
+        if !is_of_it || self.taken.len() >= rules.most_candidates {
             return None;
         }
         let candidate = Candidate::from_sdp_string(text).ok()?;
@@ -112,7 +127,7 @@ impl Gate {
         if candidate.proto() != Protocol::Udp || !rules.allows(address, ours) {
             return None;
         }
-        self.told.push(address);
+        self.taken.push(address);
         rtc.add_remote_candidate(candidate);
         Some(address.ip())
     }
@@ -125,15 +140,12 @@ mod tests {
     #[test]
     fn so_many_addresses_may_ask_that_nobody_told_and_no_more() {
         let at = |port| SocketAddr::from(([203, 0, 113, 1], port));
-        let mut gate = Gate { fragment: String::new(), told: vec![at(1)], untold: Vec::new() };
-        let question = [0, 1, 0, 0];
-        for port in 2..2 + MAX_UNTOLD as u16 {
-            assert!(gate.lets_in(at(port), &question), "{port}");
+        let mut untold = Untold::default();
+        for port in 0..Untold::MOST as u16 {
+            assert!(!untold.has(at(port)) && untold.take(at(port)), "{port}");
         }
-        assert!(!gate.lets_in(at(999), &question), "one too many");
-        assert!(gate.lets_in(at(999), &[1, 1, 0, 0]), "an answer makes nobody known");
-        assert!(gate.lets_in(at(1), &question) && gate.lets_in(at(2), &question), "known before");
-        assert_eq!(gate.untold.len(), MAX_UNTOLD);
+        assert!(!untold.take(at(999)) && !untold.has(at(999)), "one too many");
+        assert!(untold.has(at(1)));
     }
 
     #[test]

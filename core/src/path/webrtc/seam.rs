@@ -161,6 +161,6 @@ pub struct WebrtcDropped {
     pub signals: u64,
     /// Packets for a pipe that is not open or full, and packets that are empty or too large.
     pub packets: u64,
-    /// Datagrams beyond what may wait for the next poll.
+    /// Datagrams, and frames of streams, beyond what may wait for the next poll.
     pub overflow: u64,
 }

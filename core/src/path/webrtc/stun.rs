@@ -1,7 +1,7 @@
 //! Addresses under which the outside sees us: one question to each STUN server from each of our addresses, repeated so
 //! that the mapping in between lives.
 
-use super::gather::Told;
+use super::gather::{Received, Told};
 use super::reach::Way;
 use super::rules::is_usable;
 use super::server::ServerState;
@@ -121,14 +121,8 @@ impl Bindings {
     }
 
     /// A datagram has come. True: it is an answer, and nobody else's business.
-    pub(super) fn receive(
-        &mut self,
-        now: Instant,
-        from: SocketAddr,
-        to: SocketAddr,
-        bytes: &[u8],
-        told: &mut Vec<Told>,
-    ) -> bool {
+    pub(super) fn receive(&mut self, now: Instant, datagram: Received<'_>, told: &mut Vec<Told>) -> bool {
+        let Received { from, to, bytes } = datagram;
         let Some(binding) = self.bindings.get_mut(&(from, to)) else { return false };
         let id = MessageHeader::from_bytes(bytes).map(|header| header.transaction_id());
         if id.is_err() || id.ok() != binding.open {

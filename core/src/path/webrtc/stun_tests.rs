@@ -17,6 +17,11 @@ fn local(number: u8) -> SocketAddr {
     SocketAddr::from(([10, 0, 0, number], 5_000))
 }
 
+/// What the first server has sent to an address of ours.
+fn received(to: u8, bytes: &[u8]) -> Received<'_> {
+    Received { from: server(1), to: local(to), bytes }
+}
+
 fn bindings(servers: &[SocketAddr], locals: &[SocketAddr]) -> Bindings {
     let mut bindings = Bindings::new(ChaCha8Rng::from_seed([3; 32]));
     bindings.set(at(0), servers, locals, &mut Vec::new());
@@ -93,8 +98,8 @@ fn what_answers_make_of_a_way() {
         let (sent, _) = run(bindings, until);
         let (ms, _, _, question) = sent.last().expect("it is asked").clone();
         told.clear();
-        assert!(bindings.receive(at(ms + 30), server(1), local(1), &answer(&question, mapped), &mut told));
-        assert!(!bindings.receive(at(ms + 30), server(1), local(1), &answer(&question, mapped), &mut Vec::new()));
+        assert!(bindings.receive(at(ms + 30), received(1, &answer(&question, mapped)), &mut told));
+        assert!(!bindings.receive(at(ms + 30), received(1, &answer(&question, mapped)), &mut Vec::new()));
         told.iter().map(|told| format!("{told:?}")).collect::<Vec<_>>()
     };
     let found = |mapped: &str| format!("{:?}", Told::Found(way(mapped.parse().unwrap(), local(1))));
@@ -129,7 +134,9 @@ fn what_is_doubted_is_asked_at_once_but_not_twice_in_a_second() {
     assert_eq!(first.iter().map(|sent| sent.0).collect::<Vec<_>>(), [0, 50], "they were to be asked anyway");
     let mut told = Vec::new();
     for question in &first {
-        bindings.receive(at(80), server(1), question.1, &answer(&question.3, "203.0.113.1:6001"), &mut told);
+        let bytes = answer(&question.3, "203.0.113.1:6001");
+        let datagram = Received { from: server(1), to: question.1, bytes: &bytes };
+        bindings.receive(at(80), datagram, &mut told);
     }
     bindings.doubt(at(999));
     assert_eq!(times(&mut bindings, 999), []);
@@ -149,7 +156,7 @@ fn a_refusal_is_told_with_its_number() {
     let mut refusal = Message::builder_error(&question, MessageWriteVec::new());
     refusal.add_attribute(&ErrorCode::builder(500).build().unwrap()).unwrap();
     let mut told = Vec::new();
-    assert!(bindings.receive(at(30), server(1), local(1), &refusal.finish(), &mut told));
+    assert!(bindings.receive(at(30), received(1, &refusal.finish()), &mut told));
     assert!(matches!(told[..], [Told::Server(_, ServerState::Refuses(500))]));
     assert_eq!(bindings.due(), Some(at(5_030)));
 }
@@ -159,7 +166,7 @@ fn a_server_works_if_it_does_from_one_address() {
     let mut bindings = bindings(&[server(1)], &[local(1), local(2)]);
     let (sent, _) = run(&mut bindings, 60);
     let mut told = Vec::new();
-    bindings.receive(at(70), server(1), local(2), &answer(&sent[1].3, "203.0.113.1:6001"), &mut told);
+    bindings.receive(at(70), received(2, &answer(&sent[1].3, "203.0.113.1:6001")), &mut told);
     assert!(matches!(told[..], [Told::Found(_), Told::Server(_, ServerState::Works)]));
     let (_, told) = run(&mut bindings, 12_000);
     assert!(told.is_empty(), "from the other address it is silent, which is the address's fault");
@@ -180,7 +187,7 @@ fn hostile_bytes_do_not_panic() {
         }
         bytes.truncate(random.random_range(0..=good.len()));
         let mut told = Vec::new();
-        bindings.receive(at(1), server(1), local(1), &bytes, &mut told);
+        bindings.receive(at(1), received(1, &bytes), &mut told);
         let question = run(&mut bindings, 100_000 + 30_000 * round).0;
         assert!(question.len() < 20, "{round}");
     }

@@ -4,6 +4,7 @@
 use super::frames::{self, Frames};
 use super::gather::Told;
 use super::reach::Way;
+use super::rules::is_usable;
 use super::server::{Credentials, ServerState, StreamFact, StreamOrder, Transport, TurnServer};
 use super::stun::{FIRST_WAIT, LAST_WAIT, TIMES, pause};
 use crate::time::{Duration, Instant, earlier};
@@ -209,6 +210,10 @@ impl Allocation {
 
     fn on_event(&mut self, now: Instant, event: &TurnEvent, told: &mut Vec<Told>) {
         match *event {
+            TurnEvent::AllocationCreated(_, relay) if !is_usable(relay) || relay == self.local => {
+                self.error = Some(0);
+                self.lose(now, told);
+            }
             TurnEvent::AllocationCreated(_, relay) if self.relay.is_none() => {
                 self.relay = Some(relay);
                 self.failures = 0;
@@ -256,9 +261,10 @@ impl Allocation {
         }
         let mut is_asked = false;
         for (ip, again) in &mut self.wanted {
-            if again.is_none_or(|again| again <= now) && !client.have_permission(TransportType::Udp, *ip) {
+            if again.is_none_or(|again| again <= now) {
                 *again = None;
-                is_asked |= client.create_permission(TransportType::Udp, *ip, now.into()).is_ok();
+                is_asked |= !client.have_permission(TransportType::Udp, *ip)
+                    && client.create_permission(TransportType::Udp, *ip, now.into()).is_ok();
             }
         }
         if is_asked {
