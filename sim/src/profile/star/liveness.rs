@@ -13,7 +13,7 @@ use webstar_core::star::Role;
 use webstar_core::time::Instant;
 
 /// Whatever was going on: by then all is well.
-const PROMISED: Duration = Duration::from_secs(45);
+const PROMISED: Duration = Duration::from_secs(30);
 /// How often it is looked at.
 const GLANCE: Duration = Duration::from_millis(100);
 
@@ -193,11 +193,11 @@ impl<L: Lens> Run<'_, L> {
 
     fn mark_time(&mut self, took: Duration) {
         let tally = &mut self.eye.book_mut().tally;
-        for (limit, name) in [(1, "well_in_1s"), (5, "well_in_5s"), (15, "well_in_15s"), (30, "well_in_30s")] {
+        for (limit, name) in [(1, "well_in_1s"), (5, "well_in_5s"), (15, "well_in_15s")] {
             if took <= Duration::from_secs(limit) {
                 return tally.mark(name);
             }
         }
-        tally.mark("well_in_45s");
+        tally.mark("well_in_30s");
     }
 }
