@@ -302,8 +302,8 @@ fn who_is_signed_for_speaks_from_a_few_addresses_only() {
         net.inject(SocketAddr::from(([10, 7, 0, host], 80)), 1, &question);
     }
     net.run(SECOND);
-    assert_eq!(net.nodes[1].sent.len(), 1 + 24, "and the one that was told");
-    assert_eq!(net.nodes[1].machine.dropped().strangers, 5 + 100 - 24);
+    assert_eq!(net.nodes[1].sent.len(), 1 + 16, "and the one that was told");
+    assert_eq!(net.nodes[1].machine.dropped().strangers, 5 + 100 - 16);
     assert!(flows(&mut net));
 }
 
