@@ -79,7 +79,7 @@ impl Client {
     }
 
     fn pass(&mut self, time: Duration) {
-        self.now = self.now + time;
+        self.now += time;
         self.tell(Input::Timeout);
     }
 
@@ -91,15 +91,15 @@ impl Client {
 
 fn challenge(question: &Message<'_>) -> Vec<u8> {
     let mut answer = Message::builder_error(question, MessageWriteVec::new());
-    answer.add_attribute(&ErrorCode::builder(401).build().unwrap()).unwrap();
-    answer.add_attribute(&Realm::new("realm").unwrap()).unwrap();
-    answer.add_attribute(&Nonce::new("nonce").unwrap()).unwrap();
+    answer.add_attribute(&ErrorCode::builder(401).build().expect("it fits")).expect("it fits");
+    answer.add_attribute(&Realm::new("realm").expect("it fits")).expect("it fits");
+    answer.add_attribute(&Nonce::new("nonce").expect("it fits")).expect("it fits");
     answer.finish()
 }
 
 fn sign(mut answer: MessageWriteVec) -> Vec<u8> {
     let key = LongTermKeyCredentials::new(USER.into(), PASSWORD.into(), "realm".into());
-    answer.add_message_integrity(&key.into(), IntegrityAlgorithm::Sha1).unwrap();
+    answer.add_message_integrity(&key.into(), IntegrityAlgorithm::Sha1).expect("it fits");
     answer.finish()
 }
 
@@ -107,9 +107,9 @@ fn sign(mut answer: MessageWriteVec) -> Vec<u8> {
 fn lend(question: &Message<'_>, relay: &str, lifetime: u32) -> Vec<u8> {
     let mut answer = Message::builder_success(question, MessageWriteVec::new());
     let id = question.transaction_id();
-    answer.add_attribute(&XorRelayedAddress::new(address(relay), id)).unwrap();
-    answer.add_attribute(&Lifetime::new(lifetime)).unwrap();
-    answer.add_attribute(&XorMappedAddress::new(address("203.0.113.1:61001"), id)).unwrap();
+    answer.add_attribute(&XorRelayedAddress::new(address(relay), id)).expect("it fits");
+    answer.add_attribute(&Lifetime::new(lifetime)).expect("it fits");
+    answer.add_attribute(&XorMappedAddress::new(address("203.0.113.1:61001"), id)).expect("it fits");
     sign(answer)
 }
 
