@@ -124,7 +124,7 @@ struct Run<'a, L> {
     hidden: BTreeSet<SeatId>,
     /// When the server has come back without its memory last.
     restarted_at: Option<Instant>,
-    /// By seat: milliseconds that its clock has gone back.
+    /// By seat: milliseconds that its clock has gone back and not ahead again.
     behind: BTreeMap<SeatId, i64>,
 }
 

@@ -126,7 +126,9 @@ impl<L: Lens> Run<'_, L> {
             Harm::Crash { is_closed, again } => self.crash(seat, is_closed, again),
             Harm::Rebinds => self.world.rebind(seat),
             Harm::Jump(ms) => {
-                *self.behind.entry(seat).or_default() -= ms;
+                // Having gone ahead before does not help: it stands still for as long as it goes back.
+                let behind = self.behind.entry(seat).or_default();
+                *behind = (*behind - ms).max(0);
                 self.world.jump(seat, ms * 1_000_000, &mut self.eye);
             }
         }
@@ -213,7 +215,7 @@ impl<L: Lens> Run<'_, L> {
         all.into_iter().for_each(|number| self.relieve(number));
         // A clock that went back stands still for its machine until it has caught up.
         for (seat, ms) in core::mem::take(&mut self.behind) {
-            self.world.jump(seat, ms.max(0) * 1_000_000, &mut self.eye);
+            self.world.jump(seat, ms * 1_000_000, &mut self.eye);
         }
     }
 
