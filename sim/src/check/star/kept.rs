@@ -90,6 +90,10 @@ fn complete(news: &News, chronicle: &Chronicle) -> Result<(), String> {
         return Ok(());
     }
     for (position, written) in chronicle.committed(news.line, cut.next()) {
+        // Whoever slept while others went on may take up an old view for a moment: its voters let it commit nothing.
+        if written.epoch > news.now.epoch {
+            continue;
+        }
         match log.get(&position) {
             Some(digest) if *digest == written.digest => {}
             there => {
