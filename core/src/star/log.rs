@@ -340,11 +340,16 @@ impl Log {
     }
 
     fn follow(&mut self, copy: &Copy, epoch: Epoch, source: Option<Reign>) {
-        let skipped = copy.spans.len().saturating_sub(SPANS);
-        self.spans = copy.spans[skipped..].to_vec();
+        self.take_spans(&copy.spans);
         self.source = source;
         self.whole_from = Some((copy.end, epoch));
         self.become_whole();
+    }
+
+    /// Where the places of former terms end. Who was host until now is given no copy that would tell.
+    pub(super) fn take_spans(&mut self, spans: &[Span]) {
+        let skipped = spans.len().saturating_sub(SPANS);
+        self.spans = spans[skipped..].to_vec();
     }
 
     /// It is whole in a newer view, that has come in force.

@@ -338,6 +338,7 @@ impl Star {
         let is_replica = view.is_replica(self.my_id()) && !view.begins_line();
         if let Some(log) = self.log.as_mut().filter(|_| is_replica) {
             log.set_whole_in(view.epoch);
+            log.take_spans(spans);
         }
         if is_light && !is_again {
             self.joined = Some(view.epoch);
