@@ -139,7 +139,9 @@ impl Server {
             return;
         }
         lobby.life = lobby.life.max(record.life.saturating_add(1));
+        let known = lobby.star.view().map(|view| view.epoch);
         lobby.take_over(&self.seal, &record.lobby);
+        let is_news = known != lobby.star.view().map(|view| view.epoch);
         if let Some(recovery) = &mut lobby.star.recovery {
             recovery.from = (record.life, record.serial);
         }
@@ -153,7 +155,11 @@ impl Server {
         }
         self.exchange.counts.stats.players += lobby.merge(&record.lobby, began);
         lobby.roster_changed = true;
-        lobby.follow();
+        if is_news {
+            self.on_adopted(key, None);
+        } else {
+            lobby.follow();
+        }
         for player in gone {
             self.doom_player(key, player, CloseReason::TimedOut);
             self.remove_player(key, player, CloseReason::TimedOut);
