@@ -253,7 +253,7 @@ impl Server {
         let Some(voters) = lobby.star.view().map(|view| view.voters.len()) else { return };
         let line = wire(&self.exchange, lobby);
         if line.is_some_and(|wire| lobby.star.watch.is_mistaken(now, wire, voters)) {
-            lobby.star.watch.reset();
+            lobby.star.watch.on_mistaken();
         }
         if line.is_some_and(|wire| !wire.is_open) && lobby.star.watch.wants_answers(now) {
             self.ask_members(key);

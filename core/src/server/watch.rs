@@ -148,6 +148,13 @@ impl Watch {
         *self = Watch { returned, asked_at, polled_at, forced: self.forced.take(), ..Watch::default() };
     }
 
+    /// The host was not lost. What it lacks itself it lacks still.
+    pub(super) fn on_mistaken(&mut self) {
+        let plea = self.plea;
+        self.reset();
+        self.plea = plea;
+    }
+
     /// A member says that it does not hear the host.
     pub(super) fn on_unheard(&mut self, now: Instant, player: PlayerId) {
         let first = self.unheard.get(&player).filter(|(_, last)| now.since(*last) <= FRESH).map_or(now, |said| said.0);
