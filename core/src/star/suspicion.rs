@@ -122,7 +122,10 @@ impl Star {
         };
         let frozen = suspicion.frozen_at.map(|at| at + FROZEN_PATIENCE);
         let pause = if silent.is_some() { BARRED_FROM_A_HOST } else { BARRED_PATIENCE };
-        let barred = suspicion.barred_at.map(|at| at + pause);
+        // A host that goes beyond what bars it is given as long once more.
+        let goes_on = self.ballot.bar().is_some_and(|bar| bar.host == view.host);
+        let barred_at = suspicion.barred_at.map(|at| if goes_on { suspicion.promised_at.min(at + pause) } else { at });
+        let barred = barred_at.map(|at| at + pause);
         earlier(silent, earlier(frozen, barred))
     }
 
