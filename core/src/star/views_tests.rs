@@ -3,7 +3,7 @@
 use crate::id::{Incarnation, PlayerId};
 use crate::star::{
     Channel, Content, Copy, Delivered, Destination, Ear, Entry, Event, Frame, Kind, Mark, Me, Member, Out, Position,
-    Role, ServerSays, Star, StarConfig, Told, Word,
+    Role, ServerSays, Span, Star, StarConfig, Told, Word,
 };
 use crate::time::{Duration, Instant};
 use crate::wire::signal::{Epoch, HostCause};
@@ -202,4 +202,71 @@ fn a_silence_that_meant_nothing_and_does_now_is_looked_at_at_once() {
     star.on_timeout(at(9), &mut out);
     assert_eq!(out.words.pop_back(), Some(Word::Unheard { epoch }));
     assert!(!star.is_due(at(9)), "it was looked at");
+}
+
+/// The host went beyond what bound the others, by a long way, and its view was in force: meanwhile they had told the server
+/// that it was gone, and it proposed the next one, and so on (swarm, seed 16856).
+#[test]
+fn a_host_that_goes_beyond_what_bars_it_is_given_as_long_once_more() {
+    let [old, bar, beyond] = [(1, 0), (2, 0), (3, 0)].map(|(term, round)| Epoch { term, round });
+    let at = |ms| NOW + Duration::from_millis(ms);
+    let said_at = |goes_beyond: bool| {
+        let mut out = Out::default();
+        let mut star = second(&mut out);
+        star.on_server_reachable(NOW, true, &mut out);
+        let certified = of_three(old, Epoch::default(), 1, 3);
+        star.on_server(NOW, ServerSays::InForce(Box::new(certified.clone())), &mut out);
+        let view = |epoch, host| View {
+            epoch,
+            base: old,
+            host: PlayerId(host),
+            backups: Vec::new(),
+            ..certified.view.clone()
+        };
+        let promised = view(bar, 3);
+        let signature = Some(Statement::Granted.sign(&server(), STAR, &promised));
+        star.on_server(
+            NOW,
+            ServerSays::Proposed { view: Box::new(promised), signature, promised: Vec::new() },
+            &mut out,
+        );
+        let mut said = None;
+        for ms in (0..10_000).step_by(100) {
+            let (is_open, rtt) = (true, None);
+            let ear = Ear {
+                is_open,
+                heard_at: at(ms),
+                patience: Duration::from_secs(1),
+                rhythm: Duration::from_secs(1),
+                rtt,
+            };
+            star.on_ear(at(ms), PlayerId(1), ear);
+            if goes_beyond && ms == 2_000 {
+                let view = View { cause: Some(HostCause::Voted), ..view(beyond, 1) };
+                star.on_frame(at(ms), PlayerId(1), Frame::Propose { view, is_dormant: false }, &mut out);
+            }
+            star.on_timeout(at(ms), &mut out);
+            if said.is_none() && words(&mut out).contains(&Word::Unheard { epoch: old }) {
+                said = Some(ms);
+            }
+        }
+        said
+    };
+    assert_eq!((said_at(false), said_at(true)), (Some(3_000), Some(5_000)));
+}
+
+/// Who handed over is given no copy that tells where its own term ends. As host again it told its members nothing of that
+/// term: what one of them had been given in it and not delivered was dropped (swarm, seed 19473).
+#[test]
+fn who_handed_over_learns_where_its_own_term_ends() {
+    let mut out = Out::default();
+    let mut star = second(&mut out);
+    let old = first(Epoch { term: 1, round: 0 }, 2, &[1]);
+    star.on_server(NOW, ServerSays::InForce(Box::new(old.clone())), &mut out);
+    let view = View { backups: vec![PlayerId(2)], ..next(&old.view, Epoch { term: 2, round: 1 }, 1).view };
+    let proof = Proof::Server(Statement::InForce.sign(&server(), STAR, &view));
+    let span = Span { epoch: old.view.epoch, end: star.glance().log.expect("a host keeps one").1.end };
+    let certified = Box::new(Certified { view, proof });
+    star.on_frame(NOW, PlayerId(1), Frame::Activate { certified, spans: vec![span], voids: Vec::new() }, &mut out);
+    assert_eq!(star.log.expect("it is a backup now").spans(), [span]);
 }

@@ -2,7 +2,8 @@
 
 use crate::hand::{House, joining, secs};
 use crate::restart::{Kept, all_kept, back, refusal, restarted, with_restore};
-use crate::stars::Den;
+use crate::stars::{Den, views};
+use crate::stuck::force;
 use webstar_core::server::ServerConfig;
 use webstar_core::wire::signal::{ClientMessage, ErrorCode, LobbyJoined, Lock, Ping};
 
@@ -61,4 +62,20 @@ fn no_life_is_counted_twice_although_the_record_is_older_than_the_token() {
     let old = Kept { token: second.token.unwrap(), ..records[1].clone() };
     let third = afresh(&mut den.house, &old);
     assert_eq!(life(&third), [1, 3]);
+}
+
+/// Who had come back first did not hear of the view that a newer record told of: it followed the old one for ever (swarm,
+/// seed 14191).
+#[test]
+fn a_forced_view_that_only_a_newer_record_tells_of_is_told_to_those_who_are_back_already() {
+    let mut den = Den::of(6);
+    let older = all_kept(&den);
+    let forced = force(&mut den);
+    let newer = Kept { view: Some(forced.clone()), ..all_kept(&den)[4].clone() };
+    den.house = House::reborn(ServerConfig::default(), 1);
+    let (early, joined) = back(&mut den.house, &older[5]);
+    assert_eq!(joined.epoch, den.view.epoch);
+    back(&mut den.house, &newer);
+    let told = views(&mut den.house, early);
+    assert_eq!(told.into_iter().map(|certified| certified.view).collect::<Vec<_>>(), [forced.view]);
 }

@@ -1,6 +1,7 @@
 //! Lobbies in which nobody could go on: a host is forced and cannot be one, or the one that is there lacks what it needs.
 
 use crate::hand::{ms, secs};
+use crate::restart::{Kept, back, restarted};
 use crate::stars::{Den, epoch, player};
 use webstar_core::wire::signal::{ClientMessage, Grant, HostCause};
 use webstar_core::wire::view::{Certified, View};
@@ -9,9 +10,8 @@ fn grant(den: &mut Den, number: usize, view: &View) {
     den.house.say(den.who(number), ClientMessage::Grant(Grant { view: Box::new(view.clone()) }));
 }
 
-/// Players 1 to 3 are gone, and one of the other three was forced upon the lobby.
-fn forced() -> (Den, Certified) {
-    let mut den = Den::of(6);
+/// Players 1 to 3 are gone, and one of the other three is forced upon the lobby.
+pub(crate) fn force(den: &mut Den) -> Certified {
     den.live(secs(2), &[4, 5, 6]);
     den.unheard(&[4, 5, 6]);
     den.live(secs(3), &[4, 5, 6]);
@@ -20,6 +20,12 @@ fn forced() -> (Den, Certified) {
     assert_eq!(forced.view.host, player(4));
     let forced = forced.clone();
     den.house.forget();
+    forced
+}
+
+fn forced() -> (Den, Certified) {
+    let mut den = Den::of(6);
+    let forced = force(&mut den);
     (den, forced)
 }
 
@@ -111,4 +117,26 @@ fn a_host_that_cannot_go_on_for_long_goes_on_in_a_line_of_its_own() {
         den.live(secs(1), &[1, 2, 3, 4]);
     }
     assert_eq!(den.views(2).remove(0).view.host, player(1));
+}
+
+/// The server had lost its memory and nobody could tell it what was promised. The host, bound by that, was heard now and
+/// then not, and each time it was heard what it lacked was forgotten: the server never helped (swarm, seed 6026).
+#[test]
+fn what_a_host_lacks_is_not_forgotten_because_it_is_heard_again() {
+    let mut den = Den::of(3);
+    let kept = restarted(&mut den, 1);
+    for number in 1..=3 {
+        let (who, _) = back(&mut den.house, &Kept { view: None, ..kept[number - 1].clone() });
+        den.members[number - 1] = who;
+    }
+    den.house.forget();
+    for _ in 0..20 {
+        den.unheard(&[1]);
+        den.unheard(&[2, 3]);
+        den.live(ms(100), &[1, 2, 3]);
+        den.answer(true, &[2, 3]);
+        den.live(ms(900), &[1, 2, 3]);
+    }
+    let forced = den.views(2).remove(0);
+    assert!(forced.view.begins_line() && forced.view.host == player(1));
 }
