@@ -395,6 +395,12 @@ impl Link {
                     self.on_change(index, change);
                 }
             }
+            SessionEvent::Unanswered(path) => {
+                if let Ok(index) = self.find(path) {
+                    self.paths[index].judged = None;
+                    self.paths[index].watch.ask(self.now);
+                }
+            }
             SessionEvent::Unheard(path) => {
                 if let Ok(index) = self.find(path) {
                     self.paths[index].judged = None;

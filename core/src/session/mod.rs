@@ -95,6 +95,8 @@ pub enum SessionEvent {
     },
     /// The other side says that it does not hear us on a path.
     Unheard(PathId),
+    /// What was said last on the path in use is not acknowledged in time. The other side may well be heard on it.
+    Unanswered(PathId),
     /// Something was heard on a path.
     Heard(PathId),
 }

@@ -1,8 +1,8 @@
 //! When the session must be called again, and what it does then.
 
-use super::Session;
 use super::pacing::Room;
 use super::sent::{Fate, Opening};
+use super::{Session, SessionEvent};
 use crate::time::Instant;
 
 /// Who asked to be called.
@@ -50,6 +50,7 @@ impl Session {
         let flow = &mut self.flows[index];
         if flow.repeats_on_silence() {
             let room = flow.facts.max_packet;
+            self.events.push_back(SessionEvent::Unanswered(path));
             if self.repeat_oldest(opening, room) == 0 {
                 // Everything has been repeated once: begin again.
                 self.sent.in_flight_on(opening).for_each(|packet| packet.repeated = false);

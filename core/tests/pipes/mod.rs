@@ -306,7 +306,10 @@ impl World {
                 let was_refused = core::mem::take(&mut player.is_refused[priority as usize]);
                 player.drains += usize::from(!was_refused);
             }
-            SessionEvent::ProbeAnswered { .. } | SessionEvent::Unheard(_) | SessionEvent::Heard(_) => {}
+            SessionEvent::ProbeAnswered { .. }
+            | SessionEvent::Unheard(_)
+            | SessionEvent::Unanswered(_)
+            | SessionEvent::Heard(_) => {}
         }
     }
 

@@ -80,7 +80,10 @@ impl Side {
                 SessionEvent::Message(message) => self.ledger.on_message(&message),
                 SessionEvent::Acked(id) => self.ledger.on_acked(id),
                 SessionEvent::Drained(priority) => self.ledger.on_drained(priority),
-                SessionEvent::ProbeAnswered { .. } | SessionEvent::Unheard(_) | SessionEvent::Heard(_) => {}
+                SessionEvent::ProbeAnswered { .. }
+                | SessionEvent::Unheard(_)
+                | SessionEvent::Unanswered(_)
+                | SessionEvent::Heard(_) => {}
             }
         }
     }

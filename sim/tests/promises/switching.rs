@@ -20,6 +20,8 @@ struct Strict {
     reliable: [Vec<bool>; 2],
     last: [Option<Instant>; 2],
     longest_silence: [Duration; 2],
+    /// When a path was taken last.
+    taken_at: [Option<Instant>; 2],
     switches: u64,
 }
 
@@ -28,7 +30,10 @@ impl Observer for Strict {
         let at = usize::from(side == Side::B);
         let message = match event {
             LinkEvent::Message(message) => message,
-            LinkEvent::Using(_) => return self.switches += 1,
+            LinkEvent::Using(_) => {
+                self.taken_at[at] = Some(now);
+                return self.switches += 1;
+            }
             _ => return,
         };
         let (number, _) = read_stamp(&message.payload);
@@ -110,6 +115,48 @@ fn the_death_of_the_better_path_is_heard_for_a_quarter_of_a_second_at_most() {
 #[test]
 fn the_death_of_a_connection_with_two_pipes_is_heard_no_longer_than_that() {
     assert!(longest_silence(&[Carrier::Srtp, Carrier::Sctp, Carrier::Relay]) <= Duration::from_millis(250));
+}
+
+/// The longest silence at A when the better path comes back, and breaks for what B says so long after B took it.
+fn death_when_taken(later: Duration) -> Duration {
+    const STEP: Duration = Duration::from_millis(1);
+    let mut pair = pair(Seed::new(5), Duration::from_millis(20));
+    let mut strict = Strict::default();
+    let (mut number, mut broke) = (0, None);
+    for step in 0..20_000_u32 {
+        let now = Instant::ZERO + STEP * step;
+        pair.advance(now, &mut strict);
+        let dying = &mut pair.wires_mut()[0].pipe;
+        match step {
+            1_000 => dying.cut_both(),
+            4_000 => dying.heal_both(),
+            _ => {}
+        }
+        if step == 4_000 {
+            strict.taken_at[1] = None;
+        }
+        if broke.is_none() && strict.taken_at[1].is_some_and(|taken| taken + later <= now) && step > 4_000 {
+            dying.cut(Side::B);
+            strict.longest_silence[0] = Duration::ZERO;
+            broke = Some(step);
+        }
+        if step % 50 == 0 {
+            Side::BOTH.into_iter().for_each(|side| say(&mut pair, side, Delivery::Ordered, number, &mut strict));
+            number += 1;
+        }
+        if broke.is_some_and(|broke| broke + 8_000 <= step) {
+            return strict.longest_silence[0];
+        }
+    }
+    panic!("the path was not taken again")
+}
+
+/// The other side has been promised no rhythm on a path that was just taken: it misses nothing there, and is heard on it.
+#[test]
+fn a_path_that_breaks_as_it_is_taken_is_left_within_a_third_of_a_second() {
+    let longest = (0..60).step_by(3).map(|later| death_when_taken(Duration::from_millis(later))).max();
+    println!("longest silence: {longest:?}");
+    assert!(longest <= Some(Duration::from_millis(330)));
 }
 
 /// One thing that happens to the wires: a direction dies or comes back, or a pipe breaks.
