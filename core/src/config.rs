@@ -204,6 +204,8 @@ pub struct PlayerConfig {
     pub direct_paths: Vec<PathKind>,
     /// Direct paths use only addresses that TURN servers lend: others never learn of ours.
     pub relayed_only: bool,
+    /// Whether packets to other players may go through the server, or through `relay_server`, where no direct path leads.
+    pub allow_relay: bool,
     /// The share of packets, 0 to 1, that are dropped on their way out, to try a game under loss.
     pub simulate_packet_loss: f64,
     /// How much later packets leave, to try a game under delay.
@@ -239,6 +241,7 @@ impl Default for PlayerConfig {
             allow_fork: false,
             direct_paths: Vec::new(),
             relayed_only: false,
+            allow_relay: true,
             simulate_packet_loss: 0.0,
             simulate_latency: Duration::ZERO,
             debug: false,
@@ -247,7 +250,29 @@ impl Default for PlayerConfig {
     }
 }
 
+/// By which ways packets to other players may go.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug, Default)]
+pub enum Mode {
+    /// By WebRTC, and through the server until that is there and when it breaks.
+    #[default]
+    Hybrid,
+    /// By WebRTC alone.
+    Webrtc,
+    /// By WebRTC alone, and there over TURN servers alone: others never learn of our addresses.
+    Turn,
+    /// Through the server alone.
+    Relay,
+}
+
 impl PlayerConfig {
+    /// By which ways packets go: `direct_paths`, `relayed_only` and `allow_relay` for an embedder that has WebRTC.
+    pub fn set_mode(&mut self, mode: Mode) {
+        let is_direct = mode != Mode::Relay;
+        self.direct_paths = if is_direct { vec![PathKind::Srtp, PathKind::Sctp] } else { Vec::new() };
+        self.relayed_only = mode == Mode::Turn;
+        self.allow_relay = matches!(mode, Mode::Hybrid | Mode::Relay);
+    }
+
     /// For lobbies that are mostly idle: a heartbeat every 2 s, and nobody is suspect before 8 s.
     pub fn relaxed() -> Self {
         PlayerConfig {

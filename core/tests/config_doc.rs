@@ -31,6 +31,7 @@ const SHOWN: &[(&str, &str, &str)] = &[
     ("allow_fork", include_str!("peer_migration.rs"), "without_the_server_two_wait_or_one_goes_on_alone"),
     ("direct_paths", include_str!("peer_direct.rs"), "a_direct_path_takes_over_from_the_relay"),
     ("relayed_only", include_str!("peer_direct.rs"), "each_step_of_mending_is_told"),
+    ("allow_relay", include_str!("peer_direct.rs"), "without_the_relay_players_talk_over_direct_paths_only"),
     (
         "simulate_packet_loss",
         include_str!("peer_bounds.rs"),

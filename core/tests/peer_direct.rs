@@ -45,6 +45,26 @@ fn a_direct_path_takes_over_from_the_relay() {
 }
 
 #[test]
+fn without_the_relay_players_talk_over_direct_paths_only() {
+    for allow_relay in [true, false] {
+        let mut world = World::of(3, &PlayerConfig { allow_relay, ..direct() });
+        world.run(2 * SECOND);
+        for number in 0..20 {
+            world.send(1, &Destination::All, Channel::Ordered, &format!("{number}")).expect("there is room");
+            world.run(Duration::from_millis(50));
+        }
+        world.run(SECOND);
+        assert_eq!([0, 1, 2].map(|seat| world.messages(seat).len()), [20; 3]);
+        assert_eq!(world.room.relayed == 0, !allow_relay, "relayed {}", world.room.relayed);
+        for seat in &world.seats {
+            let landed = seat.peer.landed();
+            assert!(landed.srtp > 20, "{landed:?}");
+            assert_eq!(landed.relay == 0, !allow_relay, "{landed:?}");
+        }
+    }
+}
+
+#[test]
 fn when_it_breaks_the_relay_carries_on_and_nobody_is_unheard() {
     let mut world = World::of(3, &direct());
     world.run(2 * SECOND);

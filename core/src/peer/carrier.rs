@@ -4,6 +4,7 @@
 use super::outbox::Act;
 use super::{Peer, Phase, Target};
 use crate::id::StreamId;
+use crate::path::PathKind;
 use crate::time::{Duration, Instant};
 use crate::wire::relay::TAG;
 use crate::wire::signal::{self, ClientMessage, Encoding, Frame, JoinRelay, Ping, Secret, ServerMessage};
@@ -74,6 +75,9 @@ impl Carrier {
 impl Peer {
     /// The stream on which relayed frames leave.
     pub(super) fn carrying(&self) -> Option<StreamId> {
+        if !self.config.allow_relay {
+            return None;
+        }
         let is_inside = matches!(self.connection.phase, Phase::In | Phase::Leaving);
         let server = self.connection.stream.filter(|_| is_inside);
         match self.config.relay_server {
@@ -109,6 +113,7 @@ impl Peer {
     pub(super) fn on_packet(&mut self, frame: &[u8]) {
         // A host that has said goodbye takes nothing more: what it does not acknowledge is said to the next one.
         if self.connection.phase != Phase::Leaving || !self.hub.is_hosting() {
+            self.landed.count(PathKind::Relay);
             self.hub.on_relayed(self.now, frame, &mut self.out);
         }
     }
@@ -126,7 +131,7 @@ impl Peer {
     }
 
     fn open_carrier(&mut self) {
-        let Some(url) = self.config.relay_server.clone() else { return };
+        let Some(url) = self.config.relay_server.clone().filter(|_| self.config.allow_relay) else { return };
         let stream = self.next_stream();
         self.carrier.step = Step::Opening;
         self.carrier.stream = Some(stream);

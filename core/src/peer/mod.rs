@@ -23,6 +23,7 @@ mod handing;
 mod hub;
 mod keys;
 mod kinds;
+mod landed;
 pub mod link;
 mod link_choice;
 mod link_config;
@@ -41,12 +42,14 @@ pub use event::{
     Channel, CommandError, Ended, Kind, PeerEvent, PeerMessage, PlayerStats, Position, Refusal, SendError, Sent,
     Snapshot,
 };
+pub use landed::Landed;
 pub use outbox::PeerDropped;
 pub use request::{Command, JoinRequest, Ticket, Wish};
 pub use seam::{Input, InputError, Output, Payload, PeerTimer, Target};
 
 use crate::config::{ConfigError, PlayerConfig};
 use crate::id::{CommandId, PathId, PlayerId, StreamId};
+use crate::path::PathKind;
 use crate::star::Star;
 use crate::time::{Duration, Instant};
 use crate::wire::signal::{ClientMessage, CloseReason, Frame, Role};
@@ -83,6 +86,7 @@ pub struct Peer {
     hub: Hub,
     identity: Identity,
     weather: Weather,
+    landed: Landed,
     streams: u32,
     commands: u32,
     /// Requests that the server has not answered.
@@ -119,6 +123,7 @@ impl Peer {
             lobby: None,
             hub,
             identity,
+            landed: Landed::default(),
             streams: 0,
             commands: 0,
             requests: BTreeSet::new(),
@@ -163,7 +168,8 @@ impl Peer {
                 taken.map_err(|_| InputError::Unusable(path))?;
             }
             Input::Packet { player, path, bytes } => {
-                self.check_direct(path)?;
+                let kind = self.check_direct(path)?;
+                self.landed.count(kind);
                 self.hub.on_packet(self.now, player, path, &bytes, &mut self.out);
             }
             Input::Signal { player, signal } => self.tell_signal(player, signal),
@@ -292,6 +298,11 @@ impl Peer {
         self.hub.stats()
     }
 
+    /// How many packets of other players have come, by the kind of their path.
+    pub fn landed(&self) -> Landed {
+        self.landed
+    }
+
     /// What had no effect so far, by reason.
     pub fn dropped(&self) -> PeerDropped {
         self.out.dropped
@@ -307,10 +318,10 @@ impl Peer {
         &self.hub.star
     }
 
-    /// Whether there is such a direct path.
-    fn check_direct(&self, path: PathId) -> Result<(), InputError> {
-        let is_direct = (1..=self.config.direct_paths.len()).contains(&usize::from(path.0));
-        if is_direct { Ok(()) } else { Err(InputError::NoSuchPath(path)) }
+    /// The kind of a direct path.
+    fn check_direct(&self, path: PathId) -> Result<PathKind, InputError> {
+        let kind = usize::from(path.0).checked_sub(1).and_then(|at| self.config.direct_paths.get(at));
+        kind.copied().ok_or(InputError::NoSuchPath(path))
     }
 
     fn next_stream(&mut self) -> StreamId {

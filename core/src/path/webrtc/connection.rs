@@ -81,8 +81,8 @@ pub(super) struct Connection {
     early: Vec<Way>,
     /// Where the other side has spoken from without having told it.
     untold: Untold,
-    /// Where packets are sent: ICE has proved that the other side receives there.
-    sends_to: Option<SocketAddr>,
+    /// From where to where packets are sent: ICE has proved that the other side receives there.
+    sends: Option<[SocketAddr; 2]>,
     /// Where the other side may be, as far as nobody has asked yet.
     met: Vec<IpAddr>,
     section: Option<Mid>,
@@ -128,7 +128,7 @@ impl Connection {
             ways: Vec::new(),
             early: Vec::new(),
             untold: Untold::default(),
-            sends_to: None,
+            sends: None,
             met: Vec::new(),
             section: None,
             channel: None,
@@ -341,7 +341,14 @@ impl Connection {
 
     /// Whether the other side was found there, and still is.
     pub(super) fn is_at(&self, address: SocketAddr) -> bool {
-        self.sends_to == Some(address) && self.is_up()
+        self.sends.is_some_and(|[_, to]| to == address) && self.is_up()
+    }
+
+    /// Whether packets go over a TURN server, ours or theirs.
+    pub(super) fn is_turned(&self) -> bool {
+        let Some([from, to]) = self.sends else { return self.is_relayed };
+        let is_ours = self.ways.iter().any(|way| matches!(way, Way::Relayed { relay, .. } if *relay == from));
+        is_ours || self.remote.as_ref().is_some_and(|(_, gate)| gate.is_relay(to))
     }
 
     /// Whether this datagram is of the other side of this connection.
@@ -416,7 +423,7 @@ impl Connection {
             match self.rtc.poll_output().map_err(|_| Dead)? {
                 Output::Transmit(transmit) => {
                     if !is_stun(&transmit.contents) {
-                        self.sends_to = Some(transmit.destination);
+                        self.sends = Some([transmit.source, transmit.destination]);
                     }
                     news.push(News::Datagram(transmit));
                 }

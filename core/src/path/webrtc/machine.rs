@@ -128,6 +128,11 @@ impl Webrtc {
         self.partners.values().map(Partner::due).fold(self.ground.due(), earlier)
     }
 
+    /// Whether packets to that player go over a TURN server, be it one that we asked or they.
+    pub fn is_turned(&self, player: PlayerId) -> bool {
+        self.partners.get(&player).is_some_and(Partner::is_turned)
+    }
+
     /// What had no effect so far, by reason.
     pub fn dropped(&self) -> WebrtcDropped {
         self.ground.dropped

@@ -85,7 +85,7 @@ mod url;
 
 pub use super::choose::PathKind;
 pub use machine::Webrtc;
-pub use rules::{Network, Policy, Rules};
+pub use rules::{Network, Policy, Rules, worth_telling};
 pub use seam::{Input, InputError, Output, WebrtcConfig, WebrtcDropped};
 pub use server::{Credentials, IceServer, ServerState, StreamFact, StreamOrder, Transport, TurnServer};
 pub use stack::Stack;

@@ -339,6 +339,11 @@ impl Partner {
         self.connection.as_ref().is_some_and(|connection| connection.is_at(address))
     }
 
+    /// Whether packets go over a TURN server.
+    pub(super) fn is_turned(&self) -> bool {
+        self.connection.as_ref().is_some_and(Connection::is_turned)
+    }
+
     /// A datagram of the player. It is drained at once: the stack keeps one packet that came, and no more.
     pub(super) fn receive(&mut self, ground: &mut Ground, datagram: Receive<'_>) {
         let Some(connection) = &mut self.connection else {

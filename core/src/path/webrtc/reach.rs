@@ -4,6 +4,7 @@ use super::description::Description;
 use super::rules::Rules;
 use crate::wire::signal::Candidate as Told;
 use core::net::{IpAddr, SocketAddr};
+use str0m::CandidateKind;
 use str0m::net::Protocol;
 use str0m::{Candidate, Rtc};
 
@@ -94,17 +95,24 @@ impl Untold {
 pub(super) struct Gate {
     fragment: String,
     taken: Vec<SocketAddr>,
+    /// Those of them that TURN servers lend.
+    relays: Vec<SocketAddr>,
 }
 
 impl Gate {
     /// For the candidates of that description.
     pub(super) fn new(description: &Description) -> Self {
-        Gate { fragment: description.fragment.clone(), taken: Vec::new() }
+        Gate { fragment: description.fragment.clone(), taken: Vec::new(), relays: Vec::new() }
     }
 
     /// Whether a candidate with this address was taken.
     pub(super) fn has(&self, address: SocketAddr) -> bool {
         self.taken.contains(&address)
+    }
+
+    /// Whether a TURN server lends this address to the other side.
+    pub(super) fn is_relay(&self, address: SocketAddr) -> bool {
+        self.relays.contains(&address)
     }
 
     /// Gives a candidate to the stack and its address back, or says that it is of no use: not ours to try, of another
@@ -128,6 +136,9 @@ impl Gate {
             return None;
         }
         self.taken.push(address);
+        if candidate.kind() == CandidateKind::Relayed {
+            self.relays.push(address);
+        }
         rtc.add_remote_candidate(candidate);
         Some(address.ip())
     }

@@ -75,6 +75,17 @@ impl Rules {
     }
 }
 
+/// Which addresses of this machine others shall try, of all that its interfaces have. What only this machine knows is of
+/// use to nobody else: it is taken where the lobby server, and maybe others, are on this machine, or if there is nothing
+/// else. What only one wire knows cannot be sent to without naming the wire.
+pub fn worth_telling(interfaces: &[IpAddr], server: Option<IpAddr>) -> Vec<IpAddr> {
+    let is_here = server.is_some_and(|server| server.to_canonical().is_loopback());
+    let is_usable = |ip: &IpAddr| !is_link_local(*ip) && is_usable(SocketAddr::new(*ip, 1));
+    let (loopback, wide): (Vec<_>, Vec<_>) =
+        interfaces.iter().copied().filter(is_usable).partition(IpAddr::is_loopback);
+    if is_here || wide.is_empty() { [loopback, wide].concat() } else { wide }
+}
+
 /// Whether anybody can be told to send there.
 pub(super) fn is_usable(address: SocketAddr) -> bool {
     let ip = address.ip().to_canonical();
@@ -137,6 +148,20 @@ mod tests {
         }
         assert!(rules.allows(address("127.0.0.1:9"), &[address("127.0.0.1:5000")]), "we are there ourselves");
         assert!(rules.allows(address("[fe80::1]:9"), &[address("[fe80::7]:5000")]));
+    }
+
+    #[test]
+    fn which_addresses_of_a_machine_are_told() {
+        let ips = |texts: &[&str]| texts.iter().map(|text| text.parse().unwrap()).collect::<Vec<IpAddr>>();
+        let all = ips(&["127.0.0.1", "::1", "10.0.0.9", "2001:db8::9", "fe80::9", "0.0.0.0"]);
+        assert_eq!(worth_telling(&all, None), ips(&["10.0.0.9", "2001:db8::9"]));
+        assert_eq!(worth_telling(&all, ips(&["203.0.113.1"]).pop()), ips(&["10.0.0.9", "2001:db8::9"]));
+        for here in ["127.0.0.1", "::1", "::ffff:127.0.0.1"] {
+            let told = worth_telling(&all, ips(&[here]).pop());
+            assert_eq!(told, ips(&["127.0.0.1", "::1", "10.0.0.9", "2001:db8::9"]), "{here}");
+        }
+        assert_eq!(worth_telling(&ips(&["127.0.0.1", "fe80::9"]), None), ips(&["127.0.0.1"]), "there is nothing else");
+        assert!(worth_telling(&[], None).is_empty());
     }
 
     #[test]
