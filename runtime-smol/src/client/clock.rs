@@ -12,6 +12,11 @@ pub fn now() -> Instant {
     Instant::from_nanos(i64::try_from(zero.elapsed().as_nanos()).unwrap_or(i64::MAX))
 }
 
+/// The beginning of the time line.
+pub(super) fn zero() -> Moment {
+    *ZERO
+}
+
 /// The same moment for the system's timers.
 pub(crate) fn to_system(instant: Instant) -> Moment {
     *ZERO + instant.since(Instant::ZERO)

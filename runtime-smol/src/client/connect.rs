@@ -9,7 +9,7 @@ use futures_rustls::{TlsConnector, rustls};
 use rustls::pki_types::CertificateDer;
 use rustls::pki_types::pem::PemObject;
 use std::io::{Error, ErrorKind, Result};
-use std::net::{SocketAddr, TcpStream, ToSocketAddrs};
+use std::net::{IpAddr, SocketAddr, TcpStream, ToSocketAddrs};
 use std::path::Path;
 use std::pin::Pin;
 use std::sync::Arc;
@@ -24,6 +24,17 @@ const HEAD_START: Duration = Duration::from_millis(250);
 pub(super) enum Transport {
     Plain(Async<TcpStream>),
     Tls(Box<TlsStream<Async<TcpStream>>>),
+}
+
+impl Transport {
+    /// Where the server is.
+    pub(super) fn server(&self) -> Option<IpAddr> {
+        let tcp = match self {
+            Transport::Plain(stream) => stream,
+            Transport::Tls(stream) => stream.get_ref().0,
+        };
+        tcp.get_ref().peer_addr().ok().map(|address| address.ip())
+    }
 }
 
 /// Connects, with TLS if a way to check certificates is given.

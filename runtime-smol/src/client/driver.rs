@@ -1,7 +1,8 @@
 //! Carries out what one player's machine wants: opens and closes its streams, brings frames in and out, keeps its time,
-//! and hands its events on. Decides nothing.
+//! hands its events on, and joins it with the machine of its direct paths. Decides nothing.
 
 use super::clock;
+use super::direct::Direct;
 use super::shared::{Shared, State};
 use super::socket::Socket;
 use async_channel::Sender;
@@ -28,7 +29,7 @@ const MUCH: usize = 4 * 1024;
 /// How long the other side may take to answer a close.
 const CLOSE_PATIENCE: Duration = Duration::from_secs(2);
 
-type Boxed<T> = Pin<Box<dyn Future<Output = T> + Send>>;
+pub(super) type Boxed<T> = Pin<Box<dyn Future<Output = T> + Send>>;
 
 enum Stream {
     Opening(Boxed<Result<Socket, String>>),
@@ -48,6 +49,8 @@ pub(super) struct Driver {
     shared: Arc<Shared>,
     certificates: Option<Arc<PathBuf>>,
     streams: BTreeMap<StreamId, Stream>,
+    /// Direct paths, if there are any.
+    direct: Option<Direct>,
     /// Streams that say goodbye.
     closing: Vec<Boxed<()>>,
     /// Events that the application has not been given yet.
@@ -60,9 +63,15 @@ pub(super) struct Driver {
 }
 
 impl Driver {
-    pub(super) fn new(shared: Arc<Shared>, certificates: Option<PathBuf>, events: Sender<PeerEvent>) -> Self {
+    pub(super) fn new(
+        shared: Arc<Shared>,
+        certificates: Option<PathBuf>,
+        direct: Option<Direct>,
+        events: Sender<PeerEvent>,
+    ) -> Self {
         Driver {
             shared,
+            direct,
             certificates: certificates.map(Arc::new),
             streams: BTreeMap::new(),
             closing: Vec::new(),
@@ -85,7 +94,28 @@ impl Driver {
         }
     }
 
+    /// The player and its direct paths have things to say to each other until both have nothing to do.
     fn drain(&mut self, state: &mut State) {
+        loop {
+            self.drain_peer(state);
+            let told = self.direct.as_mut().map(Direct::drain).unwrap_or_default();
+            if told.is_empty() {
+                break;
+            }
+            for input in told {
+                // A path that opens with packets too small is refused, which the player knows itself.
+                let _ = state.peer.handle(clock::now(), input);
+            }
+        }
+        while let Some(note) = state.peer.poll_note() {
+            tracing::debug!("{note}");
+        }
+        if state.ended.is_some() {
+            self.close_all();
+        }
+    }
+
+    fn drain_peer(&mut self, state: &mut State) {
         loop {
             match state.peer.poll() {
                 Output::Transmit { stream, payload } => {
@@ -100,30 +130,56 @@ impl Driver {
                     self.streams.insert(stream, Stream::Opening(Box::pin(opening)));
                 }
                 Output::Close { stream } => self.close(stream),
-                // No direct paths are configured.
-                Output::Pipe { .. } | Output::Packet { .. } | Output::Signal { .. } => {}
+                Output::Pipe { player, path, order } => self.with_direct(|direct| direct.order(player, path, order)),
+                Output::Packet { player, path, payload } => {
+                    if let Some(direct) = &mut self.direct {
+                        direct.send(player, path, payload);
+                    }
+                }
+                Output::Signal { player, signal } => self.with_direct(|direct| direct.signal(player, signal)),
                 Output::Event(event) => {
                     self.note(state, &event);
                     self.fresh.push_back(event);
                 }
                 Output::Timeout(deadline) => {
                     self.deadline = deadline.map(|(at, _)| at);
-                    break;
+                    return;
                 }
             }
         }
-        while let Some(note) = state.peer.poll_note() {
-            tracing::debug!("{note}");
-        }
-        if state.ended.is_some() {
-            self.close_all();
+    }
+
+    fn with_direct(&mut self, work: impl FnOnce(&mut Direct)) {
+        if let Some(direct) = &mut self.direct {
+            work(direct);
         }
     }
 
+    /// When the player, or its direct paths, have something to do.
+    fn next(&self) -> Option<Instant> {
+        [self.deadline, self.direct.as_ref().and_then(Direct::deadline)].into_iter().flatten().min()
+    }
+
     /// What the handles wait for.
-    fn note(&self, state: &mut State, event: &PeerEvent) {
+    fn note(&mut self, state: &mut State, event: &PeerEvent) {
         let first = match event {
-            PeerEvent::Joined { .. } => Ok(()),
+            PeerEvent::Joined { player, .. } => {
+                let mut open = self.streams.values();
+                let server = open.find_map(|stream| match stream {
+                    Stream::Open { socket, .. } => socket.server(),
+                    Stream::Opening(_) => None,
+                });
+                self.with_direct(|direct| direct.enter(*player, server));
+                Ok(())
+            }
+            PeerEvent::Path { player, .. } => {
+                if self.direct.as_ref().is_some_and(|direct| direct.is_turned(*player)) {
+                    state.turned.insert(*player);
+                } else {
+                    state.turned.remove(player);
+                }
+                return;
+            }
             PeerEvent::Closed(why) => {
                 state.ended = Some(why.clone());
                 Err(why.clone())
@@ -162,13 +218,14 @@ impl Driver {
             self.drain(&mut state);
         }
         let now = clock::now();
-        let is_due = self.deadline.is_some_and(|at| at <= now) && self.fresh.len() < SPARE_EVENTS;
+        let is_due = self.next().is_some_and(|at| at <= now) && self.fresh.len() < SPARE_EVENTS;
         if is_due {
+            self.with_direct(Direct::on_time);
             let _ = state.peer.handle(now, Input::Timeout);
             self.drain(&mut state);
         }
         drop(state);
-        match self.deadline {
+        match self.next() {
             // The time is past and the application reads nothing: its reading wakes, not time.
             Some(at) if at <= now => {}
             Some(at) => {
@@ -185,6 +242,19 @@ impl Driver {
             None => {}
         }
         is_touched || is_due
+    }
+
+    /// Datagrams in. Who does not read his events gets no more: what is in the pipe stays there.
+    fn on_datagrams(&mut self, cx: &mut Context<'_>) -> bool {
+        let has_come = self.fresh.is_empty() && self.direct.as_mut().is_some_and(|direct| direct.receive(cx));
+        if has_come {
+            let shared = self.shared.clone();
+            let mut state = shared.lock();
+            if state.ended.is_none() {
+                self.drain(&mut state);
+            }
+        }
+        has_come
     }
 
     fn on_streams(&mut self, cx: &mut Context<'_>) -> bool {
@@ -306,13 +376,18 @@ impl Future for Driver {
 
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<()> {
         let me = self.get_mut();
+        if me.shared.lock().is_cut {
+            return Poll::Ready(());
+        }
         for _ in 0..TURNS {
             let mut has_moved = me.on_handles_and_time(cx);
             has_moved |= me.on_streams(cx);
+            has_moved |= me.on_datagrams(cx);
             let was_stalled = !me.fresh.is_empty();
             me.hand_on();
             // Streams were not read meanwhile, so they would not wake either.
             has_moved |= was_stalled && me.fresh.is_empty();
+            me.with_direct(|direct| direct.flush(cx));
             if has_moved {
                 continue;
             }

@@ -23,6 +23,7 @@
 
 pub(crate) mod clock;
 mod connect;
+mod direct;
 mod driver;
 mod executor;
 mod options;
@@ -31,12 +32,14 @@ mod signal;
 mod socket;
 
 pub use clock::now;
+pub use direct::HelpServer;
 pub use executor::spawn;
-pub use options::{Options, StartError};
+pub use options::{DirectOptions, Options, StartError};
 pub use signal::{ListError, list_lobbies};
 
 use async_channel::Receiver;
 use bytes::Bytes;
+use direct::Direct;
 use driver::Driver;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
@@ -46,7 +49,8 @@ use std::sync::{Arc, Mutex};
 use thiserror::Error;
 use webstar_core::id::{CommandId, PlayerId};
 use webstar_core::peer::{
-    Channel, Command, CommandError, Destination, Ended, Peer, PeerEvent, PlayerStats, Position, SendError, Sent, Ticket,
+    Channel, Command, CommandError, Destination, Ended, Landed, Peer, PeerEvent, PlayerStats, Position, SendError,
+    Sent, Ticket,
 };
 
 /// A player. Clones are handles of the same player; when the last is dropped, it leaves.
@@ -105,14 +109,20 @@ impl Client {
         Client::begin(options).map(|(client, _)| client)
     }
 
-    fn begin(options: Options) -> Result<(Self, Receiver<Result<(), Ended>>), StartError> {
+    fn begin(mut options: Options) -> Result<(Self, Receiver<Result<(), Ended>>), StartError> {
+        let sockets = options.direct.open(&options.config)?;
+        if sockets.is_none() {
+            options.config.direct_paths.clear();
+        }
+        let (kinds, relayed_only) = (options.config.direct_paths.clone(), options.config.relayed_only);
+        let direct = sockets.map(|sockets| Direct::new(kinds, relayed_only, sockets, options.direct));
         let peer = Peer::new(options.config, options.request, clock::seed()?, clock::now())?;
         let (first, joined) = async_channel::bounded(1);
         // The driver alone sends, and keeps to the limit; a bounded channel would reserve all of it beforehand.
         let (events, unread) = async_channel::unbounded();
         let (working, done) = async_channel::bounded::<()>(1);
         let shared = Arc::new(Shared::new(peer, first, options.event_queue.max(1)));
-        let driver = Driver::new(shared.clone(), options.certificates, events);
+        let driver = Driver::new(shared.clone(), options.certificates, direct, events);
         let task = async move {
             driver.await;
             drop(working);
@@ -202,6 +212,28 @@ impl Client {
     /// The other players in numbers.
     pub fn stats(&self) -> Vec<PlayerStats> {
         self.handle.shared.lock().peer.stats()
+    }
+
+    /// How many packets of other players have come, by the kind of their path.
+    pub fn landed(&self) -> Landed {
+        self.handle.shared.lock().peer.landed()
+    }
+
+    /// Whether packets to a player go over a TURN server, as far as its paths have been told.
+    pub fn is_turned(&self, player: PlayerId) -> bool {
+        self.handle.shared.lock().turned.contains(&player)
+    }
+
+    /// Ends at once, as if the process were killed: the system closes the sockets, and nobody is told anything. To try
+    /// how others do without this player.
+    pub async fn cut(self) {
+        {
+            let mut state = self.handle.shared.lock();
+            state.is_cut = true;
+            state.ended.get_or_insert(Ended::Left);
+            state.touch();
+        }
+        let _ = self.handle.done.recv().await;
     }
 
     /// Asks to leave and does not wait. What was sent before is delivered first; [`PeerEvent::Closed`] follows.

@@ -1,10 +1,13 @@
 //! How a client is started: where to, as whom, with which settings.
 
+use super::direct::{HelpServer, Sockets, interfaces};
 use crate::uri::{Place, Target, UriError};
 use std::collections::BTreeMap;
+use std::net::IpAddr;
 use std::path::PathBuf;
 use thiserror::Error;
-use webstar_core::config::{ConfigError, PlayerConfig};
+use webstar_core::config::{ConfigError, Mode, PlayerConfig};
+use webstar_core::path::webrtc::{Rules, Transport, worth_telling};
 use webstar_core::peer::{JoinRequest, Wish};
 use webstar_core::wire::signal::{CreateLobby, Metadata, Username, ValueError};
 
@@ -20,6 +23,19 @@ pub struct Options {
     /// Events kept for the application at most. When it has not read so many, no more frames are read from the server
     /// until it does; then the server drops relayed messages for this player, and after a while its connection.
     pub event_queue: usize,
+    /// How direct paths are found, if the settings have any.
+    pub direct: DirectOptions,
+}
+
+/// How direct paths are found.
+#[derive(Clone, Debug, Default)]
+pub struct DirectOptions {
+    /// Servers that help. Those spoken to by streams ([`Transport::Tcp`], [`Transport::Tls`]) are not yet supported.
+    pub servers: Vec<HelpServer>,
+    /// The addresses of this machine; none: those of its interfaces.
+    pub addresses: Option<Vec<IpAddr>>,
+    /// What is shown of them, and which of others are tried.
+    pub rules: Rules,
 }
 
 /// Why a client cannot be started.
@@ -34,6 +50,20 @@ pub enum StartError {
     /// A setting is not allowed.
     #[error(transparent)]
     Config(#[from] ConfigError),
+    /// Nothing but direct paths is allowed, and there is no way to have one.
+    #[error(
+        "there is no way for datagrams on this machine: {0}; --mode hybrid or --mode relay goes through the server"
+    )]
+    NoWay(String),
+    /// Only addresses of TURN servers are allowed, and there is no such server.
+    #[error("only TURN servers may be used, and none is given; name one with --turn URL")]
+    NoTurn,
+    /// A TURN server that cannot be spoken to.
+    #[error("TURN by TCP or TLS is not supported yet; name a server that is reached by UDP: turn:{0}")]
+    TurnStream(String),
+    /// A TURN server without a user.
+    #[error("the TURN server {0} wants to know who we are: give --turn-user and --turn-password-env")]
+    NoCredentials(String),
     /// The system gives no randomness.
     #[error("the system gives no randomness: {0}")]
     Entropy(#[from] getrandom::Error),
@@ -48,6 +78,7 @@ impl Options {
     /// The same, for a target that is read already.
     pub fn to_target(target: Target) -> Result<Self, StartError> {
         let mut config = PlayerConfig::default();
+        config.set_mode(Mode::Hybrid);
         if let Some(server) = target.server {
             config.signaling_server = server;
         }
@@ -75,12 +106,83 @@ impl Options {
             admission: None,
             ticket: None,
         };
-        Ok(Options { config, request, certificates: None, event_queue: 4096 })
+        Ok(Options { config, request, certificates: None, event_queue: 4096, direct: DirectOptions::default() })
     }
 
     /// What the player is called.
     pub fn name(mut self, name: &str) -> Result<Self, StartError> {
         self.request.username = Username::new(name)?;
         Ok(self)
+    }
+}
+
+impl DirectOptions {
+    /// The sockets for direct paths; none if there can be none and the server carries packets too. What cannot work is
+    /// told before anything begins.
+    pub(super) fn open(&self, config: &PlayerConfig) -> Result<Option<Sockets>, StartError> {
+        for HelpServer { url, credentials } in &self.servers {
+            match url.transport {
+                None => {}
+                Some(Transport::Tcp | Transport::Tls { .. }) => return Err(StartError::TurnStream(url.host.clone())),
+                Some(Transport::Udp) if credentials.is_none() => {
+                    return Err(StartError::NoCredentials(url.host.clone()));
+                }
+                Some(Transport::Udp) => {}
+            }
+        }
+        if config.direct_paths.is_empty() {
+            return Ok(None);
+        }
+        if config.relayed_only && !self.servers.iter().any(|server| server.url.transport.is_some()) {
+            return Err(StartError::NoTurn);
+        }
+        let addresses = self.addresses.clone().unwrap_or_else(interfaces);
+        let opened = match worth_telling(&addresses, None).is_empty() {
+            true => Err("it has no address".to_owned()),
+            false => Sockets::open().map_err(|error| error.to_string()),
+        };
+        match opened {
+            Ok(sockets) => Ok(Some(sockets)),
+            Err(why) if !config.allow_relay => Err(StartError::NoWay(why)),
+            Err(why) => {
+                tracing::warn!(
+                    "there is no way for datagrams on this machine: {why}; everything goes through the server"
+                );
+                Ok(None)
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use webstar_core::path::webrtc::IceUrl;
+
+    fn opened(mode: Mode, direct: &DirectOptions) -> Result<bool, String> {
+        let mut config = PlayerConfig::default();
+        config.set_mode(mode);
+        direct.open(&config).map(|sockets| sockets.is_some()).map_err(|error| error.to_string())
+    }
+
+    #[test]
+    fn sockets_are_opened_where_they_are_of_use() {
+        let direct = DirectOptions::default();
+        assert_eq!(opened(Mode::Hybrid, &direct), Ok(true));
+        assert_eq!(opened(Mode::Webrtc, &direct), Ok(true));
+        assert_eq!(opened(Mode::Relay, &direct), Ok(false));
+        assert!(opened(Mode::Turn, &direct).is_err_and(|why| why.contains("--turn URL")));
+        let nowhere = DirectOptions { addresses: Some(Vec::new()), ..DirectOptions::default() };
+        assert_eq!(opened(Mode::Hybrid, &nowhere), Ok(false), "the server carries all");
+        assert!(opened(Mode::Webrtc, &nowhere).is_err_and(|why| why.contains("--mode hybrid")));
+    }
+
+    #[test]
+    fn turn_servers_that_cannot_be_asked_are_refused() {
+        for (url, words) in [("turn:example.org", "--turn-user"), ("turns:example.org", "turn:example.org")] {
+            let servers = vec![HelpServer { url: IceUrl::parse(url).unwrap(), credentials: None }];
+            let direct = DirectOptions { servers, ..DirectOptions::default() };
+            assert!(opened(Mode::Hybrid, &direct).is_err_and(|why| why.contains(words)), "{url}");
+        }
     }
 }

@@ -1,10 +1,11 @@
 //! What the handles of a client and its driver have in common: the machine behind a lock, and who waits for whom.
 
 use async_channel::{Receiver, Sender};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::Waker;
+use webstar_core::id::PlayerId;
 use webstar_core::peer::{Ended, Peer, PeerEvent, PeerMessage};
 
 /// Takes a message, or gives it back.
@@ -26,6 +27,10 @@ pub(super) struct State {
     pub(super) ended: Option<Ended>,
     /// The application wants no more events.
     pub(super) is_leaving: bool,
+    /// It is over without a word to anybody.
+    pub(super) is_cut: bool,
+    /// Players to whom packets go over TURN servers.
+    pub(super) turned: BTreeSet<PlayerId>,
     is_touched: bool,
     driver: Option<Waker>,
 }
@@ -38,6 +43,8 @@ impl Shared {
             first: Some(first),
             ended: None,
             is_leaving: false,
+            is_cut: false,
+            turned: BTreeSet::new(),
             is_touched: false,
             driver: None,
         };

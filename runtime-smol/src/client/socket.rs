@@ -11,6 +11,7 @@ use async_tungstenite::{WebSocketStream, client_async_with_config};
 use bytes::{Buf, Bytes, BytesMut};
 use futures_lite::{AsyncRead, AsyncWrite, Stream, future};
 use std::io;
+use std::net::IpAddr;
 use std::path::PathBuf;
 use std::pin::{Pin, pin};
 use std::sync::Arc;
@@ -69,6 +70,11 @@ impl Socket {
         let (mut web_socket, _) = opened.map_err(|error| no_handshake(&error))?;
         web_socket.get_mut().is_corked = true;
         Ok(Socket { web_socket })
+    }
+
+    /// Where the server is.
+    pub(super) fn server(&self) -> Option<IpAddr> {
+        self.web_socket.get_ref().stream.server()
     }
 
     /// Takes a message for sending. It leaves with the next flush.

@@ -3,6 +3,7 @@
 mod ending;
 mod flood;
 mod history;
+mod ice;
 mod lines;
 mod print;
 pub(crate) mod settings;
@@ -15,6 +16,7 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 use std::time::Duration;
 use values::{Flood, Net, Pair, duration};
+use webstar_core::config::Mode;
 use webstar_core::peer::Channel;
 
 /// Joins or makes a lobby and talks. Each line of standard input is a message to all, or a command:
@@ -60,8 +62,20 @@ pub(crate) struct Join {
     #[arg(long, value_name = "VAR")]
     token_env: Option<String>,
     /// How packets travel
-    #[arg(long, value_enum, default_value = "relay")]
-    mode: Mode,
+    #[arg(long, value_enum, default_value = "hybrid")]
+    mode: ModeName,
+    /// A STUN server, which tells under which address the outside sees us: stun:HOST or stun:HOST:PORT
+    #[arg(long, value_name = "URL")]
+    stun: Vec<String>,
+    /// A TURN server, which lends us an address of its own: turn:HOST or turn:HOST:PORT
+    #[arg(long, value_name = "URL")]
+    turn: Option<String>,
+    /// Who we are to the TURN server
+    #[arg(long, value_name = "USER", requires = "turn")]
+    turn_user: Option<String>,
+    /// The environment variable that holds the password for the TURN server
+    #[arg(long, value_name = "VAR", requires = "turn_user")]
+    turn_password_env: Option<String>,
     /// What is promised for the messages
     #[arg(long, value_enum, default_value = "ordered")]
     channel: ChannelName,
@@ -107,9 +121,26 @@ pub(crate) struct Join {
 
 /// How packets travel.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, ValueEnum)]
-enum Mode {
-    /// Through the lobby server.
+pub(crate) enum ModeName {
+    /// By WebRTC, and through the lobby server until that is there and when it breaks.
+    Hybrid,
+    /// By WebRTC alone.
+    Webrtc,
+    /// By WebRTC over TURN servers alone: others never learn of our addresses.
+    Turn,
+    /// Through the lobby server alone.
     Relay,
+}
+
+impl From<ModeName> for Mode {
+    fn from(name: ModeName) -> Mode {
+        match name {
+            ModeName::Hybrid => Mode::Hybrid,
+            ModeName::Webrtc => Mode::Webrtc,
+            ModeName::Turn => Mode::Turn,
+            ModeName::Relay => Mode::Relay,
+        }
+    }
 }
 
 /// When messages are delivered.

@@ -11,6 +11,7 @@ use clap::{Args, ValueEnum};
 use std::path::PathBuf;
 use std::process::ExitCode;
 use std::time::Duration;
+use webstar_core::config;
 use webstar_smol::uri::server_url;
 
 /// Loads a server with players that talk, and measures: how long joining took, what arrived, and how late.
@@ -58,6 +59,8 @@ pub(crate) struct Load {
 /// How packets travel.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, ValueEnum)]
 enum Mode {
+    /// By WebRTC, and through the lobby server until that is there.
+    Hybrid,
     /// Through the lobby server.
     Relay,
 }
@@ -89,10 +92,13 @@ impl Load {
         if self.size < player::STAMP {
             return Err(format!("--size is at least {} bytes: number and time travel in the message", player::STAMP));
         }
-        let sockets = u64::from(self.lobbies) * u64::from(self.players);
+        let mode = if self.mode == Mode::Relay { config::Mode::Relay } else { config::Mode::Hybrid };
+        // With WebRTC each player has two sockets for datagrams besides.
+        let each = if self.mode == Mode::Relay { 1 } else { 3 };
+        let sockets = each * u64::from(self.lobbies) * u64::from(self.players);
         files::allow(sockets)?;
         let Load { lobbies, players, rate, size, seconds, ramp, ca, json, .. } = self;
         let channel = self.channel.into();
-        Ok(run::Plan { server, lobbies, players, rate, size, seconds, ramp, channel, certificates: ca, json })
+        Ok(run::Plan { server, lobbies, players, rate, size, seconds, ramp, channel, mode, certificates: ca, json })
     }
 }

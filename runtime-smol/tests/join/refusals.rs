@@ -31,7 +31,7 @@ fn usage_is_told() {
         assert!(ending.errors.contains(words), "{args:?}: {ending:?}");
     }
     for args in [
-        ["join", "new", "--mode", "hybrid"],
+        ["join", "new", "--mode", "fast"],
         ["join", "new", "--net", "jitter=10ms"],
         ["join", "new", "--flood", "1:2"],
         ["join", "new", "--channel", "fast"],

@@ -98,6 +98,19 @@ impl Program {
         assert!(status.success());
     }
 
+    /// How many UDP sockets it has open, by what the system tells of it.
+    #[cfg(target_os = "linux")]
+    pub(crate) fn datagram_sockets(&self) -> usize {
+        let known: String =
+            ["/proc/net/udp", "/proc/net/udp6"].map(|file| std::fs::read_to_string(file).unwrap_or_default()).concat();
+        let inodes: Vec<&str> = known.lines().filter_map(|line| line.split_whitespace().nth(9)).collect();
+        let open = std::fs::read_dir(format!("/proc/{}/fd", self.child.id())).expect("it runs");
+        let links = open.filter_map(|entry| std::fs::read_link(entry.ok()?.path()).ok());
+        let inode =
+            |link: std::path::PathBuf| Some(link.to_str()?.strip_prefix("socket:[")?.strip_suffix(']')?.to_owned());
+        links.filter_map(inode).filter(|inode| inodes.contains(&inode.as_str())).count()
+    }
+
     fn next_line(&mut self, until: Instant) -> Result<String, RecvTimeoutError> {
         let line = self.output.recv_timeout(until.saturating_duration_since(Instant::now()))?;
         self.said.push(line.clone());

@@ -11,7 +11,7 @@ use std::fmt::Write as _;
 use std::io::{self, BufWriter, Stdout, Write};
 use webstar_core::id::PlayerId;
 use webstar_core::path::PathKind;
-use webstar_core::peer::{Channel, Ended, PeerEvent, PeerMessage, PlayerStats, Position, Sent};
+use webstar_core::peer::{Channel, Ended, Landed, PeerEvent, PeerMessage, PlayerStats, Position, Sent};
 use webstar_core::session::pipe::PathState;
 use webstar_core::time::{Duration, Instant};
 use webstar_core::wire::signal::{HostCause, LobbyInfo, PlayerEntry};
@@ -26,6 +26,8 @@ pub(super) struct Printer {
     me: Option<PlayerId>,
     /// What the numbers were when they were told last.
     told: Option<Told>,
+    /// Whether the direct paths that are told next go over a TURN server.
+    pub(super) is_turned: bool,
 }
 
 /// Bytes in and out by player, and when.
@@ -37,7 +39,7 @@ struct Told {
 impl Printer {
     pub(super) fn new(json: bool) -> Self {
         let out = BufWriter::new(io::stdout());
-        Printer { out, json, is_broken: false, names: BTreeMap::new(), me: None, told: None }
+        Printer { out, json, is_broken: false, names: BTreeMap::new(), me: None, told: None, is_turned: false }
     }
 
     /// Nobody reads any more.
@@ -122,7 +124,8 @@ impl Printer {
             PeerEvent::Path { player, path, state } => {
                 let (path, state) = (path_name(*path), state_name(*state));
                 let text = format!("the path to {} by {path} is {state}", self.name(*player));
-                let event = json!({"event": "path", "player": player, "path": path, "turn": false, "state": state});
+                let turn = self.is_turned && path != path_name(PathKind::Relay);
+                let event = json!({"event": "path", "player": player, "path": path, "turn": turn, "state": state});
                 self.tell(event, (state == "suspect" || state == "dead").then_some(text));
             }
             PeerEvent::Suspect { player } => {
@@ -269,7 +272,7 @@ impl Printer {
         self.tell(json!({"event": "closed", "reason": reason}), text);
     }
 
-    pub(super) fn stats(&mut self, stats: &[PlayerStats]) {
+    pub(super) fn stats(&mut self, stats: &[PlayerStats], landed: Landed) {
         let now = now();
         let before = self.told.take();
         let rate = |player: PlayerId, bytes: u64, which: fn(&(u64, u64)) -> u64| {
@@ -284,7 +287,10 @@ impl Printer {
             .map(|one| {
                 let _ = write!(text, "{}: ", self.name(one.player));
                 let _ = match one.rtt {
-                    Some(rtt) => writeln!(text, "{:.1} ms, {:.1} % lost", rtt.as_secs_f64() * 1e3, one.loss * 100.0),
+                    Some(rtt) => {
+                        let way = one.path.map_or("no path", path_name);
+                        writeln!(text, "{:.1} ms by {way}, {:.1} % lost", rtt.as_secs_f64() * 1e3, one.loss * 100.0)
+                    }
                     None => writeln!(text, "nothing measured yet"),
                 };
                 json!({
@@ -301,7 +307,10 @@ impl Printer {
         if text.is_empty() {
             text.push_str("no conversation yet");
         }
-        self.tell(json!({"event": "stats", "players": players}), Some(text.trim_end().into()));
+        let Landed { relay, sctp, srtp, .. } = landed;
+        let delivered_by = json!({"srtp": srtp, "sctp": sctp, "relay": relay});
+        let event = json!({"event": "stats", "players": players, "delivered_by": delivered_by});
+        self.tell(event, Some(text.trim_end().into()));
     }
 
     fn name(&self, player: PlayerId) -> String {

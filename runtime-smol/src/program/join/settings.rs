@@ -1,7 +1,8 @@
 //! From the command line to settings, or to a sentence that says what is wrong.
 
+use super::ice::{self, Turn};
 use super::values::{Flood, Pair};
-use super::{Delivery, Join};
+use super::{Delivery, Join, ModeName};
 use std::collections::BTreeMap;
 use std::time::Duration;
 use webstar_core::peer::{Channel, Wish};
@@ -48,6 +49,16 @@ pub(super) fn of(join: &Join) -> Result<Settings, String> {
         options.config.safe_ordered = delivery == Delivery::Safe;
         options.config.safe_reliable = delivery == Delivery::Safe;
     }
+    options.config.set_mode(join.mode.into());
+    let turn = Turn {
+        url: join.turn.as_deref(),
+        user: join.turn_user.as_deref(),
+        password_env: join.turn_password_env.as_deref(),
+    };
+    options.direct.servers = ice::servers(&join.stun, turn)?;
+    if join.mode == ModeName::Turn && join.turn.is_none() {
+        return Err("--mode turn goes over a TURN server only; name one with --turn URL".into());
+    }
     options.config.allow_fork = join.allow_fork;
     options.config.snapshots = join.history;
     if let Some(net) = join.net {
@@ -93,7 +104,7 @@ pub(crate) fn metadata(flag: &str, known: &Metadata, pairs: &[Pair]) -> Result<M
     Metadata::new(values).map_err(|error| format!("{flag}: {error}"))
 }
 
-fn secret(flag: &str, variable: Option<&str>) -> Result<Option<Secret>, String> {
+pub(super) fn secret(flag: &str, variable: Option<&str>) -> Result<Option<Secret>, String> {
     let Some(variable) = variable else { return Ok(None) };
     match std::env::var(variable) {
         Ok(value) => Secret::new(value).map(Some).map_err(|error| format!("{flag}: {error}")),

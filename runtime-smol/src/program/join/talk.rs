@@ -11,10 +11,12 @@ use async_io::Timer;
 use async_signal::{Signal, Signals};
 use futures_lite::StreamExt;
 use futures_lite::future::{self, race};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::{Duration, Instant};
 use webstar_core::id::{CommandId, PlayerId};
+use webstar_core::path::{PathKind, Step};
 use webstar_core::peer::{Destination, Ended, PeerEvent, SendError, Wish};
+use webstar_core::session::pipe::PathState;
 use webstar_smol::client::{Client, now};
 
 /// Events told before the output is flushed.
@@ -52,6 +54,8 @@ struct Talk {
     is_leaving: bool,
     asked: BTreeMap<CommandId, &'static str>,
     history: History,
+    /// Players of whom it was told that no way leads to them.
+    unreached: BTreeSet<PlayerId>,
 }
 
 /// Talks until the end, and answers the exit code.
@@ -84,6 +88,7 @@ pub(super) fn talk(settings: Settings) -> u8 {
         is_leaving: false,
         asked: BTreeMap::new(),
         history: History::default(),
+        unreached: BTreeSet::new(),
     };
     let ended = async_io::block_on(talk.run(&mut signals));
     talk.printer.flush();
@@ -123,7 +128,7 @@ impl Talk {
                 Turn::Flood => self.flood(),
                 Turn::Stats => {
                     self.stats_at = self.settings.stats.map(|every| Instant::now() + every);
-                    self.printer.stats(&self.client.stats());
+                    self.stats();
                 }
                 Turn::Signal if self.is_leaving => {
                     self.printer.flush();
@@ -187,6 +192,13 @@ impl Talk {
                     self.printer.done(name);
                 }
             }
+            PeerEvent::Path { player, path, state } => {
+                self.printer.is_turned = self.client.is_turned(*player);
+                if *path != PathKind::Relay && *state == PathState::Usable {
+                    self.unreached.remove(player);
+                }
+            }
+            PeerEvent::Mending { player, step, .. } => self.on_mending(*player, *step),
             PeerEvent::Message(message) => self.history.on_message(message),
             PeerEvent::Started { .. } | PeerEvent::Resynced { .. } | PeerEvent::Promoted { .. } => {
                 self.begin_anew(event);
@@ -217,6 +229,23 @@ impl Talk {
         }
     }
 
+    fn stats(&mut self) {
+        self.printer.stats(&self.client.stats(), self.client.landed());
+    }
+
+    /// A player cannot be reached directly, and nothing goes through the server: only people can help.
+    fn on_mending(&mut self, player: PlayerId, step: Step) {
+        let is_lost = step == Step::Background && !self.settings.options.config.allow_relay;
+        if is_lost && self.unreached.insert(player) {
+            let who = player.0;
+            let words = format!(
+                "no direct way to player {who} is found; it is tried on. --mode hybrid goes through the server; servers \
+                 of --stun and --turn find more ways"
+            );
+            self.printer.error("no_direct_path", &words);
+        }
+    }
+
     fn on_line(&mut self, line: Line) {
         match line {
             Line::Say { to, kind, text } => {
@@ -230,7 +259,7 @@ impl Talk {
                 }
                 Err(error) => self.printer.error("not_asked", &format!("/{name}: {error}")),
             },
-            Line::Stats => self.printer.stats(&self.client.stats()),
+            Line::Stats => self.stats(),
             Line::Leave => self.leave(),
             Line::Hint(hint) => self.printer.error("not_sent", &hint),
         }

@@ -11,6 +11,7 @@ use std::process::ExitCode;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
+use webstar_core::config::Mode;
 use webstar_core::peer::{Channel, Wish};
 use webstar_core::wire::signal::{CreateLobby, LobbyName, Username};
 use webstar_smol::client::{Options, spawn};
@@ -34,6 +35,7 @@ pub(super) struct Plan {
     pub(super) seconds: Duration,
     pub(super) ramp: Duration,
     pub(super) channel: Channel,
+    pub(super) mode: Mode,
     pub(super) certificates: Option<PathBuf>,
     pub(super) json: bool,
 }
@@ -47,6 +49,7 @@ impl Plan {
         let wrong = |error: webstar_core::wire::signal::ValueError| error.to_string();
         let name = LobbyName::new(format!("load-{load:08x}-{lobby}")).map_err(wrong)?;
         let mut options = Options::to("new").map_err(|error| error.to_string())?;
+        options.config.set_mode(self.mode);
         options.config.signaling_server.clone_from(&self.server);
         options.request.wish = Wish::Named(name);
         options.request.username = Username::new(format!("player {number}")).map_err(wrong)?;
