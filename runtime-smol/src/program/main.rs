@@ -1,5 +1,6 @@
 //! The program `webstar`: what can be asked for. Each command has a file of its own.
 
+mod demo;
 mod join;
 mod load;
 mod lobbies;
@@ -20,6 +21,8 @@ struct Cli {
 
 #[derive(Subcommand, Debug)]
 enum Command {
+    /// Shows everything in one process: a server, players, a crash, a hand-over.
+    Demo(demo::Demo),
     /// Runs a lobby server.
     Serve(serve::Serve),
     /// Joins or makes a lobby and talks.
@@ -32,6 +35,7 @@ enum Command {
 
 fn main() -> ExitCode {
     match Cli::parse().command {
+        Command::Demo(demo) => demo.go(),
         Command::Serve(serve) => serve.go(),
         Command::Join(join) => join.go(),
         Command::Lobbies(lobbies) => lobbies.go(),
