@@ -24,6 +24,7 @@
 
 pub mod config;
 pub mod id;
+pub mod lan;
 pub mod path;
 pub mod peer;
 mod players;

@@ -1,6 +1,7 @@
 //! The program `webstar`: what can be asked for. Each command has a file of its own.
 
 mod demo;
+mod discover;
 mod join;
 mod load;
 mod lobbies;
@@ -29,6 +30,8 @@ enum Command {
     Join(Box<join::Join>),
     /// Lists public lobbies.
     Lobbies(lobbies::Lobbies),
+    /// Finds servers on the local network.
+    Discover(discover::Discover),
     /// Loads a server with players that talk, and measures.
     Load(load::Load),
 }
@@ -39,6 +42,7 @@ fn main() -> ExitCode {
         Command::Serve(serve) => serve.go(),
         Command::Join(join) => join.go(),
         Command::Lobbies(lobbies) => lobbies.go(),
+        Command::Discover(discover) => discover.go(),
         Command::Load(load) => load.go(),
     }
 }

@@ -4,12 +4,15 @@
 mod file;
 mod settings;
 
+use super::join::values::duration;
 use super::log;
 use clap::Args;
 use serde_json::json;
 use std::io::{self, Write};
 use std::path::PathBuf;
 use std::process::ExitCode;
+use std::time::Duration;
+use webstar_core::lan::AnnounceConfig;
 use webstar_smol::server::{BindError, Server};
 
 /// Runs a lobby server until SIGTERM or SIGINT; then clients are told, and it leaves within 5 seconds.
@@ -19,7 +22,7 @@ use webstar_smol::server::{BindError, Server};
                         Environment: PORT (the port, if --listen and the file name none), RUST_LOG (what is logged)\n\
                         Exit codes: 0 left, 1 cannot listen, 2 wrong flags or files")]
 pub(crate) struct Serve {
-    /// Where to listen [default: 127.0.0.1:8080]
+    /// Where to listen [default: 127.0.0.1:8080, with --lan 0.0.0.0:8080]
     #[arg(long, value_name = "ADDR:PORT")]
     listen: Option<String>,
     /// Settings by their names in the documentation; flags go before them
@@ -40,9 +43,21 @@ pub(crate) struct Serve {
     /// The file of the long-term key, made at the first start; without it resume tokens die with the process
     #[arg(long, value_name = "FILE")]
     key_file: Option<PathBuf>,
-    /// If the port is taken, try as many behind it [default: 0]
+    /// If the port is taken, try as many behind it [default: 0, with --lan 9]
     #[arg(long, value_name = "N")]
     port_fallback: Option<u16>,
+    /// Announce the server on the local network while no client is connected
+    #[arg(long)]
+    lan: bool,
+    /// The service as which it is announced [default: webstar]
+    #[arg(long, value_name = "NAME")]
+    lan_service: Option<String>,
+    /// How often it is announced [default: 2s]
+    #[arg(long, value_name = "TIME", value_parser = duration)]
+    lan_interval: Option<Duration>,
+    /// Announce it also while clients are connected
+    #[arg(long)]
+    lan_always: bool,
     /// Threads that serve [default: one for each processor]
     #[arg(long, value_name = "N")]
     shards: Option<usize>,
@@ -56,8 +71,8 @@ pub(crate) struct Serve {
 
 impl Serve {
     pub(crate) fn go(self) -> ExitCode {
-        let options = match settings::options(&self) {
-            Ok(options) => options,
+        let settings::Wanted { options, lan } = match settings::wanted(&self) {
+            Ok(wanted) => wanted,
             Err(why) => return self.failed("usage", &why, 2),
         };
         if let Err(why) = log::start(self.log_json, "info") {
@@ -67,7 +82,7 @@ impl Serve {
         // From here on nobody ends the program without its knowing: whoever reads the first line may do so at once.
         let end = end();
         match Server::bind(options) {
-            Ok(server) => self.serve(&server, end),
+            Ok(server) => self.serve(&server, lan, end),
             Err(error @ (BindError::Taken(_) | BindError::Listen { .. } | BindError::System(_))) => {
                 self.failed("cannot_listen", &error.to_string(), 1)
             }
@@ -75,7 +90,7 @@ impl Serve {
         }
     }
 
-    fn serve(&self, server: &Server, end: impl Future<Output = ()>) -> ExitCode {
+    fn serve(&self, server: &Server, lan: Option<AnnounceConfig>, end: impl Future<Output = ()>) -> ExitCode {
         let (addr, url) = (server.local_addr(), server.url());
         let line = if self.json {
             format!(r#"{{"event":"listening","addr":{},"url":{}}}"#, json!(addr), json!(url))
@@ -86,10 +101,18 @@ impl Serve {
         // Nobody reads it: the server is useful all the same.
         let _ = writeln!(out, "{line}").and_then(|()| out.flush());
         drop(out);
+        let announcing = lan.and_then(|lan| match server.announce(lan) {
+            Ok(announcing) => Some(announcing),
+            Err(error) => {
+                tracing::warn!(%error, "not announced: the UDP ports 8766 to 8775 cannot be used");
+                None
+            }
+        });
         // Not `async_io::block_on`: this thread must not take the sockets' events from those that serve.
         futures_lite::future::block_on(async {
             end.await;
             tracing::info!("shutting down");
+            drop(announcing);
             server.close().await;
         });
         tracing::info!("left");

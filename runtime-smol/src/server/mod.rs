@@ -32,6 +32,7 @@ pub use pages::Status;
 pub use tls::TlsFiles;
 
 use crate::client::clock;
+use crate::lan::Announcing;
 use async_channel::{Receiver, Sender};
 use async_io::Async;
 use futures_lite::future::block_on;
@@ -47,6 +48,7 @@ use std::time::Duration;
 use thiserror::Error;
 use webstar_core::config::ConfigError;
 use webstar_core::id::ShardId;
+use webstar_core::lan::AnnounceConfig;
 use webstar_core::server::{Identity, Server as Machine, ServerConfig, ServerEvent, ServerStats};
 use webstar_core::wire::signal::{Data, Secret};
 
@@ -217,6 +219,16 @@ impl Server {
     /// Where clients connect.
     pub fn url(&self) -> &str {
         &self.handle.house.url
+    }
+
+    /// Announces the server on the local network, until what this gives is dropped or the server closes.
+    pub fn announce(&self, config: AnnounceConfig) -> io::Result<Announcing> {
+        let house = Arc::downgrade(&self.handle.house);
+        let clients = move || {
+            let house = house.upgrade().filter(|house| !house.is_leaving.load(Ordering::SeqCst))?;
+            Some(block_on(house.stats()).connections)
+        };
+        Announcing::start(config, self.local_addr(), self.handle.house.tls.is_some(), clients)
     }
 
     /// Says something to everybody in every lobby. Done when all of it is on its way.

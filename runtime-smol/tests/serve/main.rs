@@ -1,9 +1,12 @@
-//! The lobby server on real sockets: pages, WebSockets, hostile clients, shards, and the program's own flags and end.
+//! The lobby server on real sockets: pages, WebSockets, hostile clients, shards, the local network, and the program's own
+//! flags and end.
 
 #[cfg(test)]
 mod clients;
 #[cfg(test)]
 mod hostile;
+#[cfg(test)]
+mod lan;
 #[cfg(test)]
 mod pages;
 #[cfg(test)]

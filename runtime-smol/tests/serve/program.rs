@@ -28,7 +28,7 @@ impl Drop for Folder {
     }
 }
 
-fn command(args: &[&str]) -> Command {
+pub(crate) fn command(args: &[&str]) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_webstar"));
     command.arg("serve").args(args).stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
     command.env_remove("PORT").env_remove("RUST_LOG");
@@ -36,7 +36,7 @@ fn command(args: &[&str]) -> Command {
 }
 
 /// Starts it and reads its first line.
-fn start(args: &[&str]) -> (Child, String) {
+pub(crate) fn start(args: &[&str]) -> (Child, String) {
     let mut child = command(args).spawn().unwrap();
     let mut line = String::new();
     BufReader::new(child.stdout.take().unwrap()).read_line(&mut line).unwrap();
@@ -44,7 +44,7 @@ fn start(args: &[&str]) -> (Child, String) {
 }
 
 /// Runs it to its end: exit code and what it says to people.
-fn fails(command: &mut Command) -> (Option<i32>, String) {
+pub(crate) fn fails(command: &mut Command) -> (Option<i32>, String) {
     let output = command.output().unwrap();
     (output.status.code(), String::from_utf8(output.stderr).unwrap())
 }

@@ -35,6 +35,7 @@ const SETTINGS: &[&str] = &["path::PathKind", "session::MAX_PATHS", "star::StarC
 
 const MODULES: &[Module] = &[
     Module { name: "session", knows: &[] },
+    Module { name: "lan", knows: &[] },
     Module { name: "path", knows: &["session::pipe"] },
     Module { name: "star", knows: &["session"] },
     Module { name: "peer", knows: &["session", "path", "star"] },

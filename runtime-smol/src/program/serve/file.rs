@@ -19,6 +19,10 @@ pub(super) struct File {
     pub(super) key_file: Option<PathBuf>,
     pub(super) port_fallback: Option<u16>,
     pub(super) shards: Option<usize>,
+    pub(super) lan: bool,
+    pub(super) lan_service: Option<String>,
+    pub(super) lan_interval: Option<Time>,
+    pub(super) lan_always: bool,
     /// Proxies whose `X-Forwarded-For` is believed.
     pub(super) trusted_proxies: Vec<IpAddr>,
     /// Pages of these origins may connect; none: of all.
@@ -29,7 +33,7 @@ pub(super) struct File {
 /// A time with its unit: `5s`, `50ms`.
 #[derive(Deserialize, Debug, Clone, Copy)]
 #[serde(try_from = "String")]
-struct Time(Duration);
+pub(super) struct Time(pub(super) Duration);
 
 impl TryFrom<String> for Time {
     type Error = String;

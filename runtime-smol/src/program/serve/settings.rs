@@ -2,21 +2,33 @@
 //! environment.
 
 use super::Serve;
-use super::file::File;
+use super::file::{File, Time};
 use std::env::{self, VarError};
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+use webstar_core::lan::AnnounceConfig;
 use webstar_core::wire::signal::Secret;
 use webstar_smol::server::{ServerOptions, TlsFiles};
 
 const PORT: u16 = 8080;
+/// Announced servers try so many ports behind the usual one.
+const LAN_FALLBACK: u16 = 9;
 
-/// The options, or a sentence about what is wrong.
-pub(super) fn options(flags: &Serve) -> Result<ServerOptions, String> {
+/// What the operator wants.
+pub(super) struct Wanted {
+    pub(super) options: ServerOptions,
+    /// How the server is announced, if it is.
+    pub(super) lan: Option<AnnounceConfig>,
+}
+
+/// What is wanted, or a sentence about what is wrong.
+pub(super) fn wanted(flags: &Serve) -> Result<Wanted, String> {
     let file = match &flags.config {
         Some(path) => File::read(path)?,
         None => File::default(),
     };
-    let listen = listen(flags.listen.as_deref().or(file.listen.as_deref()))?;
+    let lan = lan(flags, &file)?;
+    let usual = if lan.is_some() { Ipv4Addr::UNSPECIFIED } else { Ipv4Addr::LOCALHOST };
+    let listen = listen(flags.listen.as_deref().or(file.listen.as_deref()), usual)?;
     let mut options = ServerOptions { listen, ..ServerOptions::default() };
     let certificate = flags.tls_cert.clone().or(file.tls_cert);
     let key = flags.tls_key.clone().or(file.tls_key);
@@ -29,16 +41,31 @@ pub(super) fn options(flags: &Serve) -> Result<ServerOptions, String> {
     let token = flags.create_token_env.as_ref().or(file.create_token_env.as_ref());
     options.create_token = token.map(|variable| secret(variable)).transpose()?;
     options.key_file = flags.key_file.clone().or(file.key_file);
-    options.port_fallback = flags.port_fallback.or(file.port_fallback).unwrap_or(0);
+    options.port_fallback =
+        flags.port_fallback.or(file.port_fallback).unwrap_or(if lan.is_some() { LAN_FALLBACK } else { 0 });
     options.shards = flags.shards.or(file.shards).unwrap_or(0);
     options.trusted_proxies = file.trusted_proxies;
     options.allowed_origins = file.allowed_origins;
     file.limits.apply(&mut options.limits);
-    Ok(options)
+    Ok(Wanted { options, lan })
+}
+
+fn lan(flags: &Serve, file: &File) -> Result<Option<AnnounceConfig>, String> {
+    let (service, interval) = (flags.lan_service.as_ref().or(file.lan_service.as_ref()), flags.lan_interval);
+    let always = flags.lan_always || file.lan_always;
+    if !(flags.lan || file.lan) {
+        let is_meant = service.is_some() || interval.is_some() || file.lan_interval.is_some() || always;
+        return if is_meant { Err("a server is announced with --lan only; say that too".into()) } else { Ok(None) };
+    }
+    let mut config = AnnounceConfig { always, ..AnnounceConfig::default() };
+    config.service = service.cloned().unwrap_or(config.service);
+    config.interval = interval.or(file.lan_interval.map(|Time(time)| time)).unwrap_or(config.interval);
+    config.check().map_err(|error| format!("--lan-{error}"))?;
+    Ok(Some(config))
 }
 
 /// An address with a port, or alone.
-fn listen(said: Option<&str>) -> Result<SocketAddr, String> {
+fn listen(said: Option<&str>, usual: Ipv4Addr) -> Result<SocketAddr, String> {
     if let Some(address) = said.and_then(|said| said.parse().ok()) {
         return Ok(address);
     }
@@ -46,7 +73,7 @@ fn listen(said: Option<&str>) -> Result<SocketAddr, String> {
         Some(said) => said.trim_start_matches('[').trim_end_matches(']').parse::<IpAddr>().map_err(|_| {
             format!("`{said}` is no address to listen on; say ADDR:PORT, like 127.0.0.1:8080 or [::]:8080")
         })?,
-        None => Ipv4Addr::LOCALHOST.into(),
+        None => usual.into(),
     };
     let port = match env::var("PORT") {
         Ok(text) => text.parse().map_err(|_| format!("PORT is `{text}`, which is no port number"))?,
