@@ -38,12 +38,12 @@ impl Datagrams {
 
     pub(super) fn poll(&mut self, now: Instant) -> Option<(Side, Arrival)> {
         loop {
-            let from = Side::earlier(self.links[0].next_deadline(), self.links[1].next_deadline());
-            let link = &mut self.links[from.index()];
-            if link.next_deadline().is_none_or(|at| at > now) {
+            let next = [self.links[0].next_deadline(), self.links[1].next_deadline()];
+            let from = Side::earlier(next[0], next[1]);
+            if next[from.index()].is_none_or(|at| at > now) {
                 break;
             }
-            if let Some(packet) = link.deliver(now) {
+            if let Some(packet) = self.links[from.index()].deliver(now) {
                 return Some((from.other(), Arrival::Packet(packet)));
             }
         }

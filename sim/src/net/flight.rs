@@ -102,7 +102,7 @@ impl Pool {
 
     /// A buffer with a copy of these bytes.
     pub(super) fn copy(&mut self, bytes: &[u8]) -> Vec<u8> {
-        let mut buffer = self.free.pop().unwrap_or_default();
+        let Some(mut buffer) = self.free.pop() else { return bytes.to_vec() };
         buffer.extend_from_slice(bytes);
         buffer
     }

@@ -370,6 +370,10 @@ pub struct Said {
 pub const STAMP: usize = 10;
 
 /// The mark of a submission.
-pub fn stamp(number: u32) -> String {
-    format!("#{number:08x}:")
+pub fn stamp(number: u32) -> [u8; STAMP] {
+    let mut stamp = *b"#00000000:";
+    for (digit, place) in stamp[1..STAMP - 1].iter_mut().rev().enumerate() {
+        *place = b"0123456789abcdef"[(number >> (4 * digit)) as usize % 16];
+    }
+    stamp
 }

@@ -149,7 +149,7 @@ pub(super) fn payload(number: u32, length: usize) -> Bytes {
     let from = (number as usize).wrapping_mul(37) % LETTER_STARTS;
     let mut bytes = LETTERS[from..from + length.min(LONGEST)].to_vec();
     if length >= STAMP {
-        bytes[..STAMP].copy_from_slice(stamp(number).as_bytes());
+        bytes[..STAMP].copy_from_slice(&stamp(number));
     }
     Bytes::from(bytes)
 }
