@@ -27,6 +27,7 @@ impl<T> Players<T> {
         self.players.is_empty()
     }
 
+    #[inline]
     fn find(&self, player: PlayerId) -> Result<usize, usize> {
         // With so few players walking is quicker than halving.
         for (at, known) in self.players.iter().enumerate() {
@@ -38,11 +39,13 @@ impl<T> Players<T> {
     }
 
     /// What there is of a player.
+    #[inline]
     pub(crate) fn get(&self, player: &PlayerId) -> Option<&T> {
         self.find(*player).ok().map(|at| &self.rows[at])
     }
 
     /// The same, to be changed.
+    #[inline]
     pub(crate) fn get_mut(&mut self, player: &PlayerId) -> Option<&mut T> {
         self.find(*player).ok().map(|at| &mut self.rows[at])
     }
@@ -116,11 +119,13 @@ impl<T> Players<T> {
     }
 
     /// Everything, and of whom it is.
+    #[inline]
     pub(crate) fn iter(&self) -> impl DoubleEndedIterator<Item = (&PlayerId, &T)> + Clone {
         self.players.iter().zip(&self.rows)
     }
 
     /// The same, to be changed.
+    #[inline]
     pub(crate) fn iter_mut(&mut self) -> impl DoubleEndedIterator<Item = (&PlayerId, &mut T)> {
         self.players.iter().zip(&mut self.rows)
     }

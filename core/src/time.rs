@@ -15,11 +15,13 @@ impl Instant {
     pub const ZERO: Instant = Instant(sans_io_time::Instant::ZERO);
 
     /// The moment `nanos` nanoseconds after zero.
+    #[inline]
     pub fn from_nanos(nanos: i64) -> Self {
         Instant(sans_io_time::Instant::from_nanos(nanos))
     }
 
     /// Nanoseconds since zero.
+    #[inline]
     pub fn as_nanos(self) -> i64 {
         self.0.as_nanos()
     }
@@ -30,6 +32,7 @@ impl Instant {
     }
 
     /// The time that has passed since `earlier`, zero if that lies in the future.
+    #[inline]
     pub fn since(self, earlier: Instant) -> Duration {
         Duration::from_nanos(u64::try_from(self.as_nanos().saturating_sub(earlier.as_nanos())).unwrap_or(0))
     }
@@ -62,6 +65,7 @@ impl From<Instant> for sans_io_time::Instant {
 impl Add<Duration> for Instant {
     type Output = Instant;
     /// Saturates at the end of time, so that a "never" can be added without care.
+    #[inline]
     fn add(self, rhs: Duration) -> Instant {
         let nanos = i64::try_from(rhs.as_nanos()).unwrap_or(i64::MAX);
         Instant::from_nanos(self.as_nanos().saturating_add(nanos))
@@ -95,6 +99,7 @@ impl fmt::Display for Instant {
 }
 
 /// The earlier of two optional moments, where `None` is never.
+#[inline]
 pub fn earlier(a: Option<Instant>, b: Option<Instant>) -> Option<Instant> {
     match (a, b) {
         (Some(a), Some(b)) => Some(a.min(b)),

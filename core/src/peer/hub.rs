@@ -453,8 +453,8 @@ impl Hub {
     pub(super) fn is_host_missing(&self) -> bool {
         let Some((host, _)) = self.host().filter(|(host, _)| *host != self.me) else { return false };
         let is_connected = self.contacts.get(&host).is_some_and(|contact| contact.is_connected);
-        let is_heard = self.spokes.get(&host).is_some_and(|spoke| spoke.is_open() && !spoke.is_suspect());
-        !is_connected && !is_heard
+        let is_heard = || self.spokes.get(&host).is_some_and(|spoke| spoke.is_open() && !spoke.is_suspect());
+        !is_connected && !is_heard()
     }
 
     /// Writes the next packet of any link, and tells for whom and on which path; [`Hub::packet`] has it then.

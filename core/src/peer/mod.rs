@@ -51,7 +51,7 @@ use crate::config::{ConfigError, PlayerConfig};
 use crate::id::{CommandId, PathId, PlayerId, StreamId};
 use crate::path::PathKind;
 use crate::star::Star;
-use crate::time::{Duration, Instant};
+use crate::time::{Duration, Instant, earlier};
 use crate::wire::signal::{ClientMessage, CloseReason, Frame, Role};
 use crate::wire::star::{MAX_KIND, MAX_LEFT_OUT};
 use bytes::Bytes;
@@ -386,14 +386,9 @@ impl Peer {
         if self.connection.phase == Phase::Ended {
             return None;
         }
-        let server = [
-            self.connection.deadline(),
-            self.carrier.deadline(),
-            self.leave_by,
-            self.handing.deadline(),
-            self.hostless_until(),
-        ];
-        let server = server.into_iter().flatten().min().map(|at| (at, PeerTimer::Server));
+        let reach = earlier(self.connection.deadline(), self.carrier.deadline());
+        let leave = earlier(earlier(self.leave_by, self.handing.deadline()), self.hostless_until());
+        let server = earlier(reach, leave).map(|at| (at, PeerTimer::Server));
         let weather = self.weather.deadline().map(|at| (at, PeerTimer::Star));
         [server, self.hub.deadline(), weather].into_iter().flatten().min_by_key(|(at, _)| *at)
     }

@@ -15,6 +15,8 @@ pub(crate) struct Tempo {
     bound: Rhythm,
     announcing: Rhythm,
     last_sent: Instant,
+    /// What follows from the last packet and what binds: it is asked for far more often than it changes.
+    due: Instant,
     last_talk: Option<Instant>,
     talk_gap: Duration,
 }
@@ -22,7 +24,8 @@ pub(crate) struct Tempo {
 impl Tempo {
     pub(crate) fn new(now: Instant, interval: Duration) -> Self {
         let rhythm = Rhythm::at_least(interval);
-        Tempo { bound: rhythm, announcing: rhythm, last_sent: now, last_talk: None, talk_gap: interval }
+        let due = now + rhythm.interval();
+        Tempo { bound: rhythm, announcing: rhythm, last_sent: now, due, last_talk: None, talk_gap: interval }
     }
 
     /// What the next packet announces. `idle` is the rhythm without talk, `quickest` the quickest worth promising;
@@ -33,17 +36,25 @@ impl Tempo {
             _ => idle,
         };
         let wanted = Rhythm::at_least(wanted);
-        let is_slower = wanted.0 >= self.announcing.0.saturating_add(STEP_UP) || wanted == Rhythm::at_least(idle);
-        if wanted < self.announcing || (is_slower && wanted > self.announcing) {
+        let is_slower = || wanted.0 >= self.announcing.0.saturating_add(STEP_UP) || wanted == Rhythm::at_least(idle);
+        if wanted < self.announcing || (wanted > self.announcing && is_slower()) {
             self.announcing = wanted;
         }
-        self.bound = self.bound.min(self.announcing);
+        self.bind(self.bound.min(self.announcing));
         self.announcing
+    }
+
+    fn bind(&mut self, bound: Rhythm) {
+        if self.bound != bound {
+            self.bound = bound;
+            self.due = self.last_sent + bound.interval();
+        }
     }
 
     /// A packet has left; `talks` if it carried messages.
     pub(crate) fn on_sent(&mut self, now: Instant, talks: bool) {
         self.last_sent = now;
+        self.due = now + self.bound.interval();
         if talks {
             if let Some(last) = self.last_talk
                 && now > last
@@ -57,13 +68,13 @@ impl Tempo {
     /// A packet that announced `rhythm` has been acknowledged.
     pub(crate) fn on_acked(&mut self, rhythm: Rhythm) {
         if rhythm == self.announcing {
-            self.bound = self.bound.max(rhythm);
+            self.bind(self.bound.max(rhythm));
         }
     }
 
     /// When the next packet must leave.
     pub(crate) fn due(&self) -> Instant {
-        self.last_sent + self.bound.interval()
+        self.due
     }
 }
 
@@ -71,18 +82,21 @@ impl Tempo {
 #[derive(Debug)]
 pub(crate) struct Heard {
     at: Instant,
-    newest: Option<(u64, Rhythm)>,
+    newest: Option<u64>,
+    /// What the newest packet has promised.
+    expected: Duration,
 }
 
 impl Heard {
     pub(crate) fn new(now: Instant) -> Self {
-        Heard { at: now, newest: None }
+        Heard { at: now, newest: None, expected: Duration::ZERO }
     }
 
     pub(crate) fn on_packet(&mut self, now: Instant, number: u64, rhythm: Rhythm) {
         self.at = now;
-        if self.newest.is_none_or(|(newest, _)| number > newest) {
-            self.newest = Some((number, rhythm));
+        if self.newest.is_none_or(|newest| number > newest) {
+            self.newest = Some(number);
+            self.expected = rhythm.interval();
         }
     }
 
@@ -93,7 +107,7 @@ impl Heard {
 
     /// The longest gap the other side has promised; zero if it has promised nothing yet.
     pub(crate) fn expected(&self) -> Duration {
-        self.newest.map_or(Duration::ZERO, |(_, rhythm)| rhythm.interval())
+        self.expected
     }
 }
 

@@ -340,6 +340,12 @@ impl Hosting {
         }
     }
 
+    /// Whether [`Hosting::poll`] can have anything for anybody.
+    pub(super) fn has_entries(&self, log: &Log) -> bool {
+        let end = log.end();
+        self.followers.values().any(|follower| !follower.has_all(end))
+    }
+
     /// The next for a player: an entry, or a piece of a snapshot.
     pub(super) fn poll(&mut self, player: PlayerId, log: &Log) -> Option<Frame> {
         if self.followers.get(&player)?.has_all(log.end()) {

@@ -408,8 +408,8 @@ impl Star {
     pub fn deadline(&self) -> Option<Instant> {
         self.me.as_ref()?;
         let hosting = self.hosting.as_ref().and_then(|hosting| hosting.deadline(&self.snapshots));
-        let own = [self.suspicion_deadline(), self.rising_deadline(), self.rounds_deadline(), self.handing_deadline()];
-        own.into_iter().fold(self.due(hosting), earlier)
+        let own = earlier(self.suspicion_deadline(), self.rising_deadline());
+        earlier(earlier(self.due(hosting), own), earlier(self.rounds_deadline(), self.handing_deadline()))
     }
 
     /// The view in force, as far as known.
@@ -434,7 +434,8 @@ impl Star {
 
     /// Whether [`Star::poll_entry`] can have anything for anybody.
     pub fn has_entries(&self) -> bool {
-        self.hosting.is_some() || self.serving.is_some()
+        let hosts = self.hosting.as_ref().map(|hosting| self.log.as_ref().is_some_and(|log| hosting.has_entries(log)));
+        hosts.unwrap_or(self.serving.is_some())
     }
 
     /// Whether we hold a log, or are about to.

@@ -285,8 +285,8 @@ impl Star {
         let question = self.suspicion.question.as_ref().map(|question| question.until);
         let stuck_begins = earlier(self.due(gone_at), self.due(self.ears.server_away_at()));
         let proposal = self.own_proposal_at().filter(|_| self.collecting.is_none());
-        let own = [word_at, stuck_at, question, proposal];
-        own.into_iter().map(|at| self.due(at)).fold(stuck_begins, earlier)
+        let asked = earlier(self.due(word_at), self.due(question));
+        earlier(earlier(stuck_begins, asked), earlier(self.due(stuck_at), self.due(proposal)))
     }
 
     /// What somebody holds of a log that is whole.
