@@ -29,6 +29,8 @@ const TICKS_PER_MS: u64 = 16;
 const MAX_UNDRAINED: u32 = 64;
 /// Ways to us that one connection knows. Those that a router or a server keeps replacing are not told for ever.
 const MAX_WAYS: usize = 64;
+/// A stack that has so much to say at one moment never comes to rest, and costs more than one connection.
+const MAX_PULLED: usize = 65_536;
 /// The stack is never asked again at the very moment that it has answered for.
 const SOON: Duration = Duration::from_micros(100);
 /// There is something new to try: the stack does not say so by itself.
@@ -419,7 +421,7 @@ impl Connection {
     }
 
     fn pull(&mut self, now: Instant, news: &mut Vec<News>) -> Result<(), Dead> {
-        loop {
+        for _ in 0..MAX_PULLED {
             match self.rtc.poll_output().map_err(|_| Dead)? {
                 Output::Transmit(transmit) => {
                     if !is_stun(&transmit.contents) {
@@ -436,6 +438,7 @@ impl Connection {
                 }
             }
         }
+        Err(Dead)
     }
 
     fn on_event(&mut self, event: Event, news: &mut Vec<News>) {

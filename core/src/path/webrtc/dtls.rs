@@ -14,6 +14,9 @@ use str0m::crypto::{CryptoError, CryptoProvider};
 const FIRST_WAIT: Duration = Duration::from_millis(250);
 /// A handshake that takes longer than any ladder waits is over.
 const WHOLE: Duration = Duration::from_secs(20);
+/// What is due at once is due again no sooner than this. While a part of the other side's flight is missing the library
+/// wants to say so at once, and after it has said so at once again, for ever (dimpl 0.9.0).
+const AGAIN: Duration = Duration::from_millis(50);
 
 /// What every instance is told. Other cryptography adds itself to it, and perhaps a seed.
 pub fn settings(mtu: usize) -> ConfigBuilder {
@@ -30,11 +33,12 @@ pub fn instance(
     version: DtlsVersion,
 ) -> Box<dyn DtlsInstance> {
     let certificate = certificate.clone();
-    Box::new(Instance(match version {
+    let machine = match version {
         DtlsVersion::Dtls12 => Dtls::new_12(config, certificate, now),
         DtlsVersion::Dtls13 => Dtls::new_13(config, certificate, now),
         _ => Dtls::new_auto(config, certificate, now),
-    }))
+    };
+    Box::new(Paced { machine, now, hurried: None })
 }
 
 /// The cryptography of aws-lc, with this DTLS.
@@ -83,52 +87,77 @@ impl DtlsProvider for Shared {
     }
 }
 
-struct Instance(Dtls);
+/// A machine that gets a moment of its own for each thing that it wants to do at once.
+struct Paced {
+    machine: Dtls,
+    now: Instant,
+    /// When something was due at once last.
+    hurried: Option<Instant>,
+}
 
-impl core::fmt::Debug for Instance {
-    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
-        f.debug_struct("Instance").finish_non_exhaustive()
+impl Paced {
+    fn pace(&mut self, due: Instant) -> Instant {
+        if due > self.now {
+            return due;
+        }
+        match self.hurried.map(|at| at + AGAIN).filter(|next| self.now < *next) {
+            Some(next) => next,
+            None => {
+                self.hurried = Some(self.now);
+                due
+            }
+        }
     }
 }
 
-impl DtlsInstance for Instance {
+impl core::fmt::Debug for Paced {
+    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
+        f.debug_struct("Paced").finish_non_exhaustive()
+    }
+}
+
+impl DtlsInstance for Paced {
     fn set_active(&mut self, active: bool) {
-        self.0.set_active(active);
+        self.machine.set_active(active);
     }
 
     fn handle_packet(&mut self, packet: &[u8]) -> Result<(), DtlsImplError> {
-        self.0.handle_packet(packet)
+        self.machine.handle_packet(packet)
     }
 
     fn poll_output<'a>(&mut self, buffer: &'a mut [u8]) -> Output<'a> {
-        self.0.poll_output(buffer)
+        match self.machine.poll_output(buffer) {
+            Output::Timeout(due) => Output::Timeout(self.pace(due)),
+            other => other,
+        }
     }
 
     fn handle_timeout(&mut self, now: Instant) -> Result<(), DtlsImplError> {
-        self.0.handle_timeout(now)
+        self.now = self.now.max(now);
+        self.machine.handle_timeout(now)
     }
 
     fn send_application_data(&mut self, data: &[u8]) -> Result<usize, DtlsImplError> {
-        self.0.send_application_data(data)
+        self.machine.send_application_data(data)
     }
 
     fn is_active(&self) -> bool {
-        self.0.is_active()
+        self.machine.is_active()
     }
 
     fn protocol_version(&self) -> Option<ProtocolVersion> {
-        self.0.protocol_version()
+        self.machine.protocol_version()
     }
 
     fn is_closing(&self) -> bool {
-        self.0.is_closing()
+        self.machine.is_closing()
     }
 
     fn is_closed(&self) -> bool {
-        self.0.is_closed()
+        self.machine.is_closed()
     }
 
     fn close(&mut self) -> Result<(), DtlsImplError> {
-        self.0.close()
+        self.machine.close()
     }
 }
