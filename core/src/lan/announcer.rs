@@ -107,7 +107,8 @@ impl Announcer {
         let announcement =
             |ip| Announcement { service: self.config.service.clone(), ip, port: self.listens.port(), tls: self.tls };
         let is_reached = |ip: &IpAddr| self.listens.ip().is_unspecified() || self.listens.ip() == *ip;
-        let outside = || interfaces.iter().filter(|interface| is_reached(&interface.ip) && !interface.ip.is_loopback());
+        let is_outside = |ip: &IpAddr| !ip.is_loopback() && !matches!(ip, IpAddr::V6(ip) if ip.is_unicast_link_local());
+        let outside = || interfaces.iter().filter(|interface| is_reached(&interface.ip) && is_outside(&interface.ip));
         let mut calls = Vec::new();
         let mut call = |to: Ipv4Addr, ip: IpAddr| {
             if calls.iter().all(|known: &Call| known.to != to) {
@@ -133,7 +134,7 @@ impl Announcer {
 fn rank(Interface { ip, broadcast }: &Interface) -> [bool; 4] {
     match ip {
         IpAddr::V4(ip) => [true, ip.is_private(), !ip.is_link_local(), broadcast.is_some()],
-        IpAddr::V6(ip) => [false, ip.is_unique_local(), !ip.is_unicast_link_local(), false],
+        IpAddr::V6(ip) => [false, ip.is_unique_local(), false, false],
     }
 }
 
@@ -188,6 +189,12 @@ mod tests {
         let alone = announcer("127.0.0.1:1", false).poll(at(0), &machine());
         assert_eq!(told(&alone), pairs(&[("127.255.255.255", "127.0.0.1")]));
         assert_eq!(announcer("198.51.100.1:1", false).poll(at(0), &machine()), [], "no address of this machine");
+        let only = announcer("[::]:1", false).poll(at(0), &[interface("fe80::1", None)]);
+        assert_eq!(
+            told(&only),
+            pairs(&[("127.255.255.255", "127.0.0.1")]),
+            "nobody else knows by which link it is reached"
+        );
     }
 
     #[test]

@@ -434,8 +434,8 @@ impl Star {
 
     /// Whether [`Star::poll_entry`] can have anything for anybody.
     pub fn has_entries(&self) -> bool {
-        let hosts = self.hosting.as_ref().map(|hosting| self.log.as_ref().is_some_and(|log| hosting.has_entries(log)));
-        hosts.unwrap_or(self.serving.is_some())
+        let hosted = self.hosting.as_ref().zip(self.log.as_ref());
+        self.serving.is_some() || hosted.is_some_and(|(hosting, log)| hosting.has_entries(log))
     }
 
     /// Whether we hold a log, or are about to.

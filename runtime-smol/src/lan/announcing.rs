@@ -6,7 +6,7 @@ use async_channel::{Receiver, Sender};
 use async_io::{Async, Timer};
 use futures_lite::future::{block_on, or};
 use std::io;
-use std::net::{IpAddr, SocketAddr, UdpSocket};
+use std::net::{SocketAddr, UdpSocket};
 use std::thread;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use webstar_core::lan::{AnnounceConfig, Announcer, Call, Interface, PORTS};
@@ -108,6 +108,5 @@ fn interfaces() -> Vec<Interface> {
         };
         Interface { ip: read.ip(), broadcast }
     };
-    let known = read.into_iter().map(interface);
-    known.filter(|interface| !matches!(interface.ip, IpAddr::V6(ip) if ip.is_unicast_link_local())).collect()
+    read.into_iter().map(interface).collect()
 }
