@@ -43,10 +43,18 @@ pub(super) async fn connect(host: &str, port: u16, tls: Option<TlsConnector>) ->
     let name = bare.clone();
     let addresses = blocking::unblock(move || (name, port).to_socket_addrs().map(Vec::from_iter)).await;
     let addresses = addresses.map_err(|error| Error::new(error.kind(), format!("{bare} is unknown: {error}")))?;
-    let tcp = first_of(addresses).await?;
+    secured(first_of(addresses).await?, tls.map(|tls| (tls, bare))).await
+}
+
+/// The same to one address; with TLS the certificate must bear the name beside.
+pub(super) async fn connect_to(address: SocketAddr, tls: Option<(TlsConnector, String)>) -> Result<Transport> {
+    secured(to_address(address).await?, tls).await
+}
+
+async fn secured(tcp: Async<TcpStream>, tls: Option<(TlsConnector, String)>) -> Result<Transport> {
     tcp.get_ref().set_nodelay(true)?;
-    let Some(tls) = tls else { return Ok(Transport::Plain(tcp)) };
-    let name = ServerName::try_from(bare).map_err(|error| Error::new(ErrorKind::InvalidInput, error))?;
+    let Some((tls, name)) = tls else { return Ok(Transport::Plain(tcp)) };
+    let name = ServerName::try_from(name).map_err(|error| Error::new(ErrorKind::InvalidInput, error))?;
     Ok(Transport::Tls(Box::new(tls.connect(name, tcp).await?)))
 }
 

@@ -115,7 +115,8 @@ impl Client {
             options.config.direct_paths.clear();
         }
         let (kinds, relayed_only) = (options.config.direct_paths.clone(), options.config.relayed_only);
-        let direct = sockets.map(|sockets| Direct::new(kinds, relayed_only, sockets, options.direct));
+        let certificates = options.certificates.clone();
+        let direct = sockets.map(|sockets| Direct::new(kinds, relayed_only, sockets, options.direct, certificates));
         let peer = Peer::new(options.config, options.request, clock::seed()?, clock::now())?;
         let (first, joined) = async_channel::bounded(1);
         // The driver alone sends, and keeps to the limit; a bounded channel would reserve all of it beforehand.

@@ -7,7 +7,7 @@ use std::net::IpAddr;
 use std::path::PathBuf;
 use thiserror::Error;
 use webstar_core::config::{ConfigError, Mode, PlayerConfig};
-use webstar_core::path::webrtc::{Rules, Transport, worth_telling};
+use webstar_core::path::webrtc::{Rules, worth_telling};
 use webstar_core::peer::{JoinRequest, Wish};
 use webstar_core::wire::signal::{CreateLobby, Metadata, Username, ValueError};
 
@@ -30,7 +30,7 @@ pub struct Options {
 /// How direct paths are found.
 #[derive(Clone, Debug, Default)]
 pub struct DirectOptions {
-    /// Servers that help. Those spoken to by streams ([`Transport::Tcp`], [`Transport::Tls`]) are not yet supported.
+    /// Servers that help.
     pub servers: Vec<HelpServer>,
     /// The addresses of this machine; none: those of its interfaces.
     pub addresses: Option<Vec<IpAddr>>,
@@ -58,9 +58,6 @@ pub enum StartError {
     /// Only addresses of TURN servers are allowed, and there is no such server.
     #[error("only TURN servers may be used, and none is given; name one with --turn URL")]
     NoTurn,
-    /// A TURN server that cannot be spoken to.
-    #[error("TURN by TCP or TLS is not supported yet; name a server that is reached by UDP: turn:{0}")]
-    TurnStream(String),
     /// A TURN server without a user.
     #[error("the TURN server {0} wants to know who we are: give --turn-user and --turn-password-env")]
     NoCredentials(String),
@@ -120,15 +117,10 @@ impl DirectOptions {
     /// The sockets for direct paths; none if there can be none and the server carries packets too. What cannot work is
     /// told before anything begins.
     pub(super) fn open(&self, config: &PlayerConfig) -> Result<Option<Sockets>, StartError> {
-        for HelpServer { url, credentials } in &self.servers {
-            match url.transport {
-                None => {}
-                Some(Transport::Tcp | Transport::Tls { .. }) => return Err(StartError::TurnStream(url.host.clone())),
-                Some(Transport::Udp) if credentials.is_none() => {
-                    return Err(StartError::NoCredentials(url.host.clone()));
-                }
-                Some(Transport::Udp) => {}
-            }
+        if let Some(HelpServer { url, .. }) =
+            self.servers.iter().find(|server| server.url.transport.is_some() && server.credentials.is_none())
+        {
+            return Err(StartError::NoCredentials(url.host.clone()));
         }
         if config.direct_paths.is_empty() {
             return Ok(None);
@@ -178,11 +170,11 @@ mod tests {
     }
 
     #[test]
-    fn turn_servers_that_cannot_be_asked_are_refused() {
-        for (url, words) in [("turn:example.org", "--turn-user"), ("turns:example.org", "turn:example.org")] {
+    fn turn_servers_that_know_nobody_without_credentials_are_refused() {
+        for url in ["turn:example.org", "turn:example.org?transport=tcp", "turns:example.org"] {
             let servers = vec![HelpServer { url: IceUrl::parse(url).unwrap(), credentials: None }];
             let direct = DirectOptions { servers, ..DirectOptions::default() };
-            assert!(opened(Mode::Hybrid, &direct).is_err_and(|why| why.contains(words)), "{url}");
+            assert!(opened(Mode::Hybrid, &direct).is_err_and(|why| why.contains("--turn-user")), "{url}");
         }
     }
 }

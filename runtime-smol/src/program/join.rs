@@ -67,13 +67,14 @@ pub(crate) struct Join {
     /// A STUN server, which tells under which address the outside sees us: stun:HOST or stun:HOST:PORT
     #[arg(long, value_name = "URL")]
     stun: Vec<String>,
-    /// A TURN server, which lends us an address of its own: turn:HOST or turn:HOST:PORT
+    /// A TURN server, which lends us an address of its own: turn:HOST[:PORT][?transport=udp|tcp], or over TLS
+    /// turns:HOST[:PORT]. With several, one that gets through to the outside is enough
     #[arg(long, value_name = "URL")]
-    turn: Option<String>,
-    /// Who we are to the TURN server
+    turn: Vec<String>,
+    /// Who we are to the TURN servers
     #[arg(long, value_name = "USER", requires = "turn")]
     turn_user: Option<String>,
-    /// The environment variable that holds the password for the TURN server
+    /// The environment variable that holds the password for the TURN servers
     #[arg(long, value_name = "VAR", requires = "turn_user")]
     turn_password_env: Option<String>,
     /// What is promised for the messages

@@ -167,8 +167,8 @@ fn flags_that_make_no_sense_are_told_with_what_to_do() {
         (&["--turn", "turn:example.org"], &["--turn-user", "--turn-password-env"]),
         (&["--stun", "example.org"], &["--stun", "begins with `stun:`"]),
         (
-            &["--turn", "turns:example.org", "--turn-user", "ann", "--turn-password-env", "PATH"],
-            &["TCP or TLS", "turn:example.org"],
+            &["--turn", "turns:a?transport=udp", "--turn-user", "ann", "--turn-password-env", "PATH"],
+            &["--turn", "`tcp` behind `turns:`"],
         ),
         (&["--turn", "turn:example.org", "--turn-user", "ann", "--turn-password-env", "NOT_SET"], &["NOT_SET"]),
     ];

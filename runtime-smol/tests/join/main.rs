@@ -20,3 +20,7 @@ mod stage;
 mod talk;
 #[cfg(test)]
 mod tls;
+#[cfg(test)]
+mod turn;
+#[cfg(test)]
+mod turn_server;

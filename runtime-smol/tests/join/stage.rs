@@ -1,7 +1,9 @@
-//! Programs that run, what they say, and how they end.
+//! Programs that run, what they say, how they end, and folders for their files.
 
 use serde_json::Value;
+use std::fs;
 use std::io::{BufRead, BufReader, Read, Write};
+use std::path::PathBuf;
 use std::process::{Child, ChildStdin, Command, Stdio};
 use std::sync::mpsc::{self, Receiver, RecvTimeoutError};
 use std::thread::{self, JoinHandle};
@@ -102,10 +104,10 @@ impl Program {
     #[cfg(target_os = "linux")]
     pub(crate) fn datagram_sockets(&self) -> usize {
         let known: String =
-            ["/proc/net/udp", "/proc/net/udp6"].map(|file| std::fs::read_to_string(file).unwrap_or_default()).concat();
+            ["/proc/net/udp", "/proc/net/udp6"].map(|file| fs::read_to_string(file).unwrap_or_default()).concat();
         let inodes: Vec<&str> = known.lines().filter_map(|line| line.split_whitespace().nth(9)).collect();
-        let open = std::fs::read_dir(format!("/proc/{}/fd", self.child.id())).expect("it runs");
-        let links = open.filter_map(|entry| std::fs::read_link(entry.ok()?.path()).ok());
+        let open = fs::read_dir(format!("/proc/{}/fd", self.child.id())).expect("it runs");
+        let links = open.filter_map(|entry| fs::read_link(entry.ok()?.path()).ok());
         let inode =
             |link: std::path::PathBuf| Some(link.to_str()?.strip_prefix("socket:[")?.strip_suffix(']')?.to_owned());
         links.filter_map(inode).filter(|inode| inodes.contains(&inode.as_str())).count()
@@ -255,5 +257,32 @@ impl Server {
 
     pub(crate) fn target(&self, lobby: &str) -> String {
         format!("webstar://{}/{lobby}", self.address)
+    }
+}
+
+/// A folder of its own that is gone afterwards.
+pub(crate) struct Folder(PathBuf);
+
+impl Folder {
+    pub(crate) fn new(name: &str) -> Self {
+        let path = std::env::temp_dir().join(format!("webstar-{name}-{}", std::process::id()));
+        fs::create_dir_all(&path).unwrap();
+        Folder(path)
+    }
+
+    pub(crate) fn path(&self, name: &str) -> PathBuf {
+        self.0.join(name)
+    }
+
+    pub(crate) fn write(&self, name: &str, text: &str) -> String {
+        let path = self.path(name);
+        fs::write(&path, text).unwrap();
+        path.to_str().unwrap().to_owned()
+    }
+}
+
+impl Drop for Folder {
+    fn drop(&mut self) {
+        let _ = fs::remove_dir_all(&self.0);
     }
 }

@@ -1,31 +1,6 @@
 //! TLS from the program to the program, with a certificate made for the test.
 
-use crate::stage::{Program, Server};
-use std::fs;
-use std::path::PathBuf;
-
-/// A folder of its own that is gone afterwards.
-struct Folder(PathBuf);
-
-impl Folder {
-    fn new(name: &str) -> Self {
-        let path = std::env::temp_dir().join(format!("webstar-{name}-{}", std::process::id()));
-        fs::create_dir_all(&path).unwrap();
-        Folder(path)
-    }
-
-    fn write(&self, name: &str, text: &str) -> String {
-        let path = self.0.join(name);
-        fs::write(&path, text).unwrap();
-        path.to_str().unwrap().to_owned()
-    }
-}
-
-impl Drop for Folder {
-    fn drop(&mut self) {
-        let _ = fs::remove_dir_all(&self.0);
-    }
-}
+use crate::stage::{Folder, Program, Server};
 
 #[test]
 fn a_trusted_certificate_lets_in_and_another_does_not() {
@@ -44,7 +19,7 @@ fn a_trusted_certificate_lets_in_and_another_does_not() {
     ann.hear("hello");
     let refused = Program::start(&["join", &target, "--create", "--ca", &other]).finish();
     refused.is_failure(4, &["unreachable", "certificate"]);
-    let missing = folder.0.join("missing.pem");
+    let missing = folder.path("missing.pem");
     let missing = Program::start(&["join", &target, "--ca", missing.to_str().unwrap()]).finish();
     missing.is_failure(4, &["missing.pem"]);
 }

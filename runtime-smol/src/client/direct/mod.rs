@@ -1,9 +1,10 @@
-//! The direct paths of a player: the machine that makes them, on UDP sockets. What the player orders is handed to the
-//! machine, what becomes of it is handed back, and datagrams go in and out. Decides nothing.
+//! The direct paths of a player: the machine that makes them, on UDP sockets and streams to TURN servers. What the player
+//! orders is handed to the machine, what becomes of it is handed back, and datagrams go in and out. Decides nothing.
 
 mod servers;
 mod socket;
 mod sockets;
+mod streams;
 
 pub use servers::HelpServer;
 pub(super) use sockets::{Sockets, interfaces};
@@ -14,12 +15,13 @@ use super::options::DirectOptions;
 use futures_lite::FutureExt;
 use std::collections::VecDeque;
 use std::net::IpAddr;
+use std::path::PathBuf;
 use std::sync::LazyLock;
 use std::task::{Context, Poll};
+use streams::Streams;
 use webstar_core::id::{PathId, PlayerId};
 use webstar_core::path::webrtc::{
-    IceServer, Input as Told, Output, PathKind, Policy, Rules, Stack, StreamFact, StreamOrder, Webrtc, WebrtcConfig,
-    worth_telling,
+    IceServer, Input as Told, Output, PathKind, Policy, Rules, Stack, Webrtc, WebrtcConfig, worth_telling,
 };
 use webstar_core::path::{Command, Fact, Order};
 use webstar_core::peer::Input;
@@ -45,6 +47,7 @@ pub(super) struct Direct {
     /// The kinds of paths, in the order of their numbers from 1.
     kinds: Vec<PathKind>,
     sockets: Sockets,
+    streams: Streams,
     rules: Rules,
     /// The addresses that we may be reached at.
     addresses: Vec<IpAddr>,
@@ -62,8 +65,15 @@ pub(super) struct Direct {
 }
 
 impl Direct {
-    /// On open sockets, with the addresses of this machine.
-    pub(super) fn new(kinds: Vec<PathKind>, relayed_only: bool, sockets: Sockets, options: DirectOptions) -> Self {
+    /// On open sockets, with the addresses of this machine. TURN servers over TLS are trusted by the system's
+    /// certificates and these.
+    pub(super) fn new(
+        kinds: Vec<PathKind>,
+        relayed_only: bool,
+        sockets: Sockets,
+        options: DirectOptions,
+        certificates: Option<PathBuf>,
+    ) -> Self {
         let DirectOptions { servers, addresses, mut rules } = options;
         if relayed_only {
             rules.policy = Policy::RelayOnly;
@@ -75,6 +85,7 @@ impl Direct {
         Direct {
             kinds,
             sockets,
+            streams: Streams::new(certificates),
             rules,
             addresses: addresses.unwrap_or_else(interfaces),
             preparing: Some(Box::pin(blocking::unblock(|| STACK.clone()))),
@@ -150,11 +161,7 @@ impl Direct {
                     fresh.push(Input::Packet { player, path: path_of(kind), bytes });
                 }
                 Output::Server { address, state } => servers::log(address, state),
-                // Options ask for no server that is spoken to by streams.
-                Output::Stream { stream, order: StreamOrder::Open { .. } } => {
-                    tell(machine, Told::Stream { stream, fact: StreamFact::Closed });
-                }
-                Output::Stream { .. } => {}
+                Output::Stream { stream, order } => self.streams.carry_out(stream, order),
                 Output::Timeout(deadline) => {
                     self.deadline = deadline;
                     return fresh;
@@ -166,6 +173,9 @@ impl Direct {
     /// Takes in what has come. True: there is something to drain.
     pub(super) fn receive(&mut self, cx: &mut Context<'_>) -> bool {
         let mut has_come = self.prepare(cx);
+        if let Some(machine) = &mut self.machine {
+            has_come |= self.streams.receive(cx, &mut |stream, fact| tell(machine, Told::Stream { stream, fact }));
+        }
         for _ in 0..READS_PER_TURN {
             let machine = &mut self.machine;
             let mut on_datagram = |from, to, bytes: &[u8]| {
@@ -184,6 +194,7 @@ impl Direct {
     /// Sends what waits, as far as the system takes it.
     pub(super) fn flush(&mut self, cx: &mut Context<'_>) {
         self.sockets.flush(cx);
+        self.streams.flush(cx);
     }
 
     /// What takes its time at the beginning.

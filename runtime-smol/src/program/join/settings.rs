@@ -50,13 +50,10 @@ pub(super) fn of(join: &Join) -> Result<Settings, String> {
         options.config.safe_reliable = delivery == Delivery::Safe;
     }
     options.config.set_mode(join.mode.into());
-    let turn = Turn {
-        url: join.turn.as_deref(),
-        user: join.turn_user.as_deref(),
-        password_env: join.turn_password_env.as_deref(),
-    };
+    let turn =
+        Turn { urls: &join.turn, user: join.turn_user.as_deref(), password_env: join.turn_password_env.as_deref() };
     options.direct.servers = ice::servers(&join.stun, turn)?;
-    if join.mode == ModeName::Turn && join.turn.is_none() {
+    if join.mode == ModeName::Turn && join.turn.is_empty() {
         return Err("--mode turn goes over a TURN server only; name one with --turn URL".into());
     }
     options.config.allow_fork = join.allow_fork;
