@@ -5,6 +5,7 @@ mod star_hand;
 use star_hand::{World, player};
 use webstar_core::peer::{Channel, Destination, PeerEvent, Sent};
 use webstar_core::time::Duration;
+use webstar_core::wire::signal::{PlayerList, ServerMessage};
 
 const SECOND: Duration = Duration::from_secs(1);
 
@@ -71,5 +72,29 @@ fn kept_messages_are_acknowledged_and_numbered_by_channel() {
         let kept = [Channel::Reliable, Channel::Ordered];
         let wanted = kept.into_iter().flat_map(|channel| [Sent { channel, seq: 1 }, Sent { channel, seq: 2 }]);
         assert_eq!(acked, wanted.collect::<Vec<_>>());
+    }
+}
+
+#[test]
+fn who_is_missing_from_a_roster_for_a_while_is_spoken_with_as_before() {
+    for away in [Duration::from_millis(7), 3 * SECOND] {
+        let mut world = World::with(3);
+        world.forget_events();
+        world.send(1, &Destination::All, Channel::Ordered, "before").expect("there is room");
+        world.run(SECOND);
+        let (seat, stream) = world.room.members[&player(1)].seat.expect("the host is there");
+        let mut list = world.room.list();
+        list.retain(|entry| entry.player_id != player(2));
+        world.room.say(seat, stream, &ServerMessage::PlayerListUpdated(PlayerList { player_list: list, left: vec![] }));
+        world.flush_room();
+        world.run(away);
+        world.room.tell_roster(Vec::new());
+        world.flush_room();
+        world.run(SECOND);
+        world.send(1, &Destination::All, Channel::Ordered, "after").expect("there is room");
+        world.run(5 * SECOND);
+        for seat in 0..3 {
+            assert_eq!(world.heard(seat), ["2 Ordered before", "2 Ordered after"], "{away:?}, at {seat}");
+        }
     }
 }

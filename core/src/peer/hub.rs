@@ -5,24 +5,22 @@
 //! A link lives as long as both players keep their memory: its session is named by what the roster says of both, so the
 //! two sides may make it at different times, and views come and go above it.
 
+use super::contacts::Contact;
 use super::event::{Channel, PeerEvent};
 use super::kinds::Numbering;
-use super::lobby::Roster;
 use super::outbox::{Act, Outbox};
 use super::rhythm::{ASLEEP, StarRhythm, interval};
 use super::spoke::{RELAY, Spoke};
 use super::{PeerTimer, link};
 use crate::config::PlayerConfig;
-use crate::id::{PathId, PlayerId, SessionId};
+use crate::id::{PathId, PlayerId};
 use crate::path::{Attempt, Command, Fact, PathKind, WatchConfig};
 use crate::players::Players;
-use crate::session::SessionIds;
-use crate::star::{self, Bond, Me, Member, Position, Role, ServerSays, Star, To};
+use crate::star::{self, Bond, Me, Position, Role, ServerSays, Star, To};
 use crate::time::{Duration, Instant, earlier};
 use crate::wire::frame::Priority;
 use crate::wire::relay;
-use crate::wire::signal::{self, Epoch, SessionKey, Version};
-use crate::wire::view::PublicKey;
+use crate::wire::signal::{Epoch, SessionKey, Version};
 use bytes::Bytes;
 use link::{LinkConfig, LinkEvent, PathSetup};
 use rand::RngExt;
@@ -34,14 +32,6 @@ const RELAY_GRACE: Duration = Duration::from_millis(250);
 /// Bytes that come and go in a stream all the time.
 const SMALL: usize = 4 * 1024;
 
-/// With whom a link can be.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-struct Contact {
-    key: SessionKey,
-    version: Version,
-    is_connected: bool,
-}
-
 #[derive(Debug)]
 pub(super) struct Hub {
     pub(super) config: PlayerConfig,
@@ -52,13 +42,13 @@ pub(super) struct Hub {
     pub(super) star: Star,
     pub(super) said: star::Out,
     /// Everybody in the roster but guests and us.
-    contacts: Players<Contact>,
+    pub(super) contacts: Players<Contact>,
     /// Our half of the names of our sessions.
-    ours: SessionKey,
+    pub(super) ours: SessionKey,
     pub(super) spokes: Players<Spoke>,
     paths: Vec<PathSetup>,
     /// What the bonds were last judged by; nothing if the roster has changed since.
-    standing: Option<(Role, Epoch, Epoch)>,
+    pub(super) standing: Option<(Role, Epoch, Epoch)>,
     /// Relayed frames can leave.
     is_carried: bool,
     /// What waits in it, as the links were told.
@@ -154,36 +144,7 @@ impl Hub {
         self.star.view().map(|view| (view.host, view.epoch))
     }
 
-    /// The roster has changed: links end with the memory of a player, and open and close with its connection.
-    pub(super) fn on_roster(&mut self, now: Instant, roster: &Roster, out: &mut Outbox) {
-        let Some(mine) = roster.get(self.me) else { return };
-        self.ours = mine.session;
-        self.standing = None;
-        let others = roster.iter().filter(|entry| entry.role != signal::Role::Guest && entry.player_id != self.me);
-        let contact = |key, version, is_connected| Contact { key, version, is_connected };
-        self.contacts =
-            others.map(|entry| (entry.player_id, contact(entry.session, entry.version, entry.connected))).collect();
-        let is_gone = |player: &PlayerId, spoke: &Spoke| self.ids(*player).is_none_or(|ids| ids != spoke.ids);
-        let gone: Vec<_> =
-            self.spokes.iter().filter(|(player, spoke)| is_gone(player, spoke)).map(|(player, _)| *player).collect();
-        gone.into_iter().for_each(|player| self.close_spoke(now, player, out));
-        let members = roster.iter().filter(|entry| entry.role != signal::Role::Guest).map(|entry| Member {
-            player: entry.player_id,
-            incarnation: entry.incarnation,
-            key: entry.key.unwrap_or(PublicKey([0; 32])),
-            is_eligible: entry.role == signal::Role::Player && !entry.hidden && entry.key.is_some(),
-            is_connected: entry.connected,
-        });
-        self.star.on_members(now, &members.collect::<Vec<_>>(), &mut self.said);
-        self.relay_all(now, out);
-    }
-
-    fn ids(&self, player: PlayerId) -> Option<SessionIds> {
-        let contact = self.contacts.get(&player)?;
-        Some(SessionIds { ours: SessionId(self.ours.0), theirs: SessionId(contact.key.0) })
-    }
-
-    fn close_spoke(&mut self, now: Instant, player: PlayerId, out: &mut Outbox) {
+    pub(super) fn close_spoke(&mut self, now: Instant, player: PlayerId, out: &mut Outbox) {
         if let Some(spoke) = self.spokes.remove(&player) {
             spoke.close(now).for_each(|(path, order)| out.act(Act::Pipe(player, path, order)));
         }
@@ -215,11 +176,12 @@ impl Hub {
         self.relay_all(now, out);
     }
 
-    fn relay_all(&mut self, now: Instant, out: &mut Outbox) {
+    pub(super) fn relay_all(&mut self, now: Instant, out: &mut Outbox) {
         for player in self.players() {
-            if let (Some(spoke), Some(contact)) = (self.spokes.get_mut(&player), self.contacts.get(&player)) {
-                spoke.is_connected = contact.is_connected;
-                spoke.set_relayed(now, self.is_carried && contact.is_connected);
+            let is_connected = self.contacts.get(&player).is_some_and(|contact| contact.is_connected);
+            if let Some(spoke) = self.spokes.get_mut(&player) {
+                spoke.is_connected = is_connected;
+                spoke.set_relayed(now, self.is_carried && is_connected);
             }
             self.settle_spoke(now, player, out);
         }
@@ -236,7 +198,7 @@ impl Hub {
     /// A packet has come.
     pub(super) fn on_packet(&mut self, now: Instant, player: PlayerId, path: PathId, packet: &[u8], out: &mut Outbox) {
         self.ensure_spoke(now, player, out);
-        match self.spokes.get_mut(&player) {
+        match self.spokes.get_mut(&player).filter(|spoke| !spoke.is_absent()) {
             Some(spoke) => spoke.on_packet(now, path, packet),
             None => out.dropped.strangers += 1,
         }
@@ -284,6 +246,7 @@ impl Hub {
     }
 
     pub(super) fn on_timeout(&mut self, now: Instant, out: &mut Outbox) {
+        self.end_absences(now, out);
         if self.rhythm.on_timeout(now) {
             self.set_heartbeats();
         }
@@ -488,7 +451,7 @@ impl Hub {
             if let Some(at) = deadline.filter(|at| link.is_none_or(|(soonest, _)| *at < soonest)) {
                 link = Some((at, *player));
             }
-            suspicion = earlier(suspicion, suspect_at);
+            suspicion = earlier(suspicion, earlier(suspect_at, spoke.absent_until()));
         }
         let rhythm = if self.spokes.is_empty() { None } else { self.rhythm.deadline() };
         let star = earlier(earlier(suspicion, rhythm), self.star.deadline());

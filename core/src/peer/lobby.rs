@@ -100,9 +100,10 @@ impl Peer {
         }
     }
 
-    /// Passes on what whoever makes direct paths has to say to a player.
+    /// Passes on what whoever makes direct paths has to say to a player, if the server knows it.
     pub(super) fn tell_signal(&mut self, player: PlayerId, signal: RtcSignal) {
-        if self.connection.phase == Phase::In {
+        let is_known = self.lobby.as_ref().is_some_and(|lobby| lobby.roster.get(player).is_some());
+        if self.connection.phase == Phase::In && is_known {
             self.say(&ClientMessage::WebrtcSignal(WebrtcSignal {
                 from_player: self.hub.me,
                 to_player: player,
@@ -130,7 +131,7 @@ impl Peer {
         joined.player_list = lobby.roster.iter().cloned().collect();
         lobby.info = joined.lobby.clone();
         self.enter_star(&joined);
-        self.sync();
+        self.sync(&[]);
         self.hub.on_server_reachable(self.now, true);
         if let Some(view) = joined.view.take() {
             self.hub.on_server(self.now, ServerSays::InForce(Box::new(view)));
@@ -151,13 +152,13 @@ impl Peer {
             return;
         }
         lobby.roster.update(list.player_list, &list.left, &mut self.out);
-        self.sync();
+        self.sync(&list.left.iter().map(|(player, _)| *player).collect::<Vec<_>>());
     }
 
     /// The star follows the roster.
-    fn sync(&mut self) {
+    fn sync(&mut self, left: &[PlayerId]) {
         if let Some(lobby) = &self.lobby {
-            self.hub.on_roster(self.now, &lobby.roster, &mut self.out);
+            self.hub.on_roster(self.now, &lobby.roster, left, &mut self.out);
         }
     }
 

@@ -15,6 +15,7 @@ mod carrier;
 mod casting;
 mod command;
 mod connect;
+mod contacts;
 mod event;
 mod frames;
 mod gauge;

@@ -54,6 +54,8 @@ pub(super) struct Spoke {
     was_direct: bool,
     /// The server reaches the player.
     pub(super) is_connected: bool,
+    /// The player is in no roster; the link ends then.
+    absent_until: Option<Instant>,
     /// Something was told to the link since its packets were last written.
     pub(super) is_dirty: bool,
     /// When the link wants to be called, as of then.
@@ -124,6 +126,7 @@ impl Spoke {
             is_relayed: false,
             was_direct: false,
             is_connected: false,
+            absent_until: None,
             is_dirty: true,
             deadline: None,
             suspect_at: None,
@@ -144,6 +147,19 @@ impl Spoke {
     /// Whether packets can leave.
     pub(super) fn is_open(&self) -> bool {
         self.link.is_up()
+    }
+
+    /// The player is missing from the roster and is given until then, or is in it.
+    pub(super) fn set_absent(&mut self, until: Option<Instant>) {
+        self.absent_until = until;
+    }
+
+    pub(super) fn is_absent(&self) -> bool {
+        self.absent_until.is_some()
+    }
+
+    pub(super) fn absent_until(&self) -> Option<Instant> {
+        self.absent_until
     }
 
     /// What the star wants with the player from now on.

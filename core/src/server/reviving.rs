@@ -18,7 +18,7 @@ use std::collections::VecDeque;
 
 /// Numbers may have been given to players of whom no record tells: by this many steps, drawn anew each time, a lobby that
 /// comes back leaves them behind.
-const MOST_STEPS: u32 = 1 << 14;
+const MOST_STEPS: u32 = 1 << 18;
 /// A step is as long as the largest lobby.
 const STEP: u32 = 64;
 /// Lobbies that are remembered to have ended.
