@@ -14,6 +14,11 @@ use webstar_smol::client::Client;
 /// How often the table is drawn.
 const EVERY: Duration = Duration::from_millis(250);
 
+/// How a terminal is told to write on.
+const PLAIN: &str = "\x1b[0m";
+const GREEN: &str = "\x1b[1;32m";
+const RED: &str = "\x1b[31m";
+
 /// Standard output.
 pub(super) struct Screen {
     is_json: bool,
@@ -94,7 +99,7 @@ fn draw(
     hosts: &BTreeMap<PlayerId, PlayerId>,
 ) -> String {
     let mut table =
-        format!("{:>6.1} s        way to the host    round trip     sent    heard\n", elapsed.as_secs_f64());
+        format!("{:>6.1} s       way to the host    round trip     sent    heard\n", elapsed.as_secs_f64());
     for (player, seat) in &tally.seats {
         let host = hosts.get(player).copied();
         let stats = players.get(player).filter(|_| host != Some(*player)).map(Client::stats).unwrap_or_default();
@@ -105,17 +110,17 @@ fn draw(
             Some(PathKind::Relay) => "relay",
             Some(PathKind::External) | None => "",
         };
-        let role = if seat.is_gone {
-            "cut off"
+        let (role, look) = if seat.is_gone {
+            ("cut off", RED)
         } else if host == Some(*player) {
-            "HOST"
+            ("HOST", GREEN)
         } else {
-            name
+            (name, PLAIN)
         };
         let rtt = way.and_then(|way| way.rtt).filter(|_| !seat.is_gone);
         let rtt = rtt.map_or(String::new(), |rtt| format!("{:.1} ms", rtt.as_secs_f64() * 1e3));
         let sent: u64 = seat.sent.iter().sum();
-        let _ = writeln!(table, "player {:<3} {role:>19} {rtt:>13} {sent:>8} {:>8}", player.0, seat.delivered);
+        let _ = writeln!(table, "player {:<3} {look}{role:>19}{PLAIN} {rtt:>13} {sent:>8} {:>8}", player.0, seat.delivered);
     }
     table
 }
