@@ -95,7 +95,8 @@ fn packets_of_every_size_arrive_as_they_were_sent() {
 #[test]
 fn what_is_empty_or_too_large_or_has_no_pipe_is_dropped_and_counted() {
     let mut net = Net::connected(20 * MS, 0);
-    for (kind, most) in [(Srtp, SRTP.max_packet), (Sctp, SCTP.max_packet)] {
+    // Messages of the channel may be longer than the packets that it is for.
+    for (kind, most) in [(Srtp, SRTP.max_packet), (Sctp, 16 * 1_024)] {
         net.send(0, 1, kind, &[]);
         net.send(0, 1, kind, &vec![0; most + 1]);
         net.send(0, 1, kind, &vec![0; 70_000]);

@@ -12,40 +12,9 @@ from pathlib import Path
 
 from websockets.asyncio.client import connect
 
-LIMIT = 30
 HERE = Path(__file__).parent
-
-
-class Lines:
-    """A process of which every line of output is a JSON object."""
-
-    def __init__(self, name, process):
-        self.name, self.process, self.seen = name, process, []
-
-    @classmethod
-    async def start(cls, name, *command):
-        pipe = asyncio.subprocess.PIPE
-        return cls(name, await asyncio.create_subprocess_exec(*map(str, command), stdin=pipe, stdout=pipe))
-
-    async def until(self, **wanted):
-        """The next object in which these fields have these values."""
-        while True:
-            line = await asyncio.wait_for(self.process.stdout.readline(), LIMIT)
-            assert line, f"{self.name} ended before {wanted}; it said {self.seen}"
-            if not line.startswith(b"{"):
-                continue
-            told = json.loads(line)
-            self.seen.append(told)
-            if fits(told, wanted):
-                return told
-
-    async def say(self, line):
-        self.process.stdin.write(line.encode() + b"\n")
-        await self.process.stdin.drain()
-
-    async def end(self):
-        self.process.stdin.close()
-        return await asyncio.wait_for(self.process.wait(), LIMIT)
+sys.path.append(str(HERE.parent))
+from lines import LIMIT, Lines, fits  # noqa: E402
 
 
 class Guest:
@@ -79,10 +48,6 @@ class Guest:
         await self.say(type="leave_lobby")
         await self.until(type="lobby_left")
         await self.socket.close()
-
-
-def fits(told, wanted):
-    return all(told.get(key) == value for key, value in wanted.items())
 
 
 def names(told):

@@ -5,7 +5,7 @@ use super::description::{self, Description, sections};
 use super::reach::{self, Gate, Untold, Way, is_question};
 use super::rules::{Policy, Rules};
 use super::stack::Stack;
-use super::{MAX_SCTP, MAX_SRTP, PathKind};
+use super::{MAX_MESSAGE, MAX_SRTP, PathKind};
 use crate::time::{Duration, Instant};
 use crate::wire::signal;
 use bytes::Bytes;
@@ -65,6 +65,8 @@ struct Offered {
     pending: SdpPendingOffer,
     sections: Vec<String>,
     section: Option<Mid>,
+    /// How we begin SCTP.
+    beginning: Option<String>,
 }
 
 /// One connection.
@@ -192,7 +194,8 @@ impl Connection {
         let (offer, pending) = changes.apply()?;
         let text = offer.to_sdp_string();
         let sections = sections(&text).into_iter().map(Into::into).collect();
-        self.offered = Some(Offered { pending, sections, section });
+        let beginning = description::beginning(&text).map(Into::into);
+        self.offered = Some(Offered { pending, sections, section, beginning });
         Some(self.shown(text))
     }
 
@@ -214,7 +217,8 @@ impl Connection {
             // The other side has forgotten this connection and answers with a new one.
             return Err(Dead);
         }
-        let parsed = SdpAnswer::from_sdp_string(&answer.text).map_err(|_| Dead)?;
+        let own = description::without_mirrored(&answer.text, offered.beginning.as_deref());
+        let parsed = SdpAnswer::from_sdp_string(&own).map_err(|_| Dead)?;
         self.rtc.sdp_api().accept_answer(offered.pending, parsed).map_err(|_| Dead)?;
         // Nobody tells the side that offered what became of its section.
         self.section = offered.section;
@@ -372,7 +376,7 @@ impl Connection {
         }
         let is_written = match kind {
             PathKind::Srtp => packet.len() <= MAX_SRTP && self.write_payload(now, packet),
-            _ => packet.len() <= MAX_SCTP && self.write_message(packet),
+            _ => packet.len() <= MAX_MESSAGE && self.write_message(packet),
         };
         self.undrained += u32::from(is_written);
         self.due = Some(now);

@@ -100,8 +100,12 @@ const MTU: usize = 1_200;
 /// hold, which panics beyond about 1,980.
 const MAX_SRTP: usize = 1_150;
 
-/// The largest message of the data channel that is one datagram.
+/// The largest message of the data channel that is one datagram: sessions make none larger.
 const MAX_SCTP: usize = 1_100;
+
+/// The largest message of the data channel that is sent at all and that others are told to send. It leaves in several
+/// datagrams, and if one of them is lost, all of it is.
+const MAX_MESSAGE: usize = 16 * 1_024;
 
 /// What a pipe says of itself when it opens; none of kinds that are not made here.
 const fn facts(kind: PathKind) -> Option<PipeFacts> {

@@ -1,7 +1,7 @@
 //! What connections are built with: cryptography, the certificate of this player, and the moment that is zero.
 
-use super::MTU;
 use super::dtls;
+use super::{MAX_MESSAGE, MTU};
 use crate::time::{Duration, Instant};
 use core::fmt;
 use std::sync::Arc;
@@ -14,8 +14,6 @@ use str0m::{Rtc, RtcConfig};
 /// Bytes that may wait in the data channel. What is queued costs more than linearly, and the session above queues
 /// better.
 const MAX_BUFFERED: usize = 32 * 1024;
-/// The largest message that others may send us.
-const MAX_MESSAGE: u32 = 16 * 1024;
 /// Never, as far as a game is concerned.
 const NEVER: Duration = Duration::from_secs(24 * 3_600);
 
@@ -66,7 +64,7 @@ impl Stack {
             .set_snap_enabled(true)
             .set_mtu(MTU..=usize::MAX)
             .set_sctp_max_buffered_amount(MAX_BUFFERED)
-            .set_sctp_max_message_size(MAX_MESSAGE)
+            .set_sctp_max_message_size(MAX_MESSAGE as u32)
             .set_rtp_mode(true)
             .clear_codecs()
             .enable_amr_wb(true)
