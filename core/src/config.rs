@@ -210,6 +210,13 @@ pub struct PlayerConfig {
     pub simulate_packet_loss: f64,
     /// How much later packets leave, to try a game under delay.
     pub simulate_latency: Duration,
+    /// How much later still a packet may leave, drawn evenly for each: on direct paths one may overtake another.
+    pub simulate_jitter: Duration,
+    /// The share of packets, 0 to 1, that leave twice. The relay is a stream, which doubles nothing.
+    pub simulate_duplicates: f64,
+    /// The share of packets, 0 to 1, that are held back for 25 to 50 ms so that others overtake them. The relay is a
+    /// stream, in which nothing overtakes.
+    pub simulate_reordering: f64,
     /// Whether the machine notes what it says to the server and what it drops; see `Peer::poll_note`.
     pub debug: bool,
     /// The versions of the protocol offered to the server. For tests of players of different versions.
@@ -244,6 +251,9 @@ impl Default for PlayerConfig {
             allow_relay: true,
             simulate_packet_loss: 0.0,
             simulate_latency: Duration::ZERO,
+            simulate_jitter: Duration::ZERO,
+            simulate_duplicates: 0.0,
+            simulate_reordering: 0.0,
             debug: false,
             versions: vec![Version::CURRENT, Version::PREVIOUS],
         }
@@ -333,6 +343,8 @@ impl PlayerConfig {
             (self.resume_log >= self.max_message, "resume_log", "at least max_message"),
             (is_direct, "direct_paths", "at most 7, none of them the relay"),
             ((0.0..=1.0).contains(&self.simulate_packet_loss), "simulate_packet_loss", "0 to 1"),
+            ((0.0..=1.0).contains(&self.simulate_duplicates), "simulate_duplicates", "0 to 1"),
+            ((0.0..=1.0).contains(&self.simulate_reordering), "simulate_reordering", "0 to 1"),
             (Version::negotiate(&self.versions).is_some(), "versions", "one or more of those spoken here"),
             (self.versions.len() <= 16, "versions", "at most 16"),
         ];
@@ -342,6 +354,7 @@ impl PlayerConfig {
             (self.heartbeat_timeout, "heartbeat_timeout"),
             (self.host_migration_timeout, "host_migration_timeout"),
             (self.simulate_latency, "simulate_latency"),
+            (self.simulate_jitter, "simulate_jitter"),
         ];
         let times = times.into_iter().map(|(time, setting)| (time <= LONGEST_TIME, setting, "at most one hour"));
         match rules.into_iter().chain(times).find(|rule| !rule.0) {

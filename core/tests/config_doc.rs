@@ -38,6 +38,9 @@ const SHOWN: &[(&str, &str, &str)] = &[
         "bad_weather_loses_what_is_unreliable_and_delays_the_rest",
     ),
     ("simulate_latency", include_str!("peer_bounds.rs"), "bad_weather_loses_what_is_unreliable_and_delays_the_rest"),
+    ("simulate_jitter", include_str!("peer_direct.rs"), "jitter_doubles_and_reordering_are_for_direct_paths"),
+    ("simulate_duplicates", include_str!("peer_direct.rs"), "jitter_doubles_and_reordering_are_for_direct_paths"),
+    ("simulate_reordering", include_str!("peer_direct.rs"), "jitter_doubles_and_reordering_are_for_direct_paths"),
     ("debug", include_str!("peer_options.rs"), "notes_are_taken_when_asked_for"),
     ("versions", include_str!("peer_life.rs"), "players_of_the_version_before_talk_with_those_of_this_one"),
 ];
@@ -134,7 +137,10 @@ fn what_cannot_be_is_refused_by_name() {
         ("resume_log", json!(0)),
         ("direct_paths", json!(["Relay"])),
         ("simulate_packet_loss", json!(1.5)),
-        ("simulate_latency", hours),
+        ("simulate_latency", hours.clone()),
+        ("simulate_jitter", hours),
+        ("simulate_duplicates", json!(-0.1)),
+        ("simulate_reordering", json!(1.5)),
         ("versions", json!([77])),
     ] {
         assert_eq!(of(name, value), Err(name));

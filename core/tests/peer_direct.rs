@@ -130,6 +130,42 @@ fn each_step_of_mending_is_told() {
     }
 }
 
+/// Player 2 says something unreliable to the host 300 times: what the host hears, and how many packets it takes.
+fn talk_in(config: &PlayerConfig) -> (Vec<String>, u64) {
+    let mut world = World::of(2, config);
+    world.run(2 * SECOND);
+    world.forget_events();
+    let packets = |world: &World| world.seats[0].peer.landed().srtp + world.seats[0].peer.landed().relay;
+    let before = packets(&world);
+    for number in 100..400 {
+        world.send(1, &Destination::Host, Channel::Unreliable, &format!("{number}")).expect("there is room");
+        world.run(Duration::from_millis(16));
+    }
+    world.run(SECOND);
+    (world.heard(0), packets(&world) - before)
+}
+
+#[test]
+fn jitter_doubles_and_reordering_are_for_direct_paths() {
+    for direct_paths in [Vec::new(), vec![PathKind::Srtp]] {
+        let fair = PlayerConfig { direct_paths, ..PlayerConfig::default() };
+        let is_direct = !fair.direct_paths.is_empty();
+        let (_, packets) = talk_in(&fair);
+        for (name, bad) in [
+            ("jitter", PlayerConfig { simulate_jitter: Duration::from_millis(60), ..fair.clone() }),
+            ("reordering", PlayerConfig { simulate_reordering: 0.3, ..fair.clone() }),
+            ("duplicates", PlayerConfig { simulate_duplicates: 0.5, ..fair.clone() }),
+        ] {
+            let (mut heard, bad_packets) = talk_in(&bad);
+            assert_eq!(!heard.is_sorted(), is_direct && name != "duplicates", "{name}: {heard:?}");
+            assert_eq!(bad_packets > packets * 4 / 3, is_direct && name == "duplicates", "{name}: {bad_packets}");
+            heard.sort();
+            heard.dedup();
+            assert_eq!(heard.len(), 300, "{name}: nothing is lost, and nothing is heard twice");
+        }
+    }
+}
+
 #[test]
 fn the_game_goes_on_without_the_server() {
     let mut world = World::of(3, &direct());

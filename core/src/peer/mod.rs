@@ -113,7 +113,7 @@ impl Peer {
         let draws = ChaCha8Rng::from_rng(&mut random);
         let identity = Identity::new(&random.random());
         let mut peer = Peer {
-            weather: Weather::new(config.simulate_packet_loss, config.simulate_latency, draws),
+            weather: Weather::new(&config, draws),
             out: Outbox::new(config.debug),
             connection: Connection::new(config.signaling_server.clone(), now),
             carrier: Carrier::new(now),

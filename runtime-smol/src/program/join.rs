@@ -97,7 +97,8 @@ pub(crate) struct Join {
     /// Stay when the input ends
     #[arg(long)]
     stay: bool,
-    /// Trouble added to the network: loss=0.1,latency=50ms
+    /// Trouble for packets to other players, any of loss=0.1,latency=50ms,jitter=10ms,dup=0.01,reorder=0.01 (through the
+    /// server nothing is doubled or reordered)
     #[arg(long, value_name = "TROUBLE")]
     net: Option<Net>,
     /// Send COUNT messages of SIZE bytes, RATE a second (0: as fast as they are taken), of kind `flood`

@@ -32,7 +32,7 @@ fn usage_is_told() {
     }
     for args in [
         ["join", "new", "--mode", "fast"],
-        ["join", "new", "--net", "jitter=10ms"],
+        ["join", "new", "--net", "jitter=10"],
         ["join", "new", "--flood", "1:2"],
         ["join", "new", "--channel", "fast"],
         ["join", "new", "--stats", "1"],

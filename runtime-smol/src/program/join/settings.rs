@@ -61,6 +61,9 @@ pub(super) fn of(join: &Join) -> Result<Settings, String> {
     if let Some(net) = join.net {
         options.config.simulate_packet_loss = net.loss;
         options.config.simulate_latency = net.latency;
+        options.config.simulate_jitter = net.jitter;
+        options.config.simulate_duplicates = net.duplicates;
+        options.config.simulate_reordering = net.reordering;
     }
     options.config.debug = tracing::enabled!(tracing::Level::DEBUG);
     options.certificates.clone_from(&join.ca);

@@ -1,5 +1,6 @@
 //! Values on the command line: durations, pairs, floods and trouble.
 
+use std::collections::BTreeSet;
 use std::str::FromStr;
 use std::time::Duration;
 
@@ -59,30 +60,54 @@ impl FromStr for Flood {
     }
 }
 
-/// `loss=0.1,latency=50ms`.
+/// Longer times are mistakes of units.
+const LONGEST_TIME: Duration = Duration::from_secs(3600);
+
+/// `loss=0.1,latency=50ms,jitter=10ms,dup=0.01,reorder=0.01`, any of them.
 #[derive(Clone, Copy, PartialEq, Debug, Default)]
 pub(crate) struct Net {
     /// The share of packets that is lost.
     pub(crate) loss: f64,
     /// What every packet is late.
     pub(crate) latency: Duration,
+    /// What a packet may be late beyond that.
+    pub(crate) jitter: Duration,
+    /// The share of packets that leave twice.
+    pub(crate) duplicates: f64,
+    /// The share of packets that others overtake.
+    pub(crate) reordering: f64,
 }
 
 impl FromStr for Net {
     type Err = String;
     fn from_str(text: &str) -> Result<Self, String> {
         let mut net = Net::default();
+        let mut named = BTreeSet::new();
         for part in text.split(',') {
-            let Pair(key, value) = part.parse()?;
-            match key.as_str() {
-                "loss" => {
-                    net.loss = value.parse().map_err(|_| format!("`{value}` is no share; write 0.1 for a tenth"))?;
-                    if !(0.0..=1.0).contains(&net.loss) {
-                        return Err("loss is a share from 0 to 1".into());
-                    }
+            let (key, value) = part.split_once('=').unwrap_or((part, ""));
+            if !named.insert(key) {
+                return Err(format!("`{part}`: {key} stands there twice; write it once"));
+            }
+            let share = || match value.parse() {
+                Ok(share) if (0.0..=1.0).contains(&share) => Ok(share),
+                _ => Err(format!("`{part}`: write a share from 0 to 1, such as {key}=0.1 for a tenth")),
+            };
+            let time = || match duration(value) {
+                Ok(time) if time <= LONGEST_TIME => Ok(time),
+                _ => Err(format!("`{part}`: write a time of at most an hour with its unit, such as {key}=50ms")),
+            };
+            match key {
+                "loss" => net.loss = share()?,
+                "latency" => net.latency = time()?,
+                "jitter" => net.jitter = time()?,
+                "dup" => net.duplicates = share()?,
+                "reorder" => net.reordering = share()?,
+                _ => {
+                    return Err(format!(
+                        "`{part}` is not known here; there are loss=0.1, latency=50ms, jitter=10ms, dup=0.01 and \
+                         reorder=0.01, with commas between them"
+                    ));
                 }
-                "latency" => net.latency = duration(&value)?,
-                _ => return Err(format!("`{key}` is not known here; loss and latency are")),
             }
         }
         Ok(net)
@@ -105,15 +130,36 @@ mod tests {
     }
 
     #[test]
-    fn the_table_of_floods_and_trouble() {
+    fn the_table_of_floods() {
         assert_eq!("20:64:1000".parse(), Ok(Flood { rate: 20.0, size: 64, count: 1000 }));
         for text in ["", "20", "20:64", "20:64:1:1", "x:64:1", "-1:64:1", "nan:64:1", "1:-1:1"] {
             assert!(text.parse::<Flood>().is_err(), "{text}");
         }
-        let net = Net { loss: 0.1, latency: Duration::from_millis(50) };
-        assert_eq!("loss=0.1,latency=50ms".parse(), Ok(net));
-        for text in ["", "loss", "loss=2", "loss=nan", "latency=5", "jitter=10ms"] {
-            assert!(text.parse::<Net>().is_err(), "{text}");
+    }
+
+    #[test]
+    fn the_table_of_trouble() {
+        let ms = Duration::from_millis;
+        let net = Net { loss: 0.1, latency: ms(50), jitter: ms(10), duplicates: 0.01, reordering: 0.02 };
+        assert_eq!("loss=0.1,latency=50ms,jitter=10ms,dup=0.01,reorder=0.02".parse(), Ok(net));
+        assert_eq!("reorder=1,loss=0".parse(), Ok(Net { reordering: 1.0, ..Net::default() }));
+        let wrong = [
+            ("", "`` is not known here; there are loss=0.1"),
+            ("loss=0.1,", "`` is not known here"),
+            ("delay=5ms", "`delay=5ms` is not known here"),
+            ("loss", "`loss`: write a share from 0 to 1, such as loss=0.1"),
+            ("latency=5ms,loss=2", "`loss=2`: write a share"),
+            ("loss=nan", "`loss=nan`: write a share"),
+            ("dup=1%", "`dup=1%`: write a share from 0 to 1, such as dup=0.1"),
+            ("reorder=-0.1", "`reorder=-0.1`: write a share"),
+            ("latency=5", "`latency=5`: write a time of at most an hour with its unit, such as latency=50ms"),
+            ("jitter=", "`jitter=`: write a time"),
+            ("jitter=61m", "`jitter=61m`: write a time of at most an hour"),
+            ("loss=0.1,loss=0.2", "`loss=0.2`: loss stands there twice"),
+        ];
+        for (text, words) in wrong {
+            let error = text.parse::<Net>().expect_err(text);
+            assert!(error.starts_with(words), "{text}: {error}");
         }
     }
 }
