@@ -7,22 +7,6 @@ use serde_json::{Value, json};
 /// Lines that each player says in a round.
 const LINES: usize = 20;
 
-fn is_usable(event: &Value, path: &str) -> bool {
-    event["path"] == path && event["state"] == "usable"
-}
-
-/// Every member has a path of this kind to the host, and the host to every member.
-fn wait_for_paths(room: &mut Room, host: u64, path: &str) {
-    let others: Vec<u64> = room.players.keys().copied().filter(|number| *number != host).collect();
-    for other in others {
-        for (me, to) in [(host, other), (other, host)] {
-            let player = room.players.get_mut(&me).expect("it is here");
-            let usable = player.ever("path", |event| event["player"] == to && is_usable(event, path));
-            assert_eq!(usable["turn"], false, "{usable}");
-        }
-    }
-}
-
 /// The packets that have come to a player, by the kind of their path.
 fn delivered_by(player: &mut Program) -> Value {
     player.say("/stats");
@@ -33,7 +17,7 @@ fn delivered_by(player: &mut Program) -> Value {
 fn room_over_srtp(players: usize) -> Room {
     let mut room = Room::of(Server::start(), players, &["--mode", "webrtc"]);
     let host = room.settle();
-    wait_for_paths(&mut room, host, "srtp");
+    room.wait_for_paths(host, "srtp");
     room
 }
 
@@ -69,8 +53,8 @@ fn by_itself_a_talk_moves_from_the_relay_to_srtp() {
     let mut room = Room::of(Server::start(), 3, &[]);
     room.say("early", 0..1);
     let host = room.settle();
-    wait_for_paths(&mut room, host, "relay");
-    wait_for_paths(&mut room, host, "srtp");
+    room.wait_for_paths(host, "relay");
+    room.wait_for_paths(host, "srtp");
     room.say("late", 0..LINES);
     room.hear_out("late");
     for player in room.players.values_mut() {
@@ -88,7 +72,7 @@ fn hosts_are_killed_over_srtp_and_nothing_acknowledged_is_lost() {
     let mut room = room_over_srtp(5);
     for round in 0..3 {
         let host = room.settle();
-        wait_for_paths(&mut room, host, "srtp");
+        room.wait_for_paths(host, "srtp");
         let tag = round.to_string();
         room.say(&tag, 0..LINES / 2);
         room.kill(host);
@@ -128,6 +112,7 @@ fn in_relay_mode_there_is_no_socket_for_datagrams() {
     let mut ann = Program::join(&server, "room", "ann", &["--mode", "relay"]);
     let mut bob = Program::join(&server, "room", "bob", &["--mode", "relay"]);
     let cem = Program::join(&server, "room", "cem", &["--mode", "hybrid"]);
+    ann.ever("player_joined", |came| came["player"] == 2);
     ann.say("hello");
     bob.hear("hello");
     let delivered_by = delivered_by(&mut bob);
@@ -155,7 +140,8 @@ fn a_server_that_helps_and_is_not_there_hinders_nobody() {
     let flags = ["--stun", "stun:127.0.0.1:9", "--stun", "stun:nobody.invalid"];
     let mut ann = Program::join(&server, "room", "ann", &flags);
     let mut bob = Program::join(&server, "room", "bob", &flags);
-    bob.ever("path", |event| is_usable(event, "srtp"));
+    bob.ever("path", |event| event["path"] == "srtp" && event["state"] == "usable");
+    ann.ever("player_joined", |_| true);
     ann.say("hello");
     bob.hear("hello");
 }

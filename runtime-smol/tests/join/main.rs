@@ -1,11 +1,17 @@
 //! The real program, as people and scripts see it: processes that meet over real sockets. Every wait is for an event.
 
 #[cfg(test)]
+mod away;
+#[cfg(test)]
+mod chatter;
+#[cfg(test)]
 mod direct;
 #[cfg(test)]
 mod hosts;
 #[cfg(test)]
 mod proxy;
+#[cfg(test)]
+mod rain;
 #[cfg(test)]
 mod refusals;
 #[cfg(test)]

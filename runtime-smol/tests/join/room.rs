@@ -1,6 +1,7 @@
 //! A room of real players: who is in it, what all of them know, and what must be true of all that they have heard.
 
-use crate::stage::{Ending, Program, Server};
+use crate::chatter::Chatter;
+use crate::stage::{Ending, Mouthpiece, Program, Server};
 use serde_json::Value;
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -15,13 +16,17 @@ pub(crate) struct Room {
     /// How those ended who are not there any more.
     gone: BTreeMap<u64, Ending>,
     came: usize,
+    /// The view in which it was settled last.
+    epoch: (u64, u64),
+    chatter: Option<Chatter>,
 }
 
 impl Room {
     /// So many players around a server, of whom every one knows that the host can be lost.
     pub(crate) fn of(server: Server, players: usize, flags: &[&'static str]) -> Self {
         let flags = [&["--stay", "--json"], flags].concat();
-        let mut room = Room { server, players: BTreeMap::new(), flags, gone: BTreeMap::new(), came: 0 };
+        let (here, gone) = (BTreeMap::new(), BTreeMap::new());
+        let mut room = Room { server, players: here, flags, gone, came: 0, epoch: (0, 0), chatter: None };
         for _ in 0..players {
             room.join();
         }
@@ -35,8 +40,21 @@ impl Room {
         let (target, name) = (self.server.target("room"), format!("player{}", self.came));
         let mut player = Program::start(&[&["join", &target, "--name", &name, "--create"], &self.flags[..]].concat());
         let number = player.wait_for("joined")["player"].as_u64().expect("a number");
+        if let Some(chatter) = &self.chatter {
+            chatter.add(number, player.mouthpiece());
+        }
         self.players.insert(number, player);
         number
+    }
+
+    /// From now on all who are here, and all who come, say something so many times a second.
+    pub(crate) fn begin_to_chat(&mut self, hz: u32) {
+        let mouths = self.players.iter().map(|(number, player)| (*number, player.mouthpiece()));
+        self.chatter = Some(Chatter::of(mouths.collect::<BTreeMap<u64, Mouthpiece>>(), hz));
+    }
+
+    pub(crate) fn end_chat(&mut self) {
+        self.chatter.take().expect("it has begun").end();
     }
 
     /// Waits until all are in the same view, in which all of them vote and somebody could take over. Tells who is host.
@@ -53,6 +71,7 @@ impl Room {
             }
             let host = views[0]["host"].as_u64().expect("a view has a host");
             if views.windows(2).all(|two| two[0]["epoch"] == two[1]["epoch"]) && here.contains(&host) {
+                self.epoch = epoch(&views[0]["epoch"]);
                 return host;
             }
             // Some know more than others, who are about to hear of it.
@@ -80,8 +99,7 @@ impl Room {
         }
         for (me, player) in &mut self.players {
             for number in &numbers {
-                let last = format!("{tag} {number} end");
-                let heard = player.ever("message", |message| message["data"] == *last);
+                let heard = player.ever_hears(&format!("{tag} {number} end"));
                 if number == me {
                     player.ever("acked", |acked| acked["seq"] == heard["seq"]);
                 }
@@ -96,6 +114,19 @@ impl Room {
         self.gone.insert(number, player.end());
     }
 
+    /// The system lets a player stand still.
+    pub(crate) fn stop(&mut self, number: u64) -> Program {
+        let player = self.players.remove(&number).expect("it is here");
+        player.signal("-STOP");
+        player
+    }
+
+    /// The system lets it go on.
+    pub(crate) fn wake(&mut self, number: u64, player: Program) {
+        player.signal("-CONT");
+        self.players.insert(number, player);
+    }
+
     /// A player leaves in good order.
     pub(crate) fn leave(&mut self, number: u64) {
         let mut player = self.players.remove(&number).expect("it is here");
@@ -105,10 +136,25 @@ impl Room {
         self.gone.insert(number, ending);
     }
 
-    /// Everybody hears who is host after this one, and why.
+    /// Everybody hears who is host after this one, who was when it was settled last, and why.
     pub(crate) fn hear_of_another_host(&mut self, old: u64, cause: &str) {
+        let since = self.epoch;
         for player in self.players.values_mut() {
-            player.ever("host_changed", |changed| changed["host"] != old && changed["cause"] == cause);
+            let is_new = |changed: &Value| changed["host"] != old && epoch(&changed["epoch"]) > since;
+            player.ever("host_changed", |changed| is_new(changed) && changed["cause"] == cause);
+        }
+    }
+
+    /// Every member has a path of this kind to the host, and the host to every member.
+    pub(crate) fn wait_for_paths(&mut self, host: u64, path: &str) {
+        let others: Vec<u64> = self.players.keys().copied().filter(|number| *number != host).collect();
+        for other in others {
+            for (me, to) in [(host, other), (other, host)] {
+                let player = self.players.get_mut(&me).expect("it is here");
+                let is_usable = |event: &Value| event["path"] == path && event["state"] == "usable";
+                let usable = player.ever("path", |event| event["player"] == to && is_usable(event));
+                assert_eq!(usable["turn"], false, "{usable}");
+            }
         }
     }
 
@@ -180,8 +226,29 @@ pub(crate) fn nothing_acknowledged_is_lost(lives: &Lives) {
 
 /// Nobody was told that anything may be missing.
 pub(crate) fn nobody_was_told_of_a_loss(lives: &Lives) {
+    nobody_was_told(lives, |event| event["event"] == "continuity_lost" || event["event"] == "resynced");
+}
+
+/// Nobody was told anything like this.
+pub(crate) fn nobody_was_told(lives: &Lives, is_bad: impl Fn(&Value) -> bool) {
     for (number, ending) in &lives.all {
-        let is_bad = |event: &Value| event["event"] == "continuity_lost" || event["event"] == "resynced";
-        assert!(!ending.events().iter().any(is_bad), "player {number}: {ending:?}");
+        let told = ending.events().into_iter().find(&is_bad);
+        assert!(
+            told.is_none(),
+            "player {number} was told {told:?}; it ended with {:?} {:?}",
+            ending.code,
+            ending.errors
+        );
+    }
+}
+
+/// Each of these, who were together from the beginning to the end, has heard all that any of them has ever said.
+pub(crate) fn these_have_heard_all(lives: &Lives, these: &BTreeSet<u64>) {
+    for speaker in these {
+        let said = lives.all[speaker].events().iter().filter(|event| event["event"] == "sent").count();
+        for witness in these {
+            let heard = heard(&lives.all[witness]).into_iter().filter(|(from, ..)| from == speaker).count();
+            assert_eq!(heard, said, "so much has player {witness} heard of {speaker}, and so much did that say");
+        }
     }
 }

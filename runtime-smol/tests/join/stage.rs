@@ -2,10 +2,11 @@
 
 use serde_json::Value;
 use std::fs;
-use std::io::{BufRead, BufReader, Read, Write};
+use std::io::{self, BufRead, BufReader, Read, Write};
 use std::path::PathBuf;
 use std::process::{Child, ChildStdin, Command, Stdio};
 use std::sync::mpsc::{self, Receiver, RecvTimeoutError};
+use std::sync::{Arc, Mutex};
 use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
 
@@ -16,11 +17,24 @@ const PATIENCE: Duration = Duration::from_secs(60);
 pub(crate) struct Program {
     child: Child,
     name: String,
-    input: Option<ChildStdin>,
-    output: Receiver<String>,
+    input: Mouthpiece,
+    output: Receiver<(Instant, String)>,
     errors: Option<JoinHandle<String>>,
     /// Everything it has said, oldest first.
     pub(crate) said: Vec<String>,
+    /// When each of that was read.
+    read_at: Vec<Instant>,
+}
+
+/// What a program is told things through. Several may hold it.
+#[derive(Clone)]
+pub(crate) struct Mouthpiece(Arc<Mutex<Option<ChildStdin>>>);
+
+impl Mouthpiece {
+    pub(crate) fn say(&self, bytes: &[u8]) -> io::Result<()> {
+        let mut input = self.0.lock().expect("whoever holds it does not panic");
+        input.as_mut().ok_or(io::ErrorKind::BrokenPipe)?.write_all(bytes)
+    }
 }
 
 /// How a program ended.
@@ -28,6 +42,8 @@ pub(crate) struct Program {
 pub(crate) struct Ending {
     pub(crate) code: Option<i32>,
     pub(crate) said: Vec<String>,
+    /// When each of that was read.
+    pub(crate) read_at: Vec<Instant>,
     pub(crate) errors: String,
 }
 
@@ -48,11 +64,14 @@ impl Program {
         let (stdout, mut stderr) = (child.stdout.take().unwrap(), child.stderr.take().unwrap());
         let (lines, output) = mpsc::channel();
         thread::spawn(move || {
-            for line in BufReader::new(stdout).lines() {
-                let Ok(line) = line else { break };
-                if lines.send(line).is_err() {
+            let mut stdout = BufReader::new(stdout);
+            let mut line = String::new();
+            // What a killed program had no time to end is no line.
+            while stdout.read_line(&mut line).is_ok() && line.ends_with('\n') {
+                if lines.send((Instant::now(), line.trim_end_matches(['\r', '\n']).to_owned())).is_err() {
                     break;
                 }
+                line.clear();
             }
         });
         let errors = thread::spawn(move || {
@@ -60,9 +79,9 @@ impl Program {
             let _ = stderr.read_to_end(&mut text);
             String::from_utf8_lossy(&text).into_owned()
         });
-        let input = child.stdin.take();
+        let input = Mouthpiece(Arc::new(Mutex::new(child.stdin.take())));
         let name = args.join(" ");
-        Program { child, name, input, output, errors: Some(errors), said: Vec::new() }
+        Program { child, name, input, output, errors: Some(errors), said: Vec::new(), read_at: Vec::new() }
     }
 
     /// A player in JSON that stays until it is told to go.
@@ -75,17 +94,17 @@ impl Program {
     }
 
     pub(crate) fn say(&mut self, line: &str) {
-        if let Err(error) = writeln!(self.input(), "{line}") {
+        if let Err(error) = self.input.say(format!("{line}\n").as_bytes()) {
             panic!("{}: {error}", self.name);
         }
     }
 
-    pub(crate) fn input(&mut self) -> &mut ChildStdin {
-        self.input.as_mut().expect("the input is open")
+    pub(crate) fn mouthpiece(&self) -> Mouthpiece {
+        self.input.clone()
     }
 
     pub(crate) fn end_input(&mut self) {
-        self.input = None;
+        *self.input.0.lock().expect("whoever holds it does not panic") = None;
     }
 
     /// The operating system ends it, at once and without a word.
@@ -114,8 +133,9 @@ impl Program {
     }
 
     fn next_line(&mut self, until: Instant) -> Result<String, RecvTimeoutError> {
-        let line = self.output.recv_timeout(until.saturating_duration_since(Instant::now()))?;
+        let (at, line) = self.output.recv_timeout(until.saturating_duration_since(Instant::now()))?;
         self.said.push(line.clone());
+        self.read_at.push(at);
         Ok(line)
     }
 
@@ -154,19 +174,25 @@ impl Program {
 
     /// An event of this name that is wanted, be it long ago or to come.
     pub(crate) fn ever(&mut self, event: &str, wanted: impl Fn(&Value) -> bool) -> Value {
-        let is_it = |value: &Value| value["event"] == event && wanted(value);
-        let said = self.said.iter().filter_map(|line| serde_json::from_str(line).ok()).find(is_it);
+        let said = events_in(self.said.iter(), event).find(&wanted);
         said.unwrap_or_else(|| self.wait_until(event, wanted))
     }
 
     /// The newest event of this name, once it is wanted.
     pub(crate) fn newest(&mut self, event: &str, wanted: impl Fn(&Value) -> bool) -> Value {
-        let is_it = |value: &Value| value["event"] == event;
-        while let Ok(line) = self.output.try_recv() {
+        while let Ok((at, line)) = self.output.try_recv() {
             self.said.push(line);
+            self.read_at.push(at);
         }
-        let newest = self.said.iter().rev().filter_map(|line| serde_json::from_str(line).ok()).find(is_it);
+        let newest = events_in(self.said.iter().rev(), event).next();
         newest.filter(&wanted).unwrap_or_else(|| self.wait_until(event, wanted))
+    }
+
+    /// The message with this text, be it long ago or to come.
+    pub(crate) fn ever_hears(&mut self, data: &str) -> Value {
+        let lines = self.said.iter().rev().filter(|line| line.contains(data));
+        let said = events_in(lines, "message").find(|message| message["data"] == data);
+        said.unwrap_or_else(|| self.hear(data))
     }
 
     /// The message with this text.
@@ -191,7 +217,8 @@ impl Program {
             }
         };
         let errors = self.errors.take().expect("asked once").join().unwrap_or_default();
-        Ending { code, said: std::mem::take(&mut self.said), errors }
+        let (said, read_at) = (std::mem::take(&mut self.said), std::mem::take(&mut self.read_at));
+        Ending { code, said, read_at, errors }
     }
 
     /// Ends its input and waits for its end.
@@ -199,6 +226,13 @@ impl Program {
         self.end_input();
         self.end()
     }
+}
+
+/// The events of a name among lines in JSON. Other lines are not read as such: of a long talk that would take long.
+fn events_in<'a>(lines: impl Iterator<Item = &'a String>, event: &str) -> impl Iterator<Item = Value> {
+    let (name, event) = (format!("\"event\":\"{event}\""), event.to_owned());
+    let read = lines.filter(move |line| line.contains(&name)).filter_map(|line| serde_json::from_str(line).ok());
+    read.filter(move |value: &Value| value["event"] == *event)
 }
 
 impl Drop for Program {

@@ -226,10 +226,9 @@ fn interrupts_leave_gracefully() {
 
 #[test]
 fn bytes_that_are_no_text_come_in_base64() {
-    use std::io::Write;
     let server = Server::start();
     let mut ann = Program::join(&server, "room", "ann", &[]);
-    ann.input().write_all(b"a\xff\n").unwrap();
+    ann.mouthpiece().say(b"a\xff\n").unwrap();
     let message = ann.wait_for("message");
     assert_eq!((&message["data"], &message["data_b64"]), (&serde_json::Value::Null, &"Yf8=".into()));
 }
@@ -240,6 +239,7 @@ fn a_relay_apart_from_the_lobby_server_carries() {
     let relay = format!("ws://{}", server.address);
     let mut ann = Program::join(&server, "room", "ann", &["--relay", &relay]);
     let mut bob = Program::join(&server, "room", "bob", &[]);
+    ann.wait_for("player_joined");
     ann.say("hello");
     bob.hear("hello");
     bob.say("hello yourself");
@@ -247,11 +247,12 @@ fn a_relay_apart_from_the_lobby_server_carries() {
 }
 
 #[test]
-fn what_is_kept_arrives_through_loss_and_delay() {
+fn what_is_kept_arrives_through_all_trouble() {
+    let trouble = "loss=0.2,latency=20ms,jitter=10ms,dup=0.2,reorder=0.2";
     let server = Server::start();
-    let mut ann = Program::join(&server, "room", "ann", &["--net", "loss=0.2,latency=20ms"]);
+    let mut ann = Program::join(&server, "room", "ann", &["--net", trouble]);
     let target = server.target("room");
-    let bob = Program::start(&["join", &target, "--json", "--net", "loss=0.2,latency=20ms", "--flood", "200:64:200"]);
+    let bob = Program::start(&["join", &target, "--json", "--net", trouble, "--flood", "200:64:200"]);
     assert_eq!(bob.finish().code, Some(0));
     ann.wait_for("player_left");
     let heard = ann.finish().heard("flood");
