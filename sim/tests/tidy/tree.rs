@@ -71,8 +71,9 @@ fn walk(dir: &Path, prefix: &str, skipped: &[&str], files: &mut Vec<File>) {
             if !skipped.iter().any(|skip| *skip == path || *skip == name) {
                 walk(&entry.path(), &format!("{path}/"), skipped, files);
             }
-        } else if kind.is_file() {
-            // A file can vanish between the listing and the reading: editors and builds do that.
+        } else if kind.is_file() && path != ".git" {
+            // In a second work tree `.git` is a file. Any other can vanish between the listing and the reading: editors
+            // and builds do that.
             let Ok(bytes) = fs::read(entry.path()) else { continue };
             files.push(File::new(&path, &String::from_utf8(bytes).unwrap_or_default()));
         }

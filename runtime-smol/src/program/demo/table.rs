@@ -98,8 +98,7 @@ fn draw(
     tally: &Tally,
     hosts: &BTreeMap<PlayerId, PlayerId>,
 ) -> String {
-    let mut table =
-        format!("{:>6.1} s       way to the host    round trip     sent    heard\n", elapsed.as_secs_f64());
+    let mut table = format!("{:>6.1} s       way to the host    round trip     sent    heard\n", elapsed.as_secs_f64());
     for (player, seat) in &tally.seats {
         let host = hosts.get(player).copied();
         let stats = players.get(player).filter(|_| host != Some(*player)).map(Client::stats).unwrap_or_default();
@@ -120,7 +119,8 @@ fn draw(
         let rtt = way.and_then(|way| way.rtt).filter(|_| !seat.is_gone);
         let rtt = rtt.map_or(String::new(), |rtt| format!("{:.1} ms", rtt.as_secs_f64() * 1e3));
         let sent: u64 = seat.sent.iter().sum();
-        let _ = writeln!(table, "player {:<3} {look}{role:>19}{PLAIN} {rtt:>13} {sent:>8} {:>8}", player.0, seat.delivered);
+        let _ =
+            writeln!(table, "player {:<3} {look}{role:>19}{PLAIN} {rtt:>13} {sent:>8} {:>8}", player.0, seat.delivered);
     }
     table
 }
