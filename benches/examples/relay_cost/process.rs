@@ -5,6 +5,7 @@ use std::net::SocketAddr;
 use std::path::Path;
 use std::process::{Command, Stdio};
 use std::time::Duration;
+use webstar_benches::processor;
 
 /// A running server.
 pub(crate) struct Child {
@@ -42,12 +43,7 @@ impl Child {
 
     /// The processor time of all its threads so far.
     pub(crate) fn cpu(&self) -> Duration {
-        let threads = std::fs::read_dir(format!("/proc/{}/task", self.process.id())).expect("the server runs");
-        let nanos = threads.filter_map(|thread| {
-            let stat = std::fs::read_to_string(thread.ok()?.path().join("schedstat")).ok()?;
-            stat.split_whitespace().next()?.parse::<u64>().ok()
-        });
-        Duration::from_nanos(nanos.sum())
+        processor::time(self.process.id())
     }
 
     /// The memory that it occupies, in bytes.
