@@ -264,7 +264,7 @@ impl Party {
                     *due = next;
                     return;
                 }
-                Output::Server { .. } | Output::Stream { .. } => continue,
+                Output::Server { .. } | Output::Stream { .. } | Output::Turned { .. } => continue,
             };
             let Some(link) = links.get_mut(&player) else { continue };
             dirty.insert(player);

@@ -7,7 +7,7 @@ use PathKind::{Sctp, Srtp};
 use core::net::SocketAddr;
 use webrtc_net::outside::STUN;
 use webrtc_net::turn::{NONCE, PASSWORD, TURN, Turn, USER};
-use webrtc_net::{MS, Net};
+use webrtc_net::{MS, Net, player};
 use webstar_core::path::webrtc::{
     Credentials, IceServer, Input, PathKind, Policy, Rules, ServerState, StreamFact, Transport, TurnServer,
 };
@@ -71,6 +71,8 @@ fn a_relayed_connection_opens_and_lives_for_an_hour() {
         net.open(0, 1);
         let took = net.run_until(|net| net.is_open(0, 1), 5 * SECOND);
         assert!(took <= 1_500 * MS, "{took:?} {what}");
+        let told = [0, 1].map(|seat: usize| net.nodes[seat].turned.clone());
+        assert_eq!(told, [vec![(player(1), true)], vec![(player(0), true)]], "{what}");
         for _ in 0..12 {
             assert!(flows(&mut net), "{what}");
             net.run(5 * MINUTE);

@@ -34,6 +34,8 @@ pub(crate) struct Node {
     pub(crate) sent: BTreeMap<SocketAddr, usize>,
     /// The last datagrams it has sent.
     pub(crate) datagrams: Vec<Vec<u8>>,
+    /// What it has told of who is reached over TURN servers.
+    pub(crate) turned: Vec<(PlayerId, bool)>,
     /// What it has told of servers.
     pub(crate) servers: Vec<(Instant, SocketAddr, ServerState)>,
     /// The streams it has asked for: their numbers, where to, and in whose name.
@@ -122,6 +124,7 @@ impl Net {
                 signals: Vec::new(),
                 sent: BTreeMap::new(),
                 datagrams: Vec::new(),
+                turned: Vec::new(),
                 servers: Vec::new(),
                 streams: Vec::new(),
                 attempts: 0,
@@ -358,6 +361,7 @@ impl Net {
                 }
                 Output::Stream { stream, order } => self.on_stream(seat, stream, order),
                 Output::Server { address, state } => node.servers.push((self.now, address, state)),
+                Output::Turned { player, is_turned } => node.turned.push((player, is_turned)),
                 Output::Packet { player, kind, bytes } => node.packets.push((self.now, player, kind, bytes)),
                 Output::Timeout(deadline) => {
                     assert!(deadline.is_none_or(|at| at > self.now), "it is asked again at once");

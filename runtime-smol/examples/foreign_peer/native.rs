@@ -105,7 +105,7 @@ impl Native {
                 Output::Signal { player, signal } => return Some(Wanted::Signal(player, signal)),
                 Output::Fact { kind, fact, .. } => return Some(Wanted::Fact(kind, fact)),
                 Output::Packet { kind, bytes, .. } => return Some(Wanted::Packet(kind, bytes.into())),
-                Output::Server { .. } | Output::Stream { .. } => {}
+                Output::Server { .. } | Output::Stream { .. } | Output::Turned { .. } => {}
                 Output::Timeout(deadline) => {
                     self.deadline = deadline;
                     return None;

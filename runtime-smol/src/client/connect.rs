@@ -29,11 +29,19 @@ pub(super) enum Transport {
 impl Transport {
     /// Where the server is.
     pub(super) fn server(&self) -> Option<IpAddr> {
-        let tcp = match self {
-            Transport::Plain(stream) => stream,
-            Transport::Tls(stream) => stream.get_ref().0,
-        };
-        tcp.get_ref().peer_addr().ok().map(|address| address.ip())
+        self.tcp().peer_addr().ok().map(|address| address.ip())
+    }
+
+    /// Which of our addresses it is open from.
+    pub(super) fn local(&self) -> Option<IpAddr> {
+        self.tcp().local_addr().ok().map(|address| address.ip())
+    }
+
+    fn tcp(&self) -> &TcpStream {
+        match self {
+            Transport::Plain(stream) => stream.get_ref(),
+            Transport::Tls(stream) => stream.get_ref().0.get_ref(),
+        }
     }
 }
 

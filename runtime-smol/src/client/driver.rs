@@ -3,6 +3,7 @@
 
 use super::clock;
 use super::direct::Direct;
+use super::interfaces::Interfaces;
 use super::shared::{Shared, State};
 use super::socket::Socket;
 use async_channel::Sender;
@@ -51,6 +52,7 @@ pub(super) struct Driver {
     streams: BTreeMap<StreamId, Stream>,
     /// Direct paths, if there are any.
     direct: Option<Direct>,
+    interfaces: Interfaces,
     /// Streams that say goodbye.
     closing: Vec<Boxed<()>>,
     /// Events that the application has not been given yet.
@@ -72,6 +74,7 @@ impl Driver {
         Driver {
             shared,
             direct,
+            interfaces: Interfaces::new(),
             certificates: certificates.map(Arc::new),
             streams: BTreeMap::new(),
             closing: Vec::new(),
@@ -99,6 +102,10 @@ impl Driver {
         loop {
             self.drain_peer(state);
             let told = self.direct.as_mut().map(Direct::drain).unwrap_or_default();
+            for event in self.direct.as_mut().map(Direct::take_moved).unwrap_or_default() {
+                self.note(state, &event);
+                self.fresh.push_back(event);
+            }
             if told.is_empty() {
                 break;
             }
@@ -172,7 +179,8 @@ impl Driver {
                 self.with_direct(|direct| direct.enter(*player, server));
                 Ok(())
             }
-            PeerEvent::Path { player, .. } => {
+            PeerEvent::Path { player, path, state: how } => {
+                self.with_direct(|direct| direct.on_path(*player, *path, *how));
                 if self.direct.as_ref().is_some_and(|direct| direct.is_turned(*player)) {
                     state.turned.insert(*player);
                 } else {
@@ -248,13 +256,35 @@ impl Driver {
     fn on_datagrams(&mut self, cx: &mut Context<'_>) -> bool {
         let has_come = self.fresh.is_empty() && self.direct.as_mut().is_some_and(|direct| direct.receive(cx));
         if has_come {
-            let shared = self.shared.clone();
-            let mut state = shared.lock();
-            if state.ended.is_none() {
-                self.drain(&mut state);
-            }
+            self.drain_unless_ended();
         }
         has_come
+    }
+
+    /// Addresses of this machine come and go. What is open from one that is gone is open no more, though it would take the
+    /// system minutes to say so.
+    fn on_interfaces(&mut self, cx: &mut Context<'_>) -> bool {
+        let Poll::Ready(addresses) = self.interfaces.poll(cx) else { return false };
+        self.with_direct(|direct| direct.on_addresses(&addresses));
+        let is_left = |stream: &Stream| match stream {
+            Stream::Open { socket, .. } => socket.local().is_none_or(|local| !addresses.contains(&local)),
+            Stream::Opening(_) => false,
+        };
+        let left: Vec<StreamId> =
+            self.streams.iter().filter(|(_, stream)| is_left(stream)).map(|(name, _)| *name).collect();
+        for stream in left {
+            self.on_broken(stream, "this machine has another address now".into());
+        }
+        self.drain_unless_ended();
+        true
+    }
+
+    fn drain_unless_ended(&mut self) {
+        let shared = self.shared.clone();
+        let mut state = shared.lock();
+        if state.ended.is_none() {
+            self.drain(&mut state);
+        }
     }
 
     fn on_streams(&mut self, cx: &mut Context<'_>) -> bool {
@@ -381,6 +411,7 @@ impl Future for Driver {
         }
         for _ in 0..TURNS {
             let mut has_moved = me.on_handles_and_time(cx);
+            has_moved |= me.on_interfaces(cx);
             has_moved |= me.on_streams(cx);
             has_moved |= me.on_datagrams(cx);
             let was_stalled = !me.fresh.is_empty();

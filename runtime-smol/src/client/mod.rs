@@ -26,6 +26,7 @@ mod connect;
 mod direct;
 mod driver;
 mod executor;
+mod interfaces;
 mod options;
 mod shared;
 mod signal;

@@ -1,6 +1,7 @@
 //! How a client is started: where to, as whom, with which settings.
 
-use super::direct::{HelpServer, Sockets, interfaces};
+use super::direct::{HelpServer, Sockets};
+use super::interfaces::addresses;
 use crate::uri::{Place, Target, UriError};
 use std::collections::BTreeMap;
 use std::net::IpAddr;
@@ -32,7 +33,7 @@ pub struct Options {
 pub struct DirectOptions {
     /// Servers that help.
     pub servers: Vec<HelpServer>,
-    /// The addresses of this machine; none: those of its interfaces.
+    /// The addresses of this machine, once and for all; none: those of its interfaces, also when they change.
     pub addresses: Option<Vec<IpAddr>>,
     /// What is shown of them, and which of others are tried.
     pub rules: Rules,
@@ -128,7 +129,7 @@ impl DirectOptions {
         if config.relayed_only && !self.servers.iter().any(|server| server.url.transport.is_some()) {
             return Err(StartError::NoTurn);
         }
-        let addresses = self.addresses.clone().unwrap_or_else(interfaces);
+        let addresses = self.addresses.clone().unwrap_or_else(addresses);
         let opened = match worth_telling(&addresses, None).is_empty() {
             true => Err("it has no address".to_owned()),
             false => Sockets::open().map_err(|error| error.to_string()),

@@ -77,6 +77,11 @@ impl Socket {
         self.web_socket.get_ref().stream.server()
     }
 
+    /// Which of our addresses it is open from.
+    pub(super) fn local(&self) -> Option<IpAddr> {
+        self.web_socket.get_ref().stream.local()
+    }
+
     /// Takes a message for sending. It leaves with the next flush.
     pub(super) fn push(&mut self, payload: Payload<'_>) -> Result<(), String> {
         let message = match payload {

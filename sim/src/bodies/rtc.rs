@@ -123,7 +123,7 @@ impl World {
                     self.open += usize::from(matches!(fact, webstar_core::path::Fact::Opened(_)));
                 }
                 Output::Packet { bytes, .. } => assert!(!bytes.is_empty()),
-                Output::Server { .. } => {}
+                Output::Server { .. } | Output::Turned { .. } => {}
                 Output::Timeout(due) => {
                     assert!(due.is_none_or(|due| due > self.now), "it is asked again at once");
                     break;

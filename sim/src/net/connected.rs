@@ -174,7 +174,7 @@ impl Connected {
                     self.due[side.index()] = due;
                     return;
                 }
-                Output::Server { .. } | Output::Stream { .. } => {}
+                Output::Server { .. } | Output::Stream { .. } | Output::Turned { .. } => {}
             }
         }
     }

@@ -43,6 +43,8 @@ pub(super) enum News {
     Datagram(Transmit),
     /// A packet has come.
     Packet(PathKind, Bytes),
+    /// Packets take another way from now on.
+    Moved,
 }
 
 /// How a pipe of it is.
@@ -428,8 +430,10 @@ impl Connection {
         for _ in 0..MAX_PULLED {
             match self.rtc.poll_output().map_err(|_| Dead)? {
                 Output::Transmit(transmit) => {
-                    if !is_stun(&transmit.contents) {
-                        self.sends = Some([transmit.source, transmit.destination]);
+                    let ends = Some([transmit.source, transmit.destination]);
+                    if !is_stun(&transmit.contents) && self.sends != ends {
+                        self.sends = ends;
+                        news.push(News::Moved);
                     }
                     news.push(News::Datagram(transmit));
                 }

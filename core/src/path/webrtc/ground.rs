@@ -31,6 +31,8 @@ pub(super) enum Act {
     Signal(PlayerId, RtcSignal),
     Fact(PlayerId, PathKind, Attempt, Fact),
     Packet(PlayerId, PathKind, Bytes),
+    /// Packets to the player may take another way than before.
+    Moved(PlayerId),
     Server(SocketAddr, ServerState),
     Stream(u32, StreamOrder),
     /// For the connections.
@@ -157,6 +159,7 @@ impl Ground {
                     self.datagram(transmit.source, transmit.destination, transmit.contents.into());
                 }
                 News::Packet(kind, bytes) => self.acts.push_back(Act::Packet(player, kind, bytes)),
+                News::Moved => self.moved(player),
             }
         }
         self.news = news;
@@ -166,6 +169,11 @@ impl Ground {
     /// Tells a player something.
     pub(super) fn signal(&mut self, player: PlayerId, signal: RtcSignal) {
         self.acts.push_back(Act::Signal(player, signal));
+    }
+
+    /// Packets to a player take another way, or more is known of the one that they take.
+    pub(super) fn moved(&mut self, player: PlayerId) {
+        self.acts.push_back(Act::Moved(player));
     }
 
     /// Tells what became of an order.

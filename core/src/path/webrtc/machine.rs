@@ -109,6 +109,12 @@ impl Webrtc {
                 Some(Act::Signal(player, signal)) => return Output::Signal { player, signal },
                 Some(Act::Fact(player, kind, attempt, fact)) => return Output::Fact { player, kind, attempt, fact },
                 Some(Act::Packet(player, kind, bytes)) => return Output::Packet { player, kind, bytes },
+                Some(Act::Moved(player)) => {
+                    if let Some(is_turned) = self.partners.get_mut(&player).and_then(Partner::take_turned) {
+                        return Output::Turned { player, is_turned };
+                    }
+                    continue;
+                }
                 None => {}
             }
             if self.ground.due().is_some_and(|due| due <= self.ground.now) {

@@ -66,6 +66,8 @@ pub(super) struct Partner {
     held: Option<Held>,
     /// Whether a new connection uses only addresses lent by TURN servers.
     is_relayed: bool,
+    /// Whether it was told that packets go over a TURN server.
+    told_turned: Option<bool>,
     proved: VecDeque<SocketAddr>,
     /// What the peer takes the fill of the data channel for: what it was told, and what it has sent since.
     fill: usize,
@@ -83,6 +85,7 @@ impl Partner {
             offered_at: Instant::ZERO,
             held: None,
             is_relayed: false,
+            told_turned: None,
             proved: VecDeque::new(),
             fill: 0,
         }
@@ -307,6 +310,8 @@ impl Partner {
             (None, Some(connection)) => connection.on_candidate(candidate),
             _ => false,
         };
+        // It may say of an address that is in use that a TURN server lends it.
+        ground.moved(self.player);
         ground.dropped.signals += u64::from(!is_taken);
     }
 
@@ -342,6 +347,12 @@ impl Partner {
     /// Whether packets go over a TURN server.
     pub(super) fn is_turned(&self) -> bool {
         self.connection.as_ref().is_some_and(Connection::is_turned)
+    }
+
+    /// Whether packets go over a TURN server, if that was not told yet.
+    pub(super) fn take_turned(&mut self) -> Option<bool> {
+        let is_turned = self.is_turned();
+        (self.told_turned.replace(is_turned) != Some(is_turned)).then_some(is_turned)
     }
 
     /// A datagram of the player. It is drained at once: the stack keeps one packet that came, and no more.

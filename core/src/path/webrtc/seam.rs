@@ -119,6 +119,14 @@ pub enum Output<'a> {
         /// How it does.
         state: ServerState,
     },
+    /// Whether packets to a player go over a TURN server, be it one that we asked or they. Told when it changes: ICE goes
+    /// over to better ways by itself.
+    Turned {
+        /// Which player.
+        player: PlayerId,
+        /// Whether they do.
+        is_turned: bool,
+    },
     /// Tell a player this through the lobby server.
     Signal {
         /// Whom.

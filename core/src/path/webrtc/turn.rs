@@ -10,7 +10,7 @@ use super::stun::{FIRST_WAIT, LAST_WAIT, TIMES, pause};
 use crate::time::{Duration, Instant, earlier};
 use core::fmt;
 use core::net::{IpAddr, SocketAddr};
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use turn_client_proto::api::{TurnClientApi as _, TurnConfig, TurnEvent, TurnPollRet, TurnRecvRet};
 use turn_client_proto::prelude::DelayedTransmitBuild as _;
 use turn_client_proto::stun::agent::Transmit;
@@ -69,6 +69,8 @@ pub(super) struct Allocation {
     told: Option<ServerState>,
     /// Whom it shall be open to; if refused, until when it is not asked again.
     wanted: BTreeMap<IpAddr, Option<Instant>>,
+    /// Those of them that the server was asked to let in, and has not answered yet.
+    asked: BTreeSet<IpAddr>,
     held: VecDeque<(SocketAddr, Vec<u8>)>,
     sent: BTreeMap<SocketAddr, u32>,
 }
@@ -101,6 +103,7 @@ impl Allocation {
             error: None,
             told: None,
             wanted: wanted.map(|ip| (ip, None)).collect(),
+            asked: BTreeSet::new(),
             held: VecDeque::new(),
             sent: BTreeMap::new(),
         }
@@ -225,12 +228,14 @@ impl Allocation {
                 self.open(now, told);
             }
             TurnEvent::PermissionCreated(_, ip) => {
+                self.asked.remove(&ip);
                 let held = core::mem::take(&mut self.held);
                 for (to, bytes) in held {
                     if to.ip() == ip { self.send(now, to, bytes, told) } else { self.held.push_back((to, bytes)) }
                 }
             }
             TurnEvent::PermissionCreateFailed(_, ip) => {
+                self.asked.remove(&ip);
                 self.held.retain(|(to, _)| to.ip() != ip);
                 if let Some(again) = self.wanted.get_mut(&ip) {
                     *again = Some(now + REFUSED);
@@ -263,8 +268,13 @@ impl Allocation {
         for (ip, again) in &mut self.wanted {
             if again.is_none_or(|again| again <= now) {
                 *again = None;
-                is_asked |= !client.have_permission(TransportType::Udp, *ip)
-                    && client.create_permission(TransportType::Udp, *ip, now.into()).is_ok();
+                if !self.asked.contains(ip)
+                    && !client.have_permission(TransportType::Udp, *ip)
+                    && client.create_permission(TransportType::Udp, *ip, now.into()).is_ok()
+                {
+                    self.asked.insert(*ip);
+                    is_asked = true;
+                }
             }
         }
         if is_asked {
@@ -427,6 +437,7 @@ impl Allocation {
         told.extend(lost);
         let closed = self.stream.take().map(|stream| Told::Stream(stream, StreamOrder::Close));
         told.extend(closed);
+        self.asked.clear();
         self.held.clear();
         self.sent.clear();
     }

@@ -7,14 +7,15 @@ mod sockets;
 mod streams;
 
 pub use servers::HelpServer;
-pub(super) use sockets::{Sockets, interfaces};
+pub(super) use sockets::Sockets;
 
 use super::clock;
 use super::driver::Boxed;
+use super::interfaces;
 use super::options::DirectOptions;
 use futures_lite::FutureExt;
-use std::collections::VecDeque;
-use std::net::IpAddr;
+use std::collections::{BTreeSet, VecDeque};
+use std::net::{IpAddr, SocketAddr};
 use std::path::PathBuf;
 use std::sync::LazyLock;
 use std::task::{Context, Poll};
@@ -24,7 +25,8 @@ use webstar_core::path::webrtc::{
     IceServer, Input as Told, Output, PathKind, Policy, Rules, Stack, Webrtc, WebrtcConfig, worth_telling,
 };
 use webstar_core::path::{Command, Fact, Order};
-use webstar_core::peer::Input;
+use webstar_core::peer::{Input, PeerEvent};
+use webstar_core::session::pipe::PathState;
 use webstar_core::time::Instant;
 use webstar_core::wire::signal::RtcSignal;
 
@@ -51,6 +53,10 @@ pub(super) struct Direct {
     rules: Rules,
     /// The addresses that we may be reached at.
     addresses: Vec<IpAddr>,
+    /// Whether they change with those of the interfaces.
+    is_watching: bool,
+    /// Those that the machine was told of.
+    told: Vec<SocketAddr>,
     preparing: Option<Boxed<Option<Stack>>>,
     resolving: Option<Boxed<Vec<IceServer>>>,
     stack: Option<Stack>,
@@ -61,6 +67,10 @@ pub(super) struct Direct {
     machine: Option<Box<Webrtc>>,
     /// What the player is to be told.
     fresh: Vec<Input>,
+    /// Direct paths that carry packets, as the application knows them.
+    usable: BTreeSet<(PlayerId, PathKind)>,
+    /// What it is to be told of them.
+    moved: Vec<PeerEvent>,
     deadline: Option<Instant>,
 }
 
@@ -87,7 +97,9 @@ impl Direct {
             sockets,
             streams: Streams::new(certificates),
             rules,
-            addresses: addresses.unwrap_or_else(interfaces),
+            is_watching: addresses.is_none(),
+            addresses: addresses.unwrap_or_else(interfaces::addresses),
+            told: Vec::new(),
             preparing: Some(Box::pin(blocking::unblock(|| STACK.clone()))),
             resolving,
             stack: None,
@@ -96,6 +108,8 @@ impl Direct {
             waiting: VecDeque::new(),
             machine: None,
             fresh: Vec::new(),
+            usable: BTreeSet::new(),
+            moved: Vec::new(),
             deadline: None,
         }
     }
@@ -106,6 +120,29 @@ impl Direct {
             self.place = Some((player, server));
             self.begin();
         }
+    }
+
+    /// These are the addresses of this machine from now on.
+    pub(super) fn on_addresses(&mut self, addresses: &[IpAddr]) {
+        self.streams.on_addresses(addresses);
+        if self.is_watching {
+            self.addresses = addresses.to_vec();
+            self.tell_addresses();
+        }
+    }
+
+    /// The application is told how a path is.
+    pub(super) fn on_path(&mut self, player: PlayerId, path: PathKind, state: PathState) {
+        if state == PathState::Usable && path != PathKind::Relay {
+            self.usable.insert((player, path));
+        } else {
+            self.usable.remove(&(player, path));
+        }
+    }
+
+    /// Paths that go over a TURN server now and did not before, or the other way round: told again.
+    pub(super) fn take_moved(&mut self) -> Vec<PeerEvent> {
+        std::mem::take(&mut self.moved)
     }
 
     /// The player orders a pipe.
@@ -161,6 +198,11 @@ impl Direct {
                     fresh.push(Input::Packet { player, path: path_of(kind), bytes });
                 }
                 Output::Server { address, state } => servers::log(address, state),
+                Output::Turned { player, .. } => {
+                    let paths = self.usable.range((player, PathKind::Relay)..).take_while(|path| path.0 == player);
+                    let told = |path| PeerEvent::Path { player, path, state: PathState::Usable };
+                    self.moved.extend(paths.map(|(_, path)| told(*path)));
+                }
                 Output::Stream { stream, order } => self.streams.carry_out(stream, order),
                 Output::Timeout(deadline) => {
                     self.deadline = deadline;
@@ -213,10 +255,8 @@ impl Direct {
         }
         if let Some(Poll::Ready(servers)) = self.resolving.as_mut().map(|resolving| resolving.poll(cx)) {
             self.resolving = None;
-            if let Some(machine) = &mut self.machine {
-                tell(machine, Told::Servers(servers.clone()));
-            }
             self.servers = servers;
+            self.tell_servers();
             has_moved = true;
         }
         has_moved
@@ -228,17 +268,35 @@ impl Direct {
             return;
         }
         let waiting = std::mem::take(&mut self.waiting);
-        if let (Some((player, server)), Some(stack)) = (self.place, self.stack.clone()) {
+        if let (Some((player, _)), Some(stack)) = (self.place, self.stack.clone()) {
             let Ok(seed) = clock::seed() else { return };
             let mut machine = Box::new(Webrtc::new(WebrtcConfig { player, stack, seed }));
             tell(&mut machine, Told::Rules(self.rules.clone()));
-            for address in worth_telling(&self.addresses, server).into_iter().filter_map(|ip| self.sockets.at(ip)) {
-                tell(&mut machine, Told::Address(address));
-            }
-            tell(&mut machine, Told::Servers(self.servers.clone()));
             self.machine = Some(machine);
+            self.tell_addresses();
+            self.tell_servers();
         }
         waiting.into_iter().for_each(|word| self.hear(word));
+    }
+
+    fn tell_servers(&mut self) {
+        if let Some(machine) = &mut self.machine {
+            tell(machine, Told::Servers(self.servers.clone()));
+        }
+    }
+
+    /// Tells the machine which addresses are new and which are gone. The new ones first: so it has always one to use.
+    fn tell_addresses(&mut self) {
+        let (Some(machine), Some((_, server))) = (&mut self.machine, self.place) else { return };
+        let worth = worth_telling(&self.addresses, server).into_iter();
+        let wanted: Vec<SocketAddr> = worth.filter_map(|ip| self.sockets.at(ip)).collect();
+        for address in wanted.iter().filter(|address| !self.told.contains(address)) {
+            tell(machine, Told::Address(*address));
+        }
+        for address in self.told.iter().filter(|address| !wanted.contains(address)) {
+            tell(machine, Told::AddressGone(*address));
+        }
+        self.told = wanted;
     }
 
     fn hear(&mut self, word: Word) {

@@ -8,7 +8,7 @@ use bytes::{Buf, BytesMut};
 use futures_lite::{AsyncRead, AsyncWrite, AsyncWriteExt, FutureExt};
 use std::collections::BTreeMap;
 use std::io::Result;
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::path::PathBuf;
 use std::pin::Pin;
 use std::sync::Arc;
@@ -82,6 +82,15 @@ impl Streams {
                 if let Some(Stream::Open(open)) = self.streams.remove(&stream) {
                     self.closing.push(Box::pin(open.close()));
                 }
+            }
+        }
+    }
+
+    /// These are the addresses of this machine from now on: what was opened from another is open no more.
+    pub(super) fn on_addresses(&mut self, addresses: &[IpAddr]) {
+        for stream in self.streams.values_mut() {
+            if let Stream::Open(open) = stream {
+                open.is_broken |= open.transport.local().is_none_or(|local| !addresses.contains(&local));
             }
         }
     }
@@ -271,6 +280,18 @@ mod tests {
         }
         let Some(Stream::Open(open)) = streams.streams.get(&1) else { panic!("it is open") };
         assert_eq!(open.waiting.len(), MAX_WAITING / 1_000 * 1_000);
+    }
+
+    #[test]
+    fn a_stream_from_an_address_that_is_gone_is_told_as_closed() {
+        let mut streams = Streams::new(None);
+        let (_server, mut told) = opened(&mut streams);
+        streams.on_addresses(&[Ipv4Addr::LOCALHOST.into(), Ipv4Addr::new(192, 0, 2, 1).into()]);
+        until(&mut streams, &mut told, |_| true);
+        assert_eq!(told, ["1 opened"]);
+        streams.on_addresses(&[Ipv4Addr::new(192, 0, 2, 1).into()]);
+        until(&mut streams, &mut told, |_| true);
+        assert_eq!(told, ["1 opened", "1 closed"]);
     }
 
     #[test]

@@ -272,7 +272,8 @@ impl Printer {
         self.tell(json!({"event": "closed", "reason": reason}), text);
     }
 
-    pub(super) fn stats(&mut self, stats: &[PlayerStats], landed: Landed) {
+    /// `is_turned`: whether packets to a player go over a TURN server.
+    pub(super) fn stats(&mut self, stats: &[PlayerStats], is_turned: impl Fn(PlayerId) -> bool, landed: Landed) {
         let now = now();
         let before = self.told.take();
         let rate = |player: PlayerId, bytes: u64, which: fn(&(u64, u64)) -> u64| {
@@ -294,7 +295,8 @@ impl Printer {
                     None => writeln!(text, "nothing measured yet"),
                 };
                 json!({
-                    "player": one.player, "path": one.path.map(path_name), "rtt_ms": one.rtt.map(millis),
+                    "player": one.player, "path": one.path.map(path_name),
+                    "turn": one.path.is_some_and(|path| path != PathKind::Relay) && is_turned(one.player), "rtt_ms": one.rtt.map(millis),
                     "jitter_ms": millis(one.jitter), "loss": one.loss,
                     "in_bps": rate(one.player, one.bytes_received, |known| known.0),
                     "out_bps": rate(one.player, one.bytes_sent, |known| known.1),

@@ -230,7 +230,8 @@ impl Talk {
     }
 
     fn stats(&mut self) {
-        self.printer.stats(&self.client.stats(), self.client.landed());
+        let client = &self.client;
+        self.printer.stats(&client.stats(), |player| client.is_turned(player), client.landed());
     }
 
     /// A player cannot be reached directly, and nothing goes through the server: only people can help.
