@@ -22,13 +22,15 @@ class Case:
     """Two players behind these NATs, what they are told of servers, and the way that their packets must take at last."""
 
     def __init__(self, name, nats, flags=ALL, path="srtp", turn=False, trouble=None, secret=SECRET,
-                 patience=PATIENCE):
+                 patience=PATIENCE, serve=()):
         self.name, self.nats, self.flags, self.path, self.turn = name, nats, flags, path, turn
         self.trouble, self.secret, self.patience = trouble, secret, patience
+        # What the lobby server is told of servers, and tells its players.
+        self.serve = list(serve)
 
     def play(self, webstar, number):
-        with Stage(webstar, number, self.nats) as stage:
-            if self.flags:
+        with Stage(webstar, number, self.nats, self.serve, {"TURN_SECRET": SECRET}) as stage:
+            if self.flags or self.serve:
                 stage.coturn(self.secret)
             players = [stage.join("hostA", "ann", self.flags), stage.join("hostB", "bob", self.flags)]
             took = self.wait_for_path(players)
@@ -120,6 +122,9 @@ CASES = [
     Case("UDP blocked on both sides: TURN over TCP", ("udpblock", "udpblock"), STUN + TURN + TURN_TCP, turn=True),
     Case("only 443 open: TURN over TLS", ("tls443", "port"), turn=True),
     Case("no UDP and no TURN: the relay", ("udpblock", "udpblock"), [], path="relay"),
+    Case("players know what the lobby server tells them: TURN", ("symmetric", "symmetric"), [], turn=True,
+         serve=STUN + TURN + ["--turn-secret-env", "TURN_SECRET"]),
+    Case("players know what the lobby server tells them: directly", ("port", "port"), [], serve=STUN),
     Case("a NAT rebinds below a direct path", ("symmetric", "fullcone"), trouble=rebind),
     Case("a NAT rebinds below TURN", ("symmetric", "symmetric"), turn=True, trouble=rebind),
     Case("a cable is pulled for 5 s", ("port", "port"), trouble=pull),

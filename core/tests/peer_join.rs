@@ -362,3 +362,12 @@ fn nothing_that_is_told_panics_and_nothing_follows_the_end() {
     }
     quickcheck::QuickCheck::new().tests(1_000).quickcheck(walk as fn(Vec<(u8, u8, u32, Vec<u8>)>) -> bool);
 }
+
+#[test]
+fn servers_that_help_are_handed_to_whoever_makes_direct_paths() {
+    let (mut peer, _) = inside(PlayerConfig::default(), &[1]);
+    let servers = vec![IceServer { urls: "stun:a".into(), username: None, credential: None }];
+    let told = ServerMessage::IceServers(IceServers { servers: servers.clone() });
+    let drained = hear(&mut peer, at(10), StreamId(1), &told);
+    assert_eq!((drained.ice_servers, drained.events), (Some(servers), Vec::new()));
+}

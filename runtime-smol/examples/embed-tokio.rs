@@ -88,7 +88,7 @@ impl Player {
                     return;
                 }
                 // `direct_paths` names none.
-                Output::Pipe { .. } | Output::Packet { .. } | Output::Signal { .. } => {}
+                Output::Pipe { .. } | Output::Packet { .. } | Output::Signal { .. } | Output::IceServers { .. } => {}
             }
         }
     }

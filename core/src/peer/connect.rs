@@ -303,6 +303,7 @@ impl Peer {
             (In, ServerMessage::LobbyLeft) => self.end(Ended::PutOut(CloseReason::Left)),
             // The lobby goes on; when the connection closes we come back.
             (_, ServerMessage::Closing(_) | ServerMessage::Pong(_)) => {}
+            (In | Leaving, ServerMessage::IceServers(told)) => self.out.act(Act::IceServers(told.servers)),
             (In | Leaving, message) => self.on_lobby_message(message),
             (Greeting | Claiming | Joining, _) => self.out.dropped.frames += 1,
         }
@@ -452,5 +453,6 @@ fn name_of(message: &ServerMessage) -> &'static str {
         ServerMessage::ViewInForce(_) => "view_in_force",
         ServerMessage::AskHeard(_) => "ask_heard",
         ServerMessage::Sealed(_) => "sealed",
+        ServerMessage::IceServers(_) => "ice_servers",
     }
 }

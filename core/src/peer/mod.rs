@@ -250,6 +250,7 @@ impl Peer {
             Some(Act::Close(stream)) => return Output::Close { stream },
             Some(Act::Pipe(player, path, order)) => return Output::Pipe { player, path, order },
             Some(Act::Signal(player, signal)) => return Output::Signal { player, signal },
+            Some(Act::IceServers(servers)) => return Output::IceServers { servers },
             Some(Act::Send(stream, frame)) => {
                 self.tell_guests_drained();
                 let payload = match self.lent.insert(frame) {

@@ -3,7 +3,7 @@
 use super::{PeerEvent, Target};
 use crate::id::{PathId, PlayerId, StreamId};
 use crate::path::Order;
-use crate::wire::signal::{Frame, RtcSignal};
+use crate::wire::signal::{Frame, IceServer, RtcSignal};
 use std::collections::VecDeque;
 
 /// Notes that wait to be read; the oldest makes room.
@@ -17,6 +17,7 @@ pub(super) enum Act {
     Send(StreamId, Frame),
     Pipe(PlayerId, PathId, Order),
     Signal(PlayerId, RtcSignal),
+    IceServers(Vec<IceServer>),
 }
 
 impl Act {

@@ -4,7 +4,7 @@ use super::event::PeerEvent;
 use crate::id::{PathId, PlayerId, StreamId};
 use crate::path::{Attempt, Fact, Order};
 use crate::time::Instant;
-use crate::wire::signal::{Frame, RtcSignal};
+use crate::wire::signal::{Frame, IceServer, RtcSignal};
 use bytes::Bytes;
 use thiserror::Error;
 
@@ -139,6 +139,12 @@ pub enum Output<'a> {
         player: PlayerId,
         /// What.
         signal: RtcSignal,
+    },
+    /// The lobby server names servers that help to find direct paths, in place of those that it named before. For
+    /// whoever makes the paths, who may know others besides.
+    IceServers {
+        /// The servers, with credentials that hold for hours.
+        servers: Vec<IceServer>,
     },
     /// Something for the application.
     Event(PeerEvent),

@@ -138,6 +138,7 @@ impl Server {
             view: lobby.star.current().filter(|_| !is_guest).cloned(),
         };
         self.exchange.say(connection, &ServerMessage::LobbyJoined(Box::new(joined)));
+        self.tell_of_helpers(key, id);
     }
 
     /// Who is there, for everybody who has not just been greeted.

@@ -72,6 +72,7 @@ pub mod directory;
 mod elect;
 mod entering;
 mod event;
+mod helping;
 mod incoming;
 mod joining;
 mod limits;
@@ -94,6 +95,7 @@ mod watch;
 pub use ask::{Admission, Answer, Ask, Claim, DirectoryAnswer, DirectoryAsk, Found, Owner};
 pub use config::ServerConfig;
 pub use event::{ServerEvent, ServerStats};
+pub use helping::IceHelp;
 pub use parcel::Parcel;
 
 use crate::config::ConfigError;
@@ -188,6 +190,8 @@ pub enum Input {
         /// Since 1970.
         unix: Duration,
     },
+    /// Players are told of these servers, in place of those named before; at most eight.
+    IceServers(Vec<IceHelp>),
     /// The server's application says something to everybody in every lobby.
     SendToAll {
         /// What.
@@ -302,6 +306,7 @@ pub struct Server {
     lobbies: Lobbies,
     addresses: Addresses,
     asks: Asks,
+    helpers: helping::Helpers,
     passwords: Passwords,
     /// Lobbies of which the directory must hear.
     unpublished: BTreeSet<LobbyKey>,
@@ -338,6 +343,7 @@ impl Server {
             lobbies: Lobbies::default(),
             addresses: Addresses::default(),
             asks: Asks::default(),
+            helpers: helping::Helpers::default(),
             passwords: Passwords::default(),
             unpublished: BTreeSet::new(),
             ended: Ended::default(),
@@ -381,35 +387,27 @@ impl Server {
 
     fn on_input(&mut self, input: Input) -> Result<(), InputError> {
         match input {
-            Input::Connected { connection, arrival } => self.on_connected(connection, &arrival),
-            Input::Moved { connection, parcel } => self.on_moved(connection, *parcel),
-            Input::Frame { connection, frame } => self.on_frame(connection, frame),
-            Input::Control { connection } => self.on_control(connection),
+            Input::Connected { connection, arrival } => return self.on_connected(connection, &arrival),
+            Input::Moved { connection, parcel } => return self.on_moved(connection, *parcel),
+            Input::Frame { connection, frame } => return self.on_frame(connection, frame),
+            Input::Control { connection } => return self.on_control(connection),
             Input::Wrote { connection, bytes } => {
                 self.exchange.get(connection).ok_or(InputError::NoSuchConnection(connection))?;
                 let was_given = self.exchange.wrote(connection, bytes);
-                if was_given { Ok(()) } else { Err(InputError::WroteTooMuch(connection)) }
+                return if was_given { Ok(()) } else { Err(InputError::WroteTooMuch(connection)) };
             }
             Input::Closed { connection } => {
                 self.exchange.get(connection).ok_or(InputError::NoSuchConnection(connection))?;
                 self.on_closed(connection, None);
-                Ok(())
             }
-            Input::Answered { ask, answer } => self.on_answered(ask, answer),
-            Input::WallClock { unix } => {
-                self.unix = (unix, self.exchange.now);
-                Ok(())
-            }
-            Input::SendToAll { data } => {
-                self.on_send_to_all(data);
-                Ok(())
-            }
-            Input::ShutDown { within } => {
-                self.on_shut_down(within);
-                Ok(())
-            }
-            Input::Timeout => Ok(()),
+            Input::Answered { ask, answer } => return self.on_answered(ask, answer),
+            Input::WallClock { unix } => self.on_wall_clock(unix),
+            Input::IceServers(servers) => self.on_ice_servers(servers),
+            Input::SendToAll { data } => self.on_send_to_all(data),
+            Input::ShutDown { within } => self.on_shut_down(within),
+            Input::Timeout => {}
         }
+        Ok(())
     }
 
     fn on_answered(&mut self, ask: AskId, answer: Answer) -> Result<(), InputError> {

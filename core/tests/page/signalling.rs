@@ -39,12 +39,13 @@ const SERVER: Side = Side {
 };
 
 /// Objects in messages: the heading, and the message whose first example has one, and where.
-const OBJECTS: [(&str, &Side, &str, &str); 10] = [
+const OBJECTS: [(&str, &Side, &str, &str); 11] = [
     ("Rules of a lobby", &CLIENT, "join_lobby", "/create"),
     ("Filter", &CLIENT, "list_lobbies", "/filter"),
     ("Entry of the roster", &SERVER, "lobby_joined", "/player_list/0"),
     ("Lobby", &SERVER, "lobby_changed", "/lobby"),
     ("Listed lobby", &SERVER, "lobby_list", "/lobbies/0"),
+    ("Server that helps", &SERVER, "ice_servers", "/servers/0"),
     ("Candidate", &CLIENT, "webrtc_signal", "/signal/candidate"),
     ("View", &CLIENT, "grant", "/view"),
     ("Voter", &CLIENT, "grant", "/view/voters/0"),

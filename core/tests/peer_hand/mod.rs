@@ -34,6 +34,7 @@ pub(crate) struct Drained {
     pub(crate) said: Vec<(StreamId, ClientMessage)>,
     pub(crate) packets: Vec<StreamId>,
     pub(crate) events: Vec<PeerEvent>,
+    pub(crate) ice_servers: Option<Vec<IceServer>>,
     pub(crate) next: Option<(Instant, PeerTimer)>,
 }
 
@@ -54,6 +55,7 @@ pub(crate) fn drain(peer: &mut Peer) -> Drained {
                 }
             }
             Output::Transmit { .. } => panic!("a player speaks postcard"),
+            Output::IceServers { servers } => drained.ice_servers = Some(servers),
             Output::Pipe { .. } | Output::Packet { .. } | Output::Signal { .. } => {
                 panic!("no direct paths are configured");
             }

@@ -8,6 +8,7 @@ mod attack;
 mod back;
 mod door;
 mod hand;
+mod helping;
 mod hosts;
 mod limits;
 mod lobby;

@@ -222,7 +222,7 @@ impl World {
                     *relayed_bytes += bytes.len();
                     Arrival::ToRoom(seat, stream, frame)
                 }
-                Output::Transmit { .. } => panic!("a player speaks postcard"),
+                Output::Transmit { .. } | Output::IceServers { .. } => panic!("neither text nor help is wanted"),
                 Output::Pipe { order, .. } if order.command == PipeCommand::Close => continue,
                 Output::Pipe { player, path, order } => Arrival::Piped(seat, player, path, order.attempt),
                 Output::Packet { player, path, payload } => {

@@ -100,6 +100,11 @@ fn certified(g: &mut Gen) -> Certified {
     Certified { view: view(g), proof }
 }
 
+fn ice_server(g: &mut Gen) -> IceServer {
+    let username = maybe(g, |g| plain(g, 100));
+    IceServer { urls: plain(g, 100), username, credential: maybe(g, secret) }
+}
+
 fn sealed(g: &mut Gen) -> Sealed {
     Sealed::new(any::<Vec<u8>>(g).into()).expect("it is short")
 }
@@ -316,7 +321,8 @@ impl Arbitrary for AnyServer {
             }
             21 => M::ViewInForce(ViewInForce { certified: Box::new(certified(g)) }),
             22 => M::AskHeard(AskHeard { epoch: epoch(g) }),
-            _ => M::Sealed(SealedRecord { sealed: sealed(g) }),
+            23 => M::Sealed(SealedRecord { sealed: sealed(g) }),
+            _ => M::IceServers(IceServers { servers: some(g, MAX_ICE_SERVERS, ice_server) }),
         })
     }
 }

@@ -144,6 +144,7 @@ impl Driver {
                     }
                 }
                 Output::Signal { player, signal } => self.with_direct(|direct| direct.signal(player, signal)),
+                Output::IceServers { servers } => self.with_direct(|direct| direct.on_named(servers)),
                 Output::Event(event) => {
                     self.note(state, &event);
                     self.fresh.push_back(event);
@@ -261,8 +262,8 @@ impl Driver {
         has_come
     }
 
-    /// Addresses of this machine come and go. What is open from one that is gone is open no more, though it would take the
-    /// system minutes to say so.
+    /// Addresses of this machine come and go. What is open from one that is gone is open no more, though it would take
+    /// the system minutes to say so.
     fn on_interfaces(&mut self, cx: &mut Context<'_>) -> bool {
         let Poll::Ready(addresses) = self.interfaces.poll(cx) else { return false };
         self.with_direct(|direct| direct.on_addresses(&addresses));

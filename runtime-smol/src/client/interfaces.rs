@@ -1,5 +1,5 @@
-//! The addresses of this machine, and when they become others: looked at now and then, as every system tells it in a way
-//! of its own. All clients of the process share a look.
+//! The addresses of this machine, and when they become others: looked at now and then, as every system tells it in a
+//! way of its own. All clients of the process share a look.
 
 use async_io::Timer;
 use futures_lite::FutureExt;
@@ -8,8 +8,8 @@ use std::sync::{Mutex, PoisonError};
 use std::task::{Context, Poll};
 use std::time::{Duration, Instant};
 
-/// How often they are looked at: a player that moves to another network is silent for so long at most before anything is
-/// done about it.
+/// How often they are looked at: a player that moves to another network is silent for so long at most before anything
+/// is done about it.
 const EVERY: Duration = Duration::from_secs(2);
 
 /// The last look, and when that was.

@@ -3,7 +3,7 @@
 mod ending;
 mod flood;
 mod history;
-mod ice;
+pub(crate) mod ice;
 mod lines;
 mod print;
 pub(crate) mod settings;

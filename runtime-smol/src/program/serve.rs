@@ -18,7 +18,9 @@ use webstar_smol::server::{BindError, Server};
 /// Runs a lobby server until SIGTERM or SIGINT; then clients are told, and it leaves within 5 seconds.
 #[derive(Args, Debug)]
 #[command(after_help = "Examples:\n  webstar serve\n  webstar serve --listen 0.0.0.0:8080 --key-file webstar.key\n  \
-                        webstar serve --listen 0.0.0.0:443 --tls-cert cert.pem --tls-key key.pem --config a.toml\n\n\
+                        webstar serve --listen 0.0.0.0:443 --tls-cert cert.pem --tls-key key.pem --config a.toml\n  \
+                        webstar serve --stun stun:turn.example.org --turn turns:turn.example.org:443 \
+                        --turn-secret-env TURN_SECRET\n\n\
                         Environment: PORT (the port, if --listen and the file name none), RUST_LOG (what is logged)\n\
                         Exit codes: 0 left, 1 cannot listen, 2 wrong flags or files")]
 pub(crate) struct Serve {
@@ -37,6 +39,16 @@ pub(crate) struct Serve {
     /// Where clients connect, if a proxy or another name stands before
     #[arg(long, value_name = "URL")]
     public_url: Option<String>,
+    /// A STUN server that players are told of: stun:HOST[:PORT]
+    #[arg(long, value_name = "URL")]
+    stun: Vec<String>,
+    /// A TURN server that players are told of, with credentials for a time: turn:HOST[:PORT][?transport=udp|tcp] or
+    /// turns:HOST[:PORT]
+    #[arg(long, value_name = "URL")]
+    turn: Vec<String>,
+    /// The environment variable that holds the secret of the TURN servers (of coturn: static-auth-secret)
+    #[arg(long, value_name = "VAR")]
+    turn_secret_env: Option<String>,
     /// The environment variable that holds what clients must show to make a lobby
     #[arg(long, value_name = "VAR")]
     create_token_env: Option<String>,

@@ -13,7 +13,7 @@ use std::time::{Duration, Instant};
 use subtle::ConstantTimeEq;
 use webstar_core::id::{PlayerId, ShardId};
 use webstar_core::server::directory::Table;
-use webstar_core::server::{Admission, ServerEvent, ServerStats};
+use webstar_core::server::{Admission, IceHelp, ServerEvent, ServerStats};
 use webstar_core::wire::signal::{Data, LobbyName, Secret};
 
 /// Events and client messages that wait for the application; beyond it the oldest are dropped and counted.
@@ -56,6 +56,7 @@ pub(super) struct House {
     create_token: Option<Secret>,
     pub(super) trusted_proxies: Vec<IpAddr>,
     pub(super) allowed_origins: Vec<String>,
+    pub(super) ice_servers: Vec<IceHelp>,
     pub(super) local: SocketAddr,
     pub(super) url: String,
     pub(super) started: Instant,
@@ -89,13 +90,14 @@ pub(super) struct Plan {
     pub(super) create_token: Option<Secret>,
     pub(super) trusted_proxies: Vec<IpAddr>,
     pub(super) allowed_origins: Vec<String>,
+    pub(super) ice_servers: Vec<IceHelp>,
     pub(super) local: SocketAddr,
     pub(super) url: String,
 }
 
 impl House {
     pub(super) fn new(plan: Plan) -> Self {
-        let Plan { shards, tls, create_token, trusted_proxies, allowed_origins, local, url } = plan;
+        let Plan { shards, tls, create_token, trusted_proxies, allowed_origins, ice_servers, local, url } = plan;
         House {
             shards,
             directory: Mutex::new(Table::new()),
@@ -103,6 +105,7 @@ impl House {
             create_token,
             trusted_proxies,
             allowed_origins,
+            ice_servers,
             local,
             url,
             started: Instant::now(),

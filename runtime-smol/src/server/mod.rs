@@ -49,7 +49,7 @@ use thiserror::Error;
 use webstar_core::config::ConfigError;
 use webstar_core::id::ShardId;
 use webstar_core::lan::AnnounceConfig;
-use webstar_core::server::{Identity, Server as Machine, ServerConfig, ServerEvent, ServerStats};
+use webstar_core::server::{IceHelp, Identity, Server as Machine, ServerConfig, ServerEvent, ServerStats};
 use webstar_core::wire::signal::{Data, Secret};
 
 /// The most shards.
@@ -78,6 +78,8 @@ pub struct ServerOptions {
     pub trusted_proxies: Vec<IpAddr>,
     /// Pages of these origins may connect; none: of all.
     pub allowed_origins: Vec<String>,
+    /// Servers that help players to find direct ways; they are told of them.
+    pub ice_servers: Vec<IceHelp>,
     /// The limits of each shard.
     pub limits: ServerConfig,
 }
@@ -94,6 +96,7 @@ impl Default for ServerOptions {
             shards: 0,
             trusted_proxies: Vec::new(),
             allowed_origins: Vec::new(),
+            ice_servers: Vec::new(),
             limits: ServerConfig::default(),
         }
     }
@@ -175,6 +178,7 @@ impl Server {
             create_token: options.create_token,
             trusted_proxies: options.trusted_proxies,
             allowed_origins: options.allowed_origins,
+            ice_servers: options.ice_servers,
             local,
             url,
         }));

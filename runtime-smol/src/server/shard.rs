@@ -93,6 +93,7 @@ impl Shard {
         self.spawn(self.clone().send_what_is_due()).detach();
         self.spawn(self.clone().keep_time()).detach();
         self.spawn(self.clone().tell_wall_clock()).detach();
+        self.tell(Input::IceServers(self.house.ice_servers.clone()));
     }
 
     /// Tells the machine something, and does what it wants.

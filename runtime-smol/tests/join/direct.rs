@@ -3,6 +3,8 @@
 use crate::room::{Room, all_have_heard_one_sequence, nobody_was_told_of_a_loss, nothing_acknowledged_is_lost};
 use crate::stage::{Program, Server};
 use serde_json::{Value, json};
+use std::net::UdpSocket;
+use std::time::Duration;
 
 /// Lines that each player says in a round.
 const LINES: usize = 20;
@@ -144,6 +146,19 @@ fn a_server_that_helps_and_is_not_there_hinders_nobody() {
     ann.ever("player_joined", |_| true);
     ann.say("hello");
     bob.hear("hello");
+}
+
+#[test]
+fn servers_that_the_lobby_server_names_are_asked_for_help() {
+    let stun = UdpSocket::bind("127.0.0.1:0").unwrap();
+    stun.set_read_timeout(Some(Duration::from_secs(60))).unwrap();
+    let url = format!("stun:{}", stun.local_addr().unwrap());
+    let server = Server::start_with("127.0.0.1:0", &["--stun", &url]);
+    let _ann = Program::join(&server, "room", "ann", &[]);
+    let mut question = [0; 64];
+    let (length, _) = stun.recv_from(&mut question).expect("a question");
+    let binding = [0, 1];
+    assert!(length >= 20 && question.starts_with(&binding), "{question:?}");
 }
 
 #[test]

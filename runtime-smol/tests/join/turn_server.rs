@@ -1,5 +1,5 @@
-//! A TURN server in the test's own process, spoken to by streams over TCP or TLS. What it says and keeps is the library's;
-//! the sockets are ours.
+//! A TURN server in the test's own process, spoken to by streams over TCP or TLS. What it says and keeps is the
+//! library's; the sockets are ours.
 
 use async_channel::{Receiver, Sender};
 use async_io::Async;

@@ -94,7 +94,7 @@ fn wrong_flags_and_files_are_one_line() {
     fs::write(&pem, "no certificate").unwrap();
     fs::write(&short, "short").unwrap();
     let free = ["--listen", "127.0.0.1:0"];
-    let table: [(&[&str], &str); 8] = [
+    let table: [(&[&str], &str); 10] = [
         (&["--listen", "here"], "ADDR:PORT"),
         (&["--config", &config], "line 2: unknown field `listne`"),
         (&["--config", "/nowhere/serve.toml"], "/nowhere/serve.toml"),
@@ -103,6 +103,8 @@ fn wrong_flags_and_files_are_one_line() {
         (&["--key-file", &short], "exactly 32 bytes"),
         (&["--tls-cert", &pem], "--tls-key"),
         (&["--no-such-flag"], "--no-such-flag"),
+        (&["--turn", "turn:a"], "--turn-secret-env"),
+        (&["--stun", "turn:a"], "name it with --turn"),
     ];
     for (args, words) in table {
         let listen = if args[0] == "--listen" { &[][..] } else { &free };

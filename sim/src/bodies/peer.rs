@@ -149,6 +149,7 @@ impl World {
                 Output::Transmit { stream, .. } => assert!(self.streams.contains(&stream), "sends where no stream is"),
                 Output::Open { stream, .. } => assert!(self.streams.insert(stream), "opens what is open"),
                 Output::Close { stream } => assert!(self.streams.remove(&stream), "closes what is not open"),
+                Output::IceServers { .. } => {}
                 Output::Pipe { .. } | Output::Packet { .. } | Output::Signal { .. } => {
                     panic!("speaks of direct paths where none is configured");
                 }

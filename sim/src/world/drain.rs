@@ -213,6 +213,8 @@ impl World {
                     }
                 }
                 Output::Signal { player, signal } => self.tell_signal(index, player, signal),
+                // Worlds have servers of their own, known to everybody from the beginning.
+                Output::IceServers { .. } => {}
                 Output::Packet { player, path, payload } => {
                     watch.on_packet(now, id, player, path, payload);
                     if let Some(wire) = find_wire(&seat.wires, player, path) {

@@ -84,10 +84,11 @@ mod turn;
 mod url;
 
 pub use super::choose::PathKind;
+pub use crate::wire::signal::Credentials;
 pub use machine::Webrtc;
 pub use rules::{Network, Policy, Rules, worth_telling};
 pub use seam::{Input, InputError, Output, WebrtcConfig, WebrtcDropped};
-pub use server::{Credentials, IceServer, ServerState, StreamFact, StreamOrder, Transport, TurnServer};
+pub use server::{IceServer, ServerState, StreamFact, StreamOrder, Transport, TurnServer};
 pub use stack::Stack;
 pub use url::{IceUrl, IceUrlError};
 

@@ -119,8 +119,8 @@ pub enum Output<'a> {
         /// How it does.
         state: ServerState,
     },
-    /// Whether packets to a player go over a TURN server, be it one that we asked or they. Told when it changes: ICE goes
-    /// over to better ways by itself.
+    /// Whether packets to a player go over a TURN server, be it one that we asked or they. Told when it changes: ICE
+    /// goes over to better ways by itself.
     Turned {
         /// Which player.
         player: PlayerId,

@@ -1,10 +1,7 @@
 //! Servers that help to find ways between players: what the embedder tells of them, and what is told of how they do.
 
-use crate::wire::signal::Secret;
+use crate::wire::signal::Credentials;
 use core::net::SocketAddr;
-use data_encoding::BASE64;
-use hmac::{Hmac, KeyInit as _, Mac as _};
-use sha1::Sha1;
 
 /// Servers that are asked at the same time. What is told beyond is left out.
 pub(super) const MOST: usize = 8;
@@ -45,27 +42,6 @@ pub enum Transport {
         /// The name that the server's certificate must bear.
         name: String,
     },
-}
-
-/// Who we are to a TURN server.
-#[derive(Clone, PartialEq, Eq, Debug)]
-pub struct Credentials {
-    /// The name. That of credentials which hold for a time only begins with the time of their end.
-    pub user: String,
-    /// The password.
-    pub password: Secret,
-}
-
-impl Credentials {
-    /// Those that hold until a moment only, made of a secret that we share with the server: `static-auth-secret` of
-    /// coturn, which calls it its REST API. None: they would be longer than a secret may be.
-    pub fn until(unix_secs: u64, name: &str, secret: &Secret) -> Option<Self> {
-        let user = format!("{unix_secs}:{name}");
-        let mut mac = Hmac::<Sha1>::new_from_slice(secret.as_str().as_bytes()).ok()?;
-        mac.update(user.as_bytes());
-        let password = Secret::new(BASE64.encode(&mac.finalize().into_bytes())).ok()?;
-        Some(Credentials { user, password })
-    }
 }
 
 impl IceServer {
@@ -114,17 +90,4 @@ pub enum StreamFact<'a> {
     Bytes(&'a [u8]),
     /// It could not be opened, or is open no more.
     Closed,
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn credentials_for_a_time_are_those_of_coturn() {
-        let credentials = Credentials::until(1_700_000_600, "ann", &Secret::new("north").unwrap()).unwrap();
-        assert_eq!(credentials.user, "1700000600:ann");
-        assert_eq!(credentials.password.as_str(), "7frJsC9X1ENSUqDpiZimUxlaSY8=");
-        assert!(!format!("{credentials:?}").contains("7frJ"), "it is not shown");
-    }
 }

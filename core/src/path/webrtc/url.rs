@@ -1,6 +1,7 @@
 //! The URLs that servers are named by (RFC 7064 and 7065), which are not of the kind with two slashes.
 
-use super::server::{Credentials, IceServer, Transport, TurnServer};
+use super::server::{IceServer, Transport, TurnServer};
+use crate::wire::signal::Credentials;
 use core::net::SocketAddr;
 use thiserror::Error;
 

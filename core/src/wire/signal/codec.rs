@@ -142,6 +142,7 @@ vocabulary!(ServerMessage {
     "view_in_force" => ViewInForce(fields),
     "ask_heard" => AskHeard(fields),
     "sealed" => Sealed(fields),
+    "ice_servers" => IceServers(fields),
 });
 
 fn decode<M: Vocabulary>(encoding: Encoding, frame: &Frame) -> Result<M, SignalError> {

@@ -12,6 +12,7 @@ mod client;
 mod codec;
 mod data;
 mod errors;
+mod ice;
 mod lobby;
 mod restore;
 mod rtc;
@@ -28,6 +29,7 @@ pub use client::{
 pub use codec::{decode_client, decode_server, encode_client, encode_server};
 pub use data::Data;
 pub use errors::{CloseReason, ErrorCode, SignalError};
+pub use ice::{Credentials, IceServer, IceServers, MAX_ICE_SERVERS};
 pub use lobby::{Filter, Listing, LobbyInfo, Metadata, PlayerEntry, Role};
 pub use restore::{MAX_PROMISED, Restore, Sealed};
 pub use rtc::{Candidate, RtcSignal};

@@ -1,8 +1,8 @@
 //! What the server says to a client.
 
 use super::{
-    BroadcastData, Epoch, ErrorCode, Listing, LobbyInfo, MAX_FRAME, MAX_PROMISED, PeerId, PlayerEntry, RelayData,
-    Sealed, Secret, Version, WebrtcSignal, bounded,
+    BroadcastData, Epoch, ErrorCode, IceServers, Listing, LobbyInfo, MAX_FRAME, MAX_PROMISED, PeerId, PlayerEntry,
+    RelayData, Sealed, Secret, Version, WebrtcSignal, bounded,
 };
 use crate::id::PlayerId;
 use crate::wire::view::{Certified, PublicKey, Signature, StarId, View};
@@ -65,6 +65,8 @@ pub enum ServerMessage {
     AskHeard(AskHeard),
     /// Keep this instead of the record before: it brings the lobby back when the server has lost it.
     Sealed(SealedRecord),
+    /// These servers help to find direct ways, in place of those named before.
+    IceServers(IceServers),
 }
 
 /// See [`ServerMessage::Welcome`].

@@ -1,5 +1,6 @@
-//! The direct paths of a player: the machine that makes them, on UDP sockets and streams to TURN servers. What the player
-//! orders is handed to the machine, what becomes of it is handed back, and datagrams go in and out. Decides nothing.
+//! The direct paths of a player: the machine that makes them, on UDP sockets and streams to TURN servers. What the
+//! player orders is handed to the machine, what becomes of it is handed back, and datagrams go in and out. Decides
+//! nothing.
 
 mod servers;
 mod socket;
@@ -28,7 +29,7 @@ use webstar_core::path::{Command, Fact, Order};
 use webstar_core::peer::{Input, PeerEvent};
 use webstar_core::session::pipe::PathState;
 use webstar_core::time::Instant;
-use webstar_core::wire::signal::RtcSignal;
+use webstar_core::wire::signal::{self, RtcSignal};
 
 /// What connections of this process are built with: the first costs 30 ms.
 static STACK: LazyLock<Option<Stack>> = LazyLock::new(|| Stack::aws_lc(clock::zero()));
@@ -60,6 +61,9 @@ pub(super) struct Direct {
     preparing: Option<Boxed<Option<Stack>>>,
     resolving: Option<Boxed<Vec<IceServer>>>,
     stack: Option<Stack>,
+    /// The servers that the application has named.
+    own: Vec<HelpServer>,
+    /// All that help, by their addresses.
     servers: Vec<IceServer>,
     /// Who we are, and where the lobby server is.
     place: Option<(PlayerId, Option<IpAddr>)>,
@@ -88,11 +92,7 @@ impl Direct {
         if relayed_only {
             rules.policy = Policy::RelayOnly;
         }
-        let resolving: Option<Boxed<Vec<IceServer>>> = match servers.is_empty() {
-            true => None,
-            false => Some(Box::pin(blocking::unblock(move || servers::resolve(&servers)))),
-        };
-        Direct {
+        let mut direct = Direct {
             kinds,
             sockets,
             streams: Streams::new(certificates),
@@ -101,8 +101,9 @@ impl Direct {
             addresses: addresses.unwrap_or_else(interfaces::addresses),
             told: Vec::new(),
             preparing: Some(Box::pin(blocking::unblock(|| STACK.clone()))),
-            resolving,
+            resolving: None,
             stack: None,
+            own: servers,
             servers: Vec::new(),
             place: None,
             waiting: VecDeque::new(),
@@ -111,6 +112,22 @@ impl Direct {
             usable: BTreeSet::new(),
             moved: Vec::new(),
             deadline: None,
+        };
+        direct.resolve(Vec::new());
+        direct
+    }
+
+    /// The lobby server names servers that help, in place of those it named before. Our own go first.
+    pub(super) fn on_named(&mut self, servers: Vec<signal::IceServer>) {
+        let named = servers.into_iter().filter_map(HelpServer::named);
+        let named = named.filter(|named| self.own.iter().all(|own| own.url != named.url)).collect();
+        self.resolve(named);
+    }
+
+    fn resolve(&mut self, named: Vec<HelpServer>) {
+        let all = [self.own.clone(), named].concat();
+        if !(all.is_empty() && self.servers.is_empty()) {
+            self.resolving = Some(Box::pin(blocking::unblock(move || servers::resolve(&all))));
         }
     }
 

@@ -1,5 +1,5 @@
-//! Streams to TURN servers, over TCP or TLS: opens and closes them, and brings bytes in and out. Decides nothing; patience
-//! is the machine's.
+//! Streams to TURN servers, over TCP or TLS: opens and closes them, and brings bytes in and out. Decides nothing;
+//! patience is the machine's.
 
 use crate::client::connect::{Transport, connect_to, tls};
 use crate::client::driver::Boxed;
@@ -16,7 +16,7 @@ use std::task::{Context, Poll};
 use std::time::Duration;
 use webstar_core::path::webrtc::{StreamFact, StreamOrder};
 
-/// Bytes that wait for the system in one stream; a frame beyond is dropped, as a network drops what a link does not take.
+/// Bytes that wait for the system in one stream; a frame beyond is dropped, as a network drops what a link cannot take.
 const MAX_WAITING: usize = 256 * 1024;
 /// What one read brings at most: a record of TLS.
 const MAX_READ: usize = 16 * 1024;
@@ -110,8 +110,8 @@ impl Streams {
         self.closing.retain_mut(|closing| closing.poll(cx).is_pending());
     }
 
-    /// Tells what has become of streams and what has come. False: there is nothing now, and the task is woken when there
-    /// is.
+    /// Tells what has become of streams and what has come. False: there is nothing now, and the task is woken when
+    /// there is.
     pub(super) fn receive(&mut self, cx: &mut Context<'_>, tell: &mut impl FnMut(u32, StreamFact<'_>)) -> bool {
         let mut has_come = false;
         let (room, failures) = (&mut self.room, &mut self.failures);

@@ -13,14 +13,10 @@ pub(super) struct Turn<'a> {
 }
 
 /// The servers, or a sentence that says what is wrong.
-pub(super) fn servers(stun: &[String], turn: Turn<'_>) -> Result<Vec<HelpServer>, String> {
+pub(super) fn servers(stun_urls: &[String], turn: Turn<'_>) -> Result<Vec<HelpServer>, String> {
     let mut servers = Vec::new();
-    for text in stun {
-        let url = url("--stun", text)?;
-        if url.transport.is_some() {
-            return Err(format!("--stun: `{text}` is a TURN server; name it with --turn"));
-        }
-        servers.push(HelpServer { url, credentials: None });
+    for text in stun_urls {
+        servers.push(HelpServer { url: stun(text)?, credentials: None });
     }
     if turn.urls.is_empty() {
         return Ok(servers);
@@ -30,13 +26,23 @@ pub(super) fn servers(stun: &[String], turn: Turn<'_>) -> Result<Vec<HelpServer>
         _ => return Err("--turn: the server wants to know who we are: add --turn-user and --turn-password-env".into()),
     };
     for text in turn.urls {
-        let url = url("--turn", text)?;
-        if url.transport.is_none() {
-            return Err(format!("--turn: `{text}` is a STUN server; name it with --stun"));
-        }
-        servers.push(HelpServer { url, credentials: Some(credentials.clone()) });
+        servers.push(HelpServer { url: turn_server(text)?, credentials: Some(credentials.clone()) });
     }
     Ok(servers)
+}
+
+/// The URL of a STUN server.
+pub(crate) fn stun(text: &str) -> Result<IceUrl, String> {
+    let url = url("--stun", text)?;
+    let is_stun = url.transport.is_none();
+    is_stun.then_some(url).ok_or_else(|| format!("--stun: `{text}` is a TURN server; name it with --turn"))
+}
+
+/// The URL of a TURN server.
+pub(crate) fn turn_server(text: &str) -> Result<IceUrl, String> {
+    let url = url("--turn", text)?;
+    let is_turn = url.transport.is_some();
+    is_turn.then_some(url).ok_or_else(|| format!("--turn: `{text}` is a STUN server; name it with --stun"))
 }
 
 fn url(flag: &str, text: &str) -> Result<IceUrl, String> {

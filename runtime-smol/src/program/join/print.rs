@@ -296,8 +296,8 @@ impl Printer {
                 };
                 json!({
                     "player": one.player, "path": one.path.map(path_name),
-                    "turn": one.path.is_some_and(|path| path != PathKind::Relay) && is_turned(one.player), "rtt_ms": one.rtt.map(millis),
-                    "jitter_ms": millis(one.jitter), "loss": one.loss,
+                    "turn": one.path.is_some_and(|path| path != PathKind::Relay) && is_turned(one.player),
+                    "rtt_ms": one.rtt.map(millis), "jitter_ms": millis(one.jitter), "loss": one.loss,
                     "in_bps": rate(one.player, one.bytes_received, |known| known.0),
                     "out_bps": rate(one.player, one.bytes_sent, |known| known.1),
                     "queued_bytes": one.queued.iter().sum::<usize>(),

@@ -3,10 +3,12 @@
 
 use super::Serve;
 use super::file::{File, Time};
+use crate::join::ice;
 use std::env::{self, VarError};
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use webstar_core::lan::AnnounceConfig;
-use webstar_core::wire::signal::Secret;
+use webstar_core::server::IceHelp;
+use webstar_core::wire::signal::{MAX_ICE_SERVERS, Secret};
 use webstar_smol::server::{ServerOptions, TlsFiles};
 
 const PORT: u16 = 8080;
@@ -27,6 +29,7 @@ pub(super) fn wanted(flags: &Serve) -> Result<Wanted, String> {
         None => File::default(),
     };
     let lan = lan(flags, &file)?;
+    let ice_servers = ice_servers(flags, &file)?;
     let usual = if lan.is_some() { Ipv4Addr::UNSPECIFIED } else { Ipv4Addr::LOCALHOST };
     let listen = listen(flags.listen.as_deref().or(file.listen.as_deref()), usual)?;
     let mut options = ServerOptions { listen, ..ServerOptions::default() };
@@ -39,7 +42,8 @@ pub(super) fn wanted(flags: &Serve) -> Result<Wanted, String> {
     };
     options.public_url = flags.public_url.clone().or(file.public_url);
     let token = flags.create_token_env.as_ref().or(file.create_token_env.as_ref());
-    options.create_token = token.map(|variable| secret(variable)).transpose()?;
+    options.create_token = token.map(|variable| secret(variable, "the token for making lobbies")).transpose()?;
+    options.ice_servers = ice_servers;
     options.key_file = flags.key_file.clone().or(file.key_file);
     options.port_fallback =
         flags.port_fallback.or(file.port_fallback).unwrap_or(if lan.is_some() { LAN_FALLBACK } else { 0 });
@@ -82,11 +86,37 @@ fn listen(said: Option<&str>, usual: Ipv4Addr) -> Result<SocketAddr, String> {
     Ok(SocketAddr::new(alone, port))
 }
 
-fn secret(variable: &str) -> Result<Secret, String> {
+/// The servers that players are told of.
+fn ice_servers(flags: &Serve, file: &File) -> Result<Vec<IceHelp>, String> {
+    let stun = if flags.stun.is_empty() { &file.stun } else { &flags.stun };
+    let turn = if flags.turn.is_empty() { &file.turn } else { &flags.turn };
+    let known_by = flags.turn_secret_env.as_ref().or(file.turn_secret_env.as_ref());
+    let known_by = known_by.map(|variable| secret(variable, "the secret of the TURN servers")).transpose()?;
+    if known_by.is_some() == turn.is_empty() {
+        return Err("a TURN server and the secret that its users are made of belong together: --turn and \
+                    --turn-secret-env (of coturn: static-auth-secret)"
+            .into());
+    }
+    if stun.len() + turn.len() > MAX_ICE_SERVERS {
+        return Err(format!("players are told of at most {MAX_ICE_SERVERS} servers by --stun and --turn"));
+    }
+    let mut named = Vec::new();
+    for url in stun {
+        ice::stun(url)?;
+        named.push(IceHelp { url: url.clone(), secret: None });
+    }
+    for url in turn {
+        ice::turn_server(url)?;
+        named.push(IceHelp { url: url.clone(), secret: known_by.clone() });
+    }
+    Ok(named)
+}
+
+fn secret(variable: &str, what: &str) -> Result<Secret, String> {
     match env::var(variable) {
         Ok(text) if !text.is_empty() => Secret::new(text).map_err(|error| format!("{variable}: {error}")),
         Ok(_) | Err(VarError::NotPresent) => {
-            Err(format!("the environment variable {variable} is not set; put the token for making lobbies into it"))
+            Err(format!("the environment variable {variable} is not set; put {what} into it"))
         }
         Err(VarError::NotUnicode(_)) => Err(format!("the environment variable {variable} is no text")),
     }
