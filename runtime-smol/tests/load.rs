@@ -13,6 +13,7 @@ impl Server {
     fn start() -> Self {
         let mut child = Command::new(env!("CARGO_BIN_EXE_webstar"))
             .args(["serve", "--listen", "127.0.0.1:0", "--json"])
+            .env("XDG_STATE_HOME", std::env::temp_dir().join("webstar-tests"))
             .stdin(Stdio::null())
             .stdout(Stdio::piped())
             .spawn()

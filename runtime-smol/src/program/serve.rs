@@ -2,6 +2,7 @@
 //! library's.
 
 mod file;
+mod place;
 mod settings;
 
 use super::join::values::duration;
@@ -13,7 +14,7 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 use std::time::Duration;
 use webstar_core::lan::AnnounceConfig;
-use webstar_smol::server::{BindError, Server};
+use webstar_smol::server::{BindError, Server, ServerOptions};
 
 /// Runs a lobby server until SIGTERM or SIGINT; then clients are told, and it leaves within 5 seconds.
 #[derive(Args, Debug)]
@@ -52,7 +53,8 @@ pub(crate) struct Serve {
     /// The environment variable that holds what clients must show to make a lobby
     #[arg(long, value_name = "VAR")]
     create_token_env: Option<String>,
-    /// The file of the long-term key, made at the first start; without it resume tokens die with the process
+    /// The file of the long-term key, made at the first start: who has it knows players and lobbies again after a restart
+    /// [default: webstar/server.key in $XDG_STATE_HOME or ~/.local/state, for all servers of this user]
     #[arg(long, value_name = "FILE")]
     key_file: Option<PathBuf>,
     /// If the port is taken, try as many behind it [default: 0, with --lan 9]
@@ -83,7 +85,7 @@ pub(crate) struct Serve {
 
 impl Serve {
     pub(crate) fn go(self) -> ExitCode {
-        let settings::Wanted { options, lan } = match settings::wanted(&self) {
+        let settings::Wanted { options, lan, keeps_key } = match settings::wanted(&self) {
             Ok(wanted) => wanted,
             Err(why) => return self.failed("usage", &why, 2),
         };
@@ -93,7 +95,7 @@ impl Serve {
         settings::allow_files();
         // From here on nobody ends the program without its knowing: whoever reads the first line may do so at once.
         let end = end();
-        match Server::bind(options) {
+        match bind(options, keeps_key) {
             Ok(server) => self.serve(&server, lan, end),
             Err(error @ (BindError::Taken(_) | BindError::Listen { .. } | BindError::System(_))) => {
                 self.failed("cannot_listen", &error.to_string(), 1)
@@ -139,6 +141,25 @@ impl Serve {
         eprintln!("webstar: {why}");
         ExitCode::from(exit)
     }
+}
+
+/// Starts the server. Where the key is kept without a word about it, it may do without.
+fn bind(mut options: ServerOptions, keeps_key: bool) -> Result<Server, BindError> {
+    if !keeps_key {
+        options.key_file = place::of_the_key();
+        options.key_file.as_deref().inspect(|file| place::prepare(file));
+        match Server::bind(options.clone()) {
+            Err(BindError::KeyFile { file, source }) => {
+                let file = file.display();
+                tracing::warn!(
+                    "{file}: {source}; no restart will know the players again, unless --key-file names another"
+                );
+            }
+            bound => return bound,
+        }
+        options.key_file = None;
+    }
+    Server::bind(options)
 }
 
 /// Hears from now on when the program is asked to end, and is done then.

@@ -4,7 +4,7 @@ use crate::room::{
     Lives, Room, all_have_heard_one_sequence, nobody_was_told, nobody_was_told_of_a_loss, nothing_acknowledged_is_lost,
     these_have_heard_all,
 };
-use crate::stage::{Folder, Server};
+use crate::stage::Server;
 use serde_json::Value;
 use std::collections::BTreeSet;
 
@@ -14,37 +14,16 @@ const LINES: usize = 20;
 /// Lines that each player says a second where it chats.
 const HZ: u32 = 20;
 
-/// A server that can come back: what it signs with is in a file.
-struct Lasting {
-    folder: Folder,
-    address: String,
+/// The server dies; everybody has noticed.
+fn die(room: &mut Room) {
+    room.server.program.kill();
+    room.players.values_mut().for_each(|player| drop(player.wait_for("reconnecting")));
 }
 
-impl Lasting {
-    /// Starts it. A name of its own keeps tests apart.
-    fn start(name: &str) -> (Self, Server) {
-        let mut lasting = Lasting { folder: Folder::new(name), address: "127.0.0.1:0".into() };
-        let server = lasting.server();
-        lasting.address.clone_from(&server.address);
-        (lasting, server)
-    }
-
-    fn server(&self) -> Server {
-        let key = self.folder.path("key");
-        Server::start_with(&self.address, &["--key-file", key.to_str().expect("a plain path")])
-    }
-
-    /// It dies; everybody has noticed.
-    fn die(room: &mut Room) {
-        room.server.program.kill();
-        room.players.values_mut().for_each(|player| drop(player.wait_for("reconnecting")));
-    }
-
-    /// It is back, and so is everybody.
-    fn come_back(&self, room: &mut Room) {
-        room.server = self.server();
-        room.players.values_mut().for_each(|player| drop(player.wait_for("resumed")));
-    }
+/// It is started again without another word, at the same port, and everybody is back.
+fn come_back(room: &mut Room) {
+    room.server = Server::start_with(&room.server.address, &[]);
+    room.players.values_mut().for_each(|player| drop(player.wait_for("resumed")));
 }
 
 /// Nothing of what these have said, who were there from the beginning to the end, and nothing that was acknowledged.
@@ -57,17 +36,16 @@ fn nothing_is_lost(lives: &Lives, these: &BTreeSet<u64>) {
 
 #[test]
 fn over_direct_paths_nobody_notices_that_the_server_is_away() {
-    let (lasting, server) = Lasting::start("direct");
-    let mut room = Room::of(server, PLAYERS, &[]);
+    let mut room = Room::of(Server::start(), PLAYERS, &[]);
     let host = room.settle();
     room.wait_for_paths(host, "srtp");
     let first: BTreeSet<u64> = room.players.keys().copied().collect();
     room.begin_to_chat(HZ);
     room.hear_out("before");
-    Lasting::die(&mut room);
+    die(&mut room);
     // The server comes back only when everybody has heard everybody without it.
     room.hear_out("without");
-    lasting.come_back(&mut room);
+    come_back(&mut room);
     let late = room.join();
     assert!(!first.contains(&late), "it knows what numbers it has given");
     assert_eq!(room.settle(), host);
@@ -82,18 +60,17 @@ fn over_direct_paths_nobody_notices_that_the_server_is_away() {
 
 /// While the server is away the host is killed: the others agree on another, and bring the server back to that.
 fn elect_without_the_server(players: usize) {
-    let (lasting, server) = Lasting::start(&format!("elect-{players}"));
-    let mut room = Room::of(server, players, &[]);
+    let mut room = Room::of(Server::start(), players, &[]);
     let host = room.settle();
     room.wait_for_paths(host, "srtp");
     let others: BTreeSet<u64> = room.players.keys().copied().filter(|number| *number != host).collect();
     room.begin_to_chat(HZ);
     room.hear_out("before");
-    Lasting::die(&mut room);
+    die(&mut room);
     room.kill(host);
     room.hear_of_another_host(host, "voted");
     room.hear_out("without");
-    lasting.come_back(&mut room);
+    come_back(&mut room);
     room.join();
     room.settle();
     room.end_chat();
@@ -113,13 +90,12 @@ fn while_the_server_is_away_three_of_four_elect_a_host() {
 
 #[test]
 fn what_is_said_while_nothing_carries_it_comes_when_the_server_is_back() {
-    let (lasting, server) = Lasting::start("relay");
-    let mut room = Room::of(server, PLAYERS, &["--mode", "relay"]);
+    let mut room = Room::of(Server::start(), PLAYERS, &["--mode", "relay"]);
     room.settle();
     room.say("before", 0..LINES);
-    Lasting::die(&mut room);
+    die(&mut room);
     room.say("without", 0..LINES);
-    lasting.come_back(&mut room);
+    come_back(&mut room);
     room.say("again", 0..LINES);
     room.hear_out("again");
     // It knows the lobby as it was: others come, and the next host is found as ever. Without the relay nobody heard the

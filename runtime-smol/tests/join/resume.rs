@@ -118,6 +118,8 @@ fn a_server_that_has_forgotten_all_is_told() {
     let mut ann = Program::join(&server, "room", "ann", &[]);
     server.program.kill();
     ann.wait_for("reconnecting");
-    let _server = Server::start_with(&server.address, &[]);
+    let folder = Folder::new("forgotten");
+    let another = folder.path("another.key");
+    let _server = Server::start_with(&server.address, &["--key-file", another.to_str().expect("a plain path")]);
     ann.end().is_failure(4, &["timed_out", "does not know this place any more; join again"]);
 }

@@ -55,6 +55,7 @@ impl Program {
     pub(crate) fn start_with(args: &[&str], environment: &[(&str, &str)]) -> Self {
         let mut child = Command::new(env!("CARGO_BIN_EXE_webstar"))
             .args(args)
+            .env("XDG_STATE_HOME", std::env::temp_dir().join("webstar-tests"))
             .envs(environment.iter().copied())
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())

@@ -32,6 +32,7 @@ pub(crate) fn command(args: &[&str]) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_webstar"));
     command.arg("serve").args(args).stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
     command.env_remove("PORT").env_remove("RUST_LOG");
+    command.env("XDG_STATE_HOME", std::env::temp_dir().join("webstar-tests"));
     command
 }
 

@@ -20,6 +20,8 @@ pub(super) struct Wanted {
     pub(super) options: ServerOptions,
     /// How the server is announced, if it is.
     pub(super) lan: Option<AnnounceConfig>,
+    /// It is said where the key is kept.
+    pub(super) keeps_key: bool,
 }
 
 /// What is wanted, or a sentence about what is wrong.
@@ -51,7 +53,8 @@ pub(super) fn wanted(flags: &Serve) -> Result<Wanted, String> {
     options.trusted_proxies = file.trusted_proxies;
     options.allowed_origins = file.allowed_origins;
     file.limits.apply(&mut options.limits);
-    Ok(Wanted { options, lan })
+    let keeps_key = options.key_file.is_some();
+    Ok(Wanted { options, lan, keeps_key })
 }
 
 fn lan(flags: &Serve, file: &File) -> Result<Option<AnnounceConfig>, String> {
