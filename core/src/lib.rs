@@ -28,6 +28,7 @@ pub mod lan;
 pub mod path;
 pub mod peer;
 mod players;
+pub mod recording;
 pub mod server;
 pub mod session;
 pub mod star;

@@ -29,6 +29,7 @@ pub mod link;
 mod link_choice;
 mod link_config;
 mod lobby;
+mod origin;
 mod outbox;
 mod request;
 mod rhythm;
@@ -44,6 +45,7 @@ pub use event::{
     Snapshot,
 };
 pub use landed::Landed;
+pub(crate) use origin::{Dice, Origin};
 pub use outbox::PeerDropped;
 pub use request::{Command, JoinRequest, Ticket, Wish};
 pub use seam::{Input, InputError, Output, Payload, PeerTimer, Target};
@@ -64,7 +66,6 @@ use hub::Hub;
 use lobby::{Lobby, RELAYED};
 use outbox::{Act, Outbox};
 use rand::rngs::ChaCha8Rng;
-use rand::{RngExt, SeedableRng};
 use spoke::RELAY;
 use std::collections::BTreeSet;
 use weather::{Way, Weather};
@@ -107,23 +108,30 @@ pub struct Peer {
 impl Peer {
     /// A player that begins to join at the first poll.
     pub fn new(config: PlayerConfig, request: JoinRequest, seed: [u8; 32], now: Instant) -> Result<Self, ConfigError> {
+        Peer::of_origin(config, request, Origin::of_seed(&seed), now)
+    }
+
+    /// The same, from what grows from a seed.
+    pub(crate) fn of_origin(
+        config: PlayerConfig,
+        request: JoinRequest,
+        origin: Origin,
+        now: Instant,
+    ) -> Result<Self, ConfigError> {
         config.check()?;
-        let mut random = ChaCha8Rng::from_seed(seed);
-        let hub = Hub::new(config.clone(), ChaCha8Rng::from_rng(&mut random), now);
-        let draws = ChaCha8Rng::from_rng(&mut random);
-        let identity = Identity::new(&random.random());
+        let Origin { dice, key } = origin;
         let mut peer = Peer {
-            weather: Weather::new(&config, draws),
+            hub: Hub::new(config.clone(), dice.hub(), now),
+            weather: Weather::new(&config, dice.weather()),
             out: Outbox::new(config.debug),
             connection: Connection::new(config.signaling_server.clone(), now),
             carrier: Carrier::new(now),
             config,
             request,
             now,
-            random,
+            random: dice.pauses(),
             lobby: None,
-            hub,
-            identity,
+            identity: Identity::new(key),
             landed: Landed::default(),
             streams: 0,
             commands: 0,

@@ -2,9 +2,10 @@
 
 use crate::id::PlayerId;
 use crate::wire::signal::{CreateLobby, Filter, LobbyName, Metadata, PeerId, Secret, Username};
+use serde::{Deserialize, Serialize};
 
 /// How a player wants to join.
-#[derive(Clone, PartialEq, Debug)]
+#[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
 pub struct JoinRequest {
     /// What it is called.
     pub username: Username,
@@ -34,7 +35,7 @@ impl JoinRequest {
 
 /// What brings a player that has lost its memory back under its number: kept where the program finds it after a crash or
 /// a reload. It is good for one return; each [`super::PeerEvent::Joined`] brings another.
-#[derive(Clone, PartialEq, Eq, Debug)]
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
 pub struct Ticket {
     /// The lobby.
     pub lobby: LobbyName,
@@ -43,7 +44,7 @@ pub struct Ticket {
 }
 
 /// Which lobby.
-#[derive(Clone, PartialEq, Debug)]
+#[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
 pub enum Wish {
     /// The one of this name.
     Named(LobbyName),
@@ -63,7 +64,7 @@ pub enum Wish {
 }
 
 /// Something asked of the server for the lobby. Its outcome comes as [`super::PeerEvent::Done`].
-#[derive(Clone, PartialEq, Eq, Debug)]
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
 pub enum Command {
     /// Ready to start, or not.
     Ready(bool),

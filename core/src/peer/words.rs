@@ -19,8 +19,8 @@ pub(super) struct Identity {
 }
 
 impl Identity {
-    pub(super) fn new(seed: &[u8; 32]) -> Self {
-        Identity { key: SigningKey::from_seed(seed), entered: None, sealed: None }
+    pub(super) fn new(key: SigningKey) -> Self {
+        Identity { key, entered: None, sealed: None }
     }
 
     /// What our promises are checked with.

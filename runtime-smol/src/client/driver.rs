@@ -4,6 +4,7 @@
 use super::clock;
 use super::direct::Direct;
 use super::interfaces::Interfaces;
+use super::record::Tape;
 use super::shared::{Shared, State};
 use super::socket::Socket;
 use async_channel::Sender;
@@ -53,6 +54,8 @@ pub(super) struct Driver {
     /// Direct paths, if there are any.
     direct: Option<Direct>,
     interfaces: Interfaces,
+    /// The file of the recording, if there is one.
+    tape: Option<Tape>,
     /// Streams that say goodbye.
     closing: Vec<Boxed<()>>,
     /// Events that the application has not been given yet.
@@ -69,12 +72,14 @@ impl Driver {
         shared: Arc<Shared>,
         certificates: Option<PathBuf>,
         direct: Option<Direct>,
+        tape: Option<Tape>,
         events: Sender<PeerEvent>,
     ) -> Self {
         Driver {
             shared,
             direct,
             interfaces: Interfaces::new(),
+            tape,
             certificates: certificates.map(Arc::new),
             streams: BTreeMap::new(),
             closing: Vec::new(),
@@ -117,6 +122,7 @@ impl Driver {
         while let Some(note) = state.peer.poll_note() {
             tracing::debug!("{note}");
         }
+        self.record(state);
         if state.ended.is_some() {
             self.close_all();
         }
@@ -154,6 +160,18 @@ impl Driver {
                     return;
                 }
             }
+        }
+    }
+
+    /// Stores what is to be stored. The game goes on without its recording.
+    fn record(&mut self, state: &mut State) {
+        let Some(tape) = &mut self.tape else { return };
+        let is_last = state.ended.is_some();
+        let bytes = if is_last { state.peer.take_all_of_recording() } else { state.peer.take_recording() };
+        let is_stored = bytes.is_none_or(|bytes| tape.write(&bytes));
+        if is_last || !is_stored {
+            state.peer.stop_recording();
+            self.tape = None;
         }
     }
 

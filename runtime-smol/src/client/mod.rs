@@ -28,6 +28,7 @@ mod driver;
 mod executor;
 mod interfaces;
 mod options;
+mod record;
 mod shared;
 mod signal;
 mod socket;
@@ -42,6 +43,7 @@ use async_channel::Receiver;
 use bytes::Bytes;
 use direct::Direct;
 use driver::Driver;
+use record::Tape;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use shared::Shared;
@@ -50,9 +52,10 @@ use std::sync::{Arc, Mutex};
 use thiserror::Error;
 use webstar_core::id::{CommandId, PlayerId};
 use webstar_core::peer::{
-    Channel, Command, CommandError, Destination, Ended, Landed, Peer, PeerEvent, PlayerStats, Position, SendError,
-    Sent, Ticket,
+    Channel, Command, CommandError, Destination, Ended, Landed, PeerEvent, PlayerStats, Position, SendError, Sent,
+    Ticket,
 };
+use webstar_core::recording::Recorded;
 
 /// A player. Clones are handles of the same player; when the last is dropped, it leaves.
 #[derive(Clone)]
@@ -118,13 +121,15 @@ impl Client {
         let (kinds, relayed_only) = (options.config.direct_paths.clone(), options.config.relayed_only);
         let certificates = options.certificates.clone();
         let direct = sockets.map(|sockets| Direct::new(kinds, relayed_only, sockets, options.direct, certificates));
-        let peer = Peer::new(options.config, options.request, clock::seed()?, clock::now())?;
+        let tape = options.record.map(Tape::open).transpose()?;
+        let make = if tape.is_some() { Recorded::watched } else { Recorded::unwatched };
+        let peer = make(options.config, options.request, clock::seed()?, clock::now())?;
         let (first, joined) = async_channel::bounded(1);
         // The driver alone sends, and keeps to the limit; a bounded channel would reserve all of it beforehand.
         let (events, unread) = async_channel::unbounded();
         let (working, done) = async_channel::bounded::<()>(1);
         let shared = Arc::new(Shared::new(peer, first, options.event_queue.max(1)));
-        let driver = Driver::new(shared.clone(), options.certificates, direct, events);
+        let driver = Driver::new(shared.clone(), options.certificates, direct, tape, events);
         let task = async move {
             driver.await;
             drop(working);

@@ -26,6 +26,9 @@ pub struct Options {
     pub event_queue: usize,
     /// How direct paths are found, if the settings have any.
     pub direct: DirectOptions,
+    /// A file that the session is recorded into, for [`webstar_core::recording::Replay`]: what was said and
+    /// who said it, but no password, token, key or address of a player. A file of that name is written over.
+    pub record: Option<PathBuf>,
 }
 
 /// How direct paths are found.
@@ -62,6 +65,14 @@ pub enum StartError {
     /// A TURN server without a user.
     #[error("the TURN server {0} wants to know who we are: give --turn-user and --turn-password-env")]
     NoCredentials(String),
+    /// The recording cannot be stored.
+    #[error("the recording cannot be written to {}: {why}; name another file", path.display())]
+    Record {
+        /// Where.
+        path: PathBuf,
+        /// What the system says.
+        why: String,
+    },
     /// The system gives no randomness.
     #[error("the system gives no randomness: {0}")]
     Entropy(#[from] getrandom::Error),
@@ -104,7 +115,8 @@ impl Options {
             admission: None,
             ticket: None,
         };
-        Ok(Options { config, request, certificates: None, event_queue: 4096, direct: DirectOptions::default() })
+        let direct = DirectOptions::default();
+        Ok(Options { config, request, certificates: None, event_queue: 4096, direct, record: None })
     }
 
     /// What the player is called.

@@ -6,7 +6,8 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::Waker;
 use webstar_core::id::PlayerId;
-use webstar_core::peer::{Ended, Peer, PeerEvent, PeerMessage};
+use webstar_core::peer::{Ended, PeerEvent, PeerMessage};
+use webstar_core::recording::Recorded;
 
 /// Takes a message, or gives it back.
 pub(super) type Handler = Arc<Mutex<dyn FnMut(PeerMessage) -> Option<PeerMessage> + Send>>;
@@ -20,7 +21,7 @@ pub(super) struct Shared {
 }
 
 pub(super) struct State {
-    pub(super) peer: Peer,
+    pub(super) peer: Recorded,
     pub(super) handlers: BTreeMap<Box<str>, Handler>,
     /// Told once: in the lobby, or never.
     pub(super) first: Option<Sender<Result<(), Ended>>>,
@@ -36,7 +37,7 @@ pub(super) struct State {
 }
 
 impl Shared {
-    pub(super) fn new(peer: Peer, first: Sender<Result<(), Ended>>, event_queue: usize) -> Self {
+    pub(super) fn new(peer: Recorded, first: Sender<Result<(), Ended>>, event_queue: usize) -> Self {
         let state = State {
             peer,
             handlers: BTreeMap::new(),

@@ -2,10 +2,10 @@
 
 mod ending;
 mod flood;
-mod history;
+pub(crate) mod history;
 pub(crate) mod ice;
 mod lines;
-mod print;
+pub(crate) mod print;
 pub(crate) mod settings;
 mod talk;
 pub(crate) mod values;
@@ -107,6 +107,10 @@ pub(crate) struct Join {
     /// Tell the numbers of the other players this often
     #[arg(long, value_name = "EVERY", value_parser = duration)]
     stats: Option<Duration>,
+    /// Record the session into FILE, for `webstar replay`: what is said and by whom, but no password, token, key or
+    /// address of a player
+    #[arg(long, value_name = "FILE")]
+    record: Option<PathBuf>,
     /// Be patient: heartbeats every 2 s, and nobody is suspect before 8 s
     #[arg(long)]
     relaxed: bool,

@@ -6,6 +6,7 @@ mod join;
 mod load;
 mod lobbies;
 mod log;
+mod replay;
 mod serve;
 
 use clap::{Parser, Subcommand};
@@ -34,6 +35,8 @@ enum Command {
     Discover(discover::Discover),
     /// Loads a server with players that talk, and measures.
     Load(load::Load),
+    /// Lives through a recording again and compares.
+    Replay(replay::Replay),
 }
 
 fn main() -> ExitCode {
@@ -44,5 +47,6 @@ fn main() -> ExitCode {
         Command::Lobbies(lobbies) => lobbies.go(),
         Command::Discover(discover) => discover.go(),
         Command::Load(load) => load.go(),
+        Command::Replay(replay) => replay.go(),
     }
 }

@@ -13,6 +13,8 @@ mod proxy;
 #[cfg(test)]
 mod rain;
 #[cfg(test)]
+mod recordings;
+#[cfg(test)]
 mod refusals;
 #[cfg(test)]
 mod resume;

@@ -9,6 +9,7 @@ mod link;
 pub mod meter;
 mod packet;
 mod peer;
+mod recording;
 mod rtc;
 mod script;
 mod server;
@@ -23,6 +24,7 @@ pub use decompression::decompression;
 pub use link::link_arbitrary;
 pub use packet::packet_decode;
 pub use peer::peer_inputs;
+pub use recording::recordings;
 pub use rtc::{rtc_packets, rtc_signals, turn_frames};
 pub use server::server_frames;
 pub use session::session_arbitrary;
@@ -35,7 +37,7 @@ pub use world::small_world;
 pub type Body = fn(&[u8]);
 
 /// Every body under the name of its target, which is also that of its corpus.
-pub const ALL: [(&str, Body); 13] = [
+pub const ALL: [(&str, Body); 14] = [
     ("packet_decode", packet_decode),
     ("session_arbitrary", session_arbitrary),
     ("decompression", decompression),
@@ -49,4 +51,5 @@ pub const ALL: [(&str, Body); 13] = [
     ("rtc_signals", rtc_signals),
     ("turn_frames", turn_frames),
     ("rtc_packets", rtc_packets),
+    ("recordings", recordings),
 ];

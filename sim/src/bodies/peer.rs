@@ -1,14 +1,13 @@
 //! A player against a script: streams that open, fail and close at will, every message of the server true and false,
 //! packets from hosts and members that are none, clocks that run backwards. It never panics, comes to rest after every
-//! input, and is silent after its end.
+//! input, and is silent after its end; and the recording of all that is lived through again without a difference.
 
 use super::script::{Script, within_time};
 use std::collections::BTreeSet;
 use webstar_core::config::PlayerConfig;
 use webstar_core::id::{Incarnation, PlayerId, StreamId};
-use webstar_core::peer::{
-    Channel, Command, Destination, Input, InputError, JoinRequest, Output, Peer, PeerEvent, Wish,
-};
+use webstar_core::peer::{Channel, Command, Destination, Input, InputError, JoinRequest, Output, PeerEvent, Wish};
+use webstar_core::recording::{Recorded, Replay};
 use webstar_core::time::{Duration, Instant};
 use webstar_core::wire::relay;
 use webstar_core::wire::signal::{
@@ -24,7 +23,7 @@ const MOST_OUTPUTS: usize = 65_536;
 const MOST_ROUNDS: usize = 64;
 
 struct World {
-    peer: Peer,
+    peer: Recorded,
     streams: BTreeSet<StreamId>,
     is_over: bool,
     latest: Instant,
@@ -44,7 +43,7 @@ pub fn peer_inputs(data: &[u8]) {
         admission: None,
         ticket: None,
     };
-    let peer = Peer::new(config, request, [5; 32], Instant::ZERO).expect("the settings are good");
+    let peer = Recorded::watched(config, request, [5; 32], Instant::ZERO).expect("the settings are good");
     let mut world = World { peer, streams: BTreeSet::new(), is_over: false, latest: Instant::ZERO };
     world.settle();
     while !script.is_over() {
@@ -69,6 +68,15 @@ pub fn peer_inputs(data: &[u8]) {
             220..228 => world.tell_now(Input::Buffered { stream, bytes: script.scaled() as usize }),
             228..246 => world.say(&mut script),
             _ => world.command(&mut script),
+        }
+    }
+    let recording = world.peer.take_all_of_recording().expect("it is recorded");
+    let mut replay = Replay::open(&recording).expect("it was made just now");
+    loop {
+        match replay.next() {
+            Ok(Some(_)) => {}
+            Ok(None) => break,
+            Err(why) => panic!("{why}"),
         }
     }
 }

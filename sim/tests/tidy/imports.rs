@@ -39,6 +39,7 @@ const MODULES: &[Module] = &[
     Module { name: "path", knows: &["session::pipe"] },
     Module { name: "star", knows: &["session"] },
     Module { name: "peer", knows: &["session", "path", "star"] },
+    Module { name: "recording", knows: &["path", "peer"] },
     Module { name: "server", knows: &[] },
 ];
 
@@ -226,6 +227,7 @@ fn the_walls_of_the_house_stand() {
         ("server", "session"),
         ("server", "star"),
         ("peer", "server"),
+        ("peer", "recording"),
     ] {
         let text = format!("use crate::{to}::Thing;");
         assert!(!of_one(&format!("core/src/{from}/deep.rs"), &text).is_empty(), "{from} knows {to}");

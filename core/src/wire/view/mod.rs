@@ -9,7 +9,7 @@ mod keys;
 mod proof;
 mod quorum;
 
-pub use keys::{PublicKey, Signature, SigningKey};
+pub use keys::{PublicKey, Signature, Signatures, SigningKey};
 pub use proof::{Certified, Proof, Statement, Trust};
 pub use quorum::{has_quorum, is_agreed};
 

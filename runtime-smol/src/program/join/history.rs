@@ -14,7 +14,7 @@ const MAX_LINE: usize = 1024;
 
 /// Something that was said to everybody.
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
-pub(super) struct Said {
+pub(crate) struct Said {
     pub(super) from: PlayerId,
     pub(super) kind: String,
     pub(super) data: String,
@@ -22,7 +22,7 @@ pub(super) struct Said {
 
 /// The last lines, oldest first.
 #[derive(Clone, PartialEq, Eq, Debug, Default)]
-pub(super) struct History {
+pub(crate) struct History {
     lines: VecDeque<Said>,
 }
 

@@ -2,7 +2,7 @@
 //! a contract; a field that does not apply is null, never absent.
 
 use super::ending::{reason_of, sentence};
-use super::history::Said;
+use super::history::{History, Said};
 use data_encoding::BASE64;
 use serde::Serialize;
 use serde_json::{Value, json};
@@ -18,16 +18,18 @@ use webstar_core::wire::signal::{HostCause, LobbyInfo, PlayerEntry};
 use webstar_smol::client::now;
 
 /// Standard output, and what has to be remembered to tell things well.
-pub(super) struct Printer {
+pub(crate) struct Printer {
     out: BufWriter<Stdout>,
     json: bool,
+    /// When that happened which is told next; none: now.
+    pub(crate) at: Option<Instant>,
     is_broken: bool,
     names: BTreeMap<PlayerId, String>,
     me: Option<PlayerId>,
     /// What the numbers were when they were told last.
     told: Option<Told>,
-    /// Whether the direct paths that are told next go over a TURN server.
-    pub(super) is_turned: bool,
+    /// Whether the direct paths that are told next go over a TURN server, as far as that is known.
+    pub(super) is_turned: Option<bool>,
 }
 
 /// Bytes in and out by player, and when.
@@ -37,31 +39,39 @@ struct Told {
 }
 
 impl Printer {
-    pub(super) fn new(json: bool) -> Self {
-        let out = BufWriter::new(io::stdout());
-        Printer { out, json, is_broken: false, names: BTreeMap::new(), me: None, told: None, is_turned: false }
+    pub(crate) fn new(json: bool) -> Self {
+        Printer {
+            out: BufWriter::new(io::stdout()),
+            json,
+            at: None,
+            is_broken: false,
+            names: BTreeMap::new(),
+            me: None,
+            told: None,
+            is_turned: None,
+        }
     }
 
     /// Nobody reads any more.
-    pub(super) fn is_broken(&self) -> bool {
+    pub(crate) fn is_broken(&self) -> bool {
         self.is_broken
     }
 
-    pub(super) fn flush(&mut self) {
+    pub(crate) fn flush(&mut self) {
         self.is_broken |= self.out.flush().is_err();
     }
 
     /// Tells one thing in the way that was asked for. No text: people are not told.
     fn tell(&mut self, mut event: Value, text: Option<String>) {
         if self.json {
-            event["t_ms"] = millis(now().since(Instant::ZERO));
+            event["t_ms"] = millis(self.at.unwrap_or_else(now).since(Instant::ZERO));
             self.is_broken |= writeln!(self.out, "{event}").is_err();
         } else if let Some(text) = text {
             self.is_broken |= writeln!(self.out, "{}", printable(&text)).is_err();
         }
     }
 
-    pub(super) fn event(&mut self, event: &PeerEvent) {
+    pub(crate) fn event(&mut self, event: &PeerEvent) {
         match event {
             PeerEvent::Joined { player, lobby, members, host, epoch, resumed } => {
                 self.me = Some(*player);
@@ -124,7 +134,7 @@ impl Printer {
             PeerEvent::Path { player, path, state } => {
                 let (path, state) = (path_name(*path), state_name(*state));
                 let text = format!("the path to {} by {path} is {state}", self.name(*player));
-                let turn = self.is_turned && path != path_name(PathKind::Relay);
+                let turn = if path == path_name(PathKind::Relay) { Some(false) } else { self.is_turned };
                 let event = json!({"event": "path", "player": player, "path": path, "turn": turn, "state": state});
                 self.tell(event, (state == "suspect" || state == "dead").then_some(text));
             }
@@ -218,8 +228,25 @@ impl Printer {
         self.tell(event, Some(text.into()));
     }
 
+    /// What the talk is about, by what happens. It goes on from a snapshot; a new host has heard all of it, but for what
+    /// only a host hears.
+    pub(crate) fn remember(&mut self, event: &PeerEvent, history: &mut History) {
+        match event {
+            PeerEvent::Message(message) => history.on_message(message),
+            PeerEvent::Promoted { snapshot, tail } => {
+                history.restore(snapshot);
+                tail.iter().for_each(|message| history.on_message(message));
+            }
+            PeerEvent::Started { snapshot } | PeerEvent::Resynced { snapshot } => {
+                history.restore(snapshot);
+                self.history(snapshot.position, history.lines());
+            }
+            _ => {}
+        }
+    }
+
     /// What was said before we came, or came back.
-    pub(super) fn history<'a>(&mut self, position: Position, lines: impl ExactSizeIterator<Item = &'a Said>) {
+    fn history<'a>(&mut self, position: Position, lines: impl ExactSizeIterator<Item = &'a Said>) {
         if lines.len() == 0 {
             return;
         }
@@ -237,16 +264,16 @@ impl Printer {
         }
     }
 
-    pub(super) fn sent(&mut self, sent: Sent) {
+    pub(crate) fn sent(&mut self, sent: Sent) {
         self.tell(numbered("sent", sent), None);
     }
 
-    pub(super) fn full(&mut self, channel: Channel, queued: usize) {
+    pub(crate) fn full(&mut self, channel: Channel, queued: usize) {
         self.tell(json!({"event": "full", "channel": channel_name(channel), "queued_bytes": queued}), None);
     }
 
     /// What was asked for is done.
-    pub(super) fn done(&mut self, command: &str) {
+    pub(crate) fn done(&mut self, command: &str) {
         self.tell(json!({"event": "done", "command": command}), Some(format!("done: {command}")));
     }
 
@@ -255,7 +282,7 @@ impl Printer {
         self.tell(json!({"event": "flooded", "sent": count}), Some(text));
     }
 
-    pub(super) fn error(&mut self, code: &str, message: &str) {
+    pub(crate) fn error(&mut self, code: &str, message: &str) {
         self.tell(
             json!({"event": "error", "code": code, "message": message}),
             Some(format!("error: {code}: {message}")),

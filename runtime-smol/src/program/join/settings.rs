@@ -67,6 +67,7 @@ pub(super) fn of(join: &Join) -> Result<Settings, String> {
     }
     options.config.debug = tracing::enabled!(tracing::Level::DEBUG);
     options.certificates.clone_from(&join.ca);
+    options.record.clone_from(&join.record);
     let (channel, stay, flood, stats) = (join.channel.into(), join.stay, join.flood, join.stats);
     if stats.is_some_and(|every| every < Duration::from_millis(10)) {
         return Err("--stats: at most every 10ms".into());

@@ -193,39 +193,21 @@ impl Talk {
                 }
             }
             PeerEvent::Path { player, path, state } => {
-                self.printer.is_turned = self.client.is_turned(*player);
+                self.printer.is_turned = Some(self.client.is_turned(*player));
                 if *path != PathKind::Relay && *state == PathState::Usable {
                     self.unreached.remove(player);
                 }
             }
             PeerEvent::Mending { player, step, .. } => self.on_mending(*player, *step),
-            PeerEvent::Message(message) => self.history.on_message(message),
-            PeerEvent::Started { .. } | PeerEvent::Resynced { .. } | PeerEvent::Promoted { .. } => {
-                self.begin_anew(event);
-            }
             PeerEvent::SnapshotWanted { position } => self.client.snapshot(*position, self.history.state()),
             _ => {}
         }
+        self.printer.remember(event, &mut self.history);
         self.printer.event(event);
         if !self.is_blocked
             && let Some(line) = self.waiting.take()
         {
             self.on_line(line);
-        }
-    }
-
-    /// The talk goes on from a snapshot. A new host has heard all of it, but for what only a host hears.
-    fn begin_anew(&mut self, event: &PeerEvent) {
-        match event {
-            PeerEvent::Promoted { snapshot, tail } => {
-                self.history.restore(snapshot);
-                tail.iter().for_each(|message| self.history.on_message(message));
-            }
-            PeerEvent::Started { snapshot } | PeerEvent::Resynced { snapshot } => {
-                self.history.restore(snapshot);
-                self.printer.history(snapshot.position, self.history.lines());
-            }
-            _ => {}
         }
     }
 
