@@ -307,7 +307,7 @@ fn who_is_not_recorded_behaves_the_same() {
     let mut unwatched =
         Recorded::unwatched(PlayerConfig::default(), request(Wish::Named(name("den"))), [7; 32], at(0)).unwrap();
     let mut watched = Session::new(PlayerConfig::default(), request(Wish::Named(name("den")))).player;
-    let mut poll = |player: &mut Recorded| format!("{:?}", player.poll());
+    let poll = |player: &mut Recorded| format!("{:?}", player.poll());
     unwatched.handle(at(0), Input::Timeout).unwrap();
     while !poll(&mut unwatched).starts_with("Timeout") {}
     for player in [&mut unwatched, &mut watched] {

@@ -71,7 +71,10 @@ fn bodies_targets_and_corpora_have_the_same_names_and_corpora_are_small() {
     }
     for corpus in files(&fuzz().join("corpus")) {
         let name = corpus.file_name().and_then(|name| name.to_str()).expect("corpora have plain names");
-        assert!(names.contains(&name), "there is no body for the corpus {name}");
+        // What belongs to the runtime is tested there.
+        let target = fs::read_to_string(fuzz().join(format!("fuzz_targets/{name}.rs"))).unwrap_or_default();
+        let is_elsewhere = target.contains(&format!("webstar_smol::bodies::{name}"));
+        assert!(names.contains(&name) || is_elsewhere, "there is no body for the corpus {name}");
     }
 }
 

@@ -1,7 +1,6 @@
 //! `webstar serve`: what can be said on its command line, the first line, and the end. The server itself is the
 //! library's.
 
-mod file;
 mod place;
 mod settings;
 

@@ -1,7 +1,11 @@
 //! The head of an HTTP request: read to its end, within limits, and taken apart. What is answered is decided elsewhere.
 
+use futures_lite::future::block_on;
 use futures_lite::{AsyncRead, AsyncReadExt};
+use std::io;
 use std::net::IpAddr;
+use std::pin::Pin;
+use std::task::{Context, Poll};
 
 /// The longest head.
 pub(super) const MAX_HEAD: usize = 8 * 1024;
@@ -60,6 +64,38 @@ pub(super) async fn read(stream: &mut (impl AsyncRead + Unpin)) -> Result<(Reque
             None if bytes.len() == MAX_HEAD => return Err(HeadError::TooLong),
             None => {}
         }
+    }
+}
+
+/// A promise of [`read`]: the request does not depend on the pieces in which it comes. Panics where that is broken.
+pub(crate) fn same_head_in_pieces(bytes: &[u8], piece: usize) {
+    let (mut whole, mut pieces) = (bytes, Pieces { rest: bytes, piece });
+    let both = block_on(async { (read(&mut whole).await, read(&mut pieces).await) });
+    match both {
+        (Ok((one, behind)), Ok((other, _))) => {
+            assert_eq!(one, other, "in pieces of {piece} bytes");
+            assert!(bytes.len() - whole.len() <= MAX_HEAD && behind.len() < MAX_HEAD);
+        }
+        // Which complaint comes first depends on how much is there.
+        (Err(_), Err(_)) => {}
+        (one, other) => panic!("{one:?}, but in pieces of {piece} bytes {other:?}"),
+    }
+}
+
+/// Bytes that come a few at a time.
+struct Pieces<'a> {
+    rest: &'a [u8],
+    piece: usize,
+}
+
+impl AsyncRead for Pieces<'_> {
+    fn poll_read(self: Pin<&mut Self>, _: &mut Context<'_>, out: &mut [u8]) -> Poll<io::Result<usize>> {
+        let me = self.get_mut();
+        let count = me.piece.min(me.rest.len()).min(out.len());
+        let (now, later) = me.rest.split_at(count);
+        out[..count].copy_from_slice(now);
+        me.rest = later;
+        Poll::Ready(Ok(count))
     }
 }
 

@@ -27,6 +27,7 @@ mod shard;
 mod tls;
 mod wire;
 
+pub(crate) use head::same_head_in_pieces;
 pub use house::ClientMessage;
 pub use pages::Status;
 pub use tls::TlsFiles;

@@ -1,24 +1,9 @@
-//! Values on the command line: durations, pairs, floods and trouble.
+//! Values on the command line: pairs, floods and trouble.
 
 use std::collections::BTreeSet;
 use std::str::FromStr;
 use std::time::Duration;
-
-/// `50ms`, `2s`, `1.5s`, `1m`.
-pub(crate) fn duration(text: &str) -> Result<Duration, String> {
-    let at = text.find(|c: char| c.is_ascii_alphabetic()).unwrap_or(text.len());
-    let (number, unit) = text.split_at(at);
-    let factor = match unit {
-        "us" => 1e-6,
-        "ms" => 1e-3,
-        "s" => 1.0,
-        "m" => 60.0,
-        _ => return Err("a duration has a unit: 50ms, 2s, 1m".into()),
-    };
-    let wrong = || format!("`{number}` is no number; write a duration as 50ms or 2s");
-    let number: f64 = number.parse().map_err(|_| wrong())?;
-    Duration::try_from_secs_f64(number * factor).map_err(|_| wrong())
-}
+pub(crate) use webstar_smol::settings::duration;
 
 /// `key=value`.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -117,17 +102,6 @@ impl FromStr for Net {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn the_table_of_durations() {
-        let good = [("50ms", 50), ("2s", 2000), ("1.5s", 1500), ("1m", 60_000), ("0s", 0)];
-        for (text, millis) in good {
-            assert_eq!(duration(text), Ok(Duration::from_millis(millis)), "{text}");
-        }
-        for text in ["", "5", "ms", "-1s", "1h", "1e400s", "infs", "nans", "s5"] {
-            assert!(duration(text).is_err(), "{text}");
-        }
-    }
 
     #[test]
     fn the_table_of_floods() {

@@ -2,7 +2,6 @@
 //! environment.
 
 use super::Serve;
-use super::file::{File, Time};
 use crate::join::ice;
 use std::env::{self, VarError};
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
@@ -10,6 +9,7 @@ use webstar_core::lan::AnnounceConfig;
 use webstar_core::server::IceHelp;
 use webstar_core::wire::signal::{MAX_ICE_SERVERS, Secret};
 use webstar_smol::server::{ServerOptions, TlsFiles};
+use webstar_smol::settings::{File, Time};
 
 const PORT: u16 = 8080;
 /// Announced servers try so many ports behind the usual one.

@@ -1,42 +1,68 @@
-//! The file of settings: the flags by their names, and every limit of the server.
+//! The file of settings of a server: the flags of `webstar serve` by their names, and every limit; and times as people
+//! write them.
+//!
+//! ```
+//! use webstar_core::server::ServerConfig;
+//! use webstar_smol::settings::File;
+//!
+//! let file = File::parse("listen = '[::]:8080'\n[limits]\nidle_timeout = '90s'").unwrap();
+//! let mut limits = ServerConfig::default();
+//! file.limits.apply(&mut limits);
+//! assert_eq!(limits.idle_timeout.as_secs(), 90);
+//! ```
 
-use crate::join::values::duration;
 use serde::Deserialize;
 use std::net::IpAddr;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 use webstar_core::server::ServerConfig;
 
-/// What can stand in the file.
+/// What can stand in the file. What is not there is as usual.
 #[derive(Deserialize, Debug, Default)]
 #[serde(default, deny_unknown_fields)]
-pub(super) struct File {
-    pub(super) listen: Option<String>,
-    pub(super) tls_cert: Option<PathBuf>,
-    pub(super) tls_key: Option<PathBuf>,
-    pub(super) public_url: Option<String>,
-    pub(super) create_token_env: Option<String>,
-    pub(super) stun: Vec<String>,
-    pub(super) turn: Vec<String>,
-    pub(super) turn_secret_env: Option<String>,
-    pub(super) key_file: Option<PathBuf>,
-    pub(super) port_fallback: Option<u16>,
-    pub(super) shards: Option<usize>,
-    pub(super) lan: bool,
-    pub(super) lan_service: Option<String>,
-    pub(super) lan_interval: Option<Time>,
-    pub(super) lan_always: bool,
+pub struct File {
+    /// Where the server listens: an address, with or without a port.
+    pub listen: Option<String>,
+    /// The certificate, in PEM.
+    pub tls_cert: Option<PathBuf>,
+    /// Its key, in PEM.
+    pub tls_key: Option<PathBuf>,
+    /// Where clients connect, if that differs.
+    pub public_url: Option<String>,
+    /// The environment variable with what clients must show to make a lobby.
+    pub create_token_env: Option<String>,
+    /// STUN servers that players are told of.
+    pub stun: Vec<String>,
+    /// TURN servers that players are told of.
+    pub turn: Vec<String>,
+    /// The environment variable with the secret that users of those are made of.
+    pub turn_secret_env: Option<String>,
+    /// Where the long-term key is kept; the program has a place of its own for it.
+    pub key_file: Option<PathBuf>,
+    /// How many ports behind that are tried when it is taken.
+    pub port_fallback: Option<u16>,
+    /// How many threads serve; 0: one for each processor.
+    pub shards: Option<usize>,
+    /// The server announces itself on the local network.
+    pub lan: bool,
+    /// Under this name.
+    pub lan_service: Option<String>,
+    /// So often.
+    pub lan_interval: Option<Time>,
+    /// Even while somebody is connected.
+    pub lan_always: bool,
     /// Proxies whose `X-Forwarded-For` is believed.
-    pub(super) trusted_proxies: Vec<IpAddr>,
+    pub trusted_proxies: Vec<IpAddr>,
     /// Pages of these origins may connect; none: of all.
-    pub(super) allowed_origins: Vec<String>,
-    pub(super) limits: Limits,
+    pub allowed_origins: Vec<String>,
+    /// The limits of each shard.
+    pub limits: Limits,
 }
 
 /// A time with its unit: `5s`, `50ms`.
 #[derive(Deserialize, Debug, Clone, Copy)]
 #[serde(try_from = "String")]
-pub(super) struct Time(pub(super) Duration);
+pub struct Time(pub Duration);
 
 impl TryFrom<String> for Time {
     type Error = String;
@@ -50,13 +76,14 @@ macro_rules! limits {
         /// The limits that differ from the usual ones.
         #[derive(Deserialize, Debug, Default)]
         #[serde(default, deny_unknown_fields)]
-        pub(super) struct Limits {
+        pub struct Limits {
             $($time: Option<Time>,)*
             $($number: Option<$raw>,)*
         }
 
         impl Limits {
-            pub(super) fn apply(self, config: &mut ServerConfig) {
+            /// Over those that are there.
+            pub fn apply(self, config: &mut ServerConfig) {
                 $(if let Some(Time(time)) = self.$time {
                     config.$time = time;
                 })*
@@ -92,14 +119,31 @@ limits! {
     max_lobby_players: u16,
 }
 
+/// A time as people write it: `50ms`, `2s`, `1.5s`, `1m`.
+pub fn duration(text: &str) -> Result<Duration, String> {
+    let at = text.find(|c: char| c.is_ascii_alphabetic()).unwrap_or(text.len());
+    let (number, unit) = text.split_at(at);
+    let factor = match unit {
+        "us" => 1e-6,
+        "ms" => 1e-3,
+        "s" => 1.0,
+        "m" => 60.0,
+        _ => return Err("a duration has a unit: 50ms, 2s, 1m".into()),
+    };
+    let wrong = || format!("`{number}` is no number; write a duration as 50ms or 2s");
+    let number: f64 = number.parse().map_err(|_| wrong())?;
+    Duration::try_from_secs_f64(number * factor).map_err(|_| wrong())
+}
+
 impl File {
     /// Reads a file; what is wrong is told with its line.
-    pub(super) fn read(path: &Path) -> Result<Self, String> {
+    pub fn read(path: &Path) -> Result<Self, String> {
         let text = std::fs::read_to_string(path).map_err(|error| format!("{}: {error}", path.display()))?;
         File::parse(&text).map_err(|(line, why)| format!("{}, line {line}: {why}", path.display()))
     }
 
-    fn parse(text: &str) -> Result<Self, (usize, String)> {
+    /// Reads its text; what is wrong is told with its line, from 1.
+    pub fn parse(text: &str) -> Result<Self, (usize, String)> {
         toml::from_str(text).map_err(|error| {
             let before = error.span().and_then(|span| text.get(..span.start)).unwrap_or_default();
             (before.matches('\n').count() + 1, error.message().replace('\n', " "))
@@ -110,6 +154,17 @@ impl File {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn the_table_of_durations() {
+        let good = [("50ms", 50), ("2s", 2000), ("1.5s", 1500), ("1m", 60_000), ("0s", 0)];
+        for (text, millis) in good {
+            assert_eq!(duration(text), Ok(Duration::from_millis(millis)), "{text}");
+        }
+        for text in ["", "5", "ms", "-1s", "1h", "1e400s", "infs", "nans", "s5"] {
+            assert!(duration(text).is_err(), "{text}");
+        }
+    }
 
     #[test]
     fn every_limit_can_be_set() {
