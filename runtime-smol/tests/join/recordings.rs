@@ -164,7 +164,7 @@ fn a_changed_byte_and_a_changed_decision_turn_the_committed_recording_red() {
     let mut changed = [MAGIC, &[FORMAT]].concat();
     blocks.iter().for_each(|block| seal(block, &mut changed));
     let difference = &red("decision", &changed, "differs")["difference"];
-    assert!(difference["output"].as_u64().is_some_and(|output| output > 100), "{difference}");
+    assert!(difference["output"].as_u64().is_some_and(|output| output > 10), "{difference}");
     assert!(difference["t_ms"].as_f64().is_some_and(|time| time > 0.0), "{difference}");
     assert!(difference["said"].as_str().is_some_and(|said| !said.is_empty()), "{difference}");
 }
