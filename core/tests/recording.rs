@@ -35,7 +35,7 @@ struct Session {
 
 impl Session {
     fn new(config: PlayerConfig, request: JoinRequest) -> Self {
-        let player = Recorded::watched(config, request, [7; 32], at(0)).unwrap();
+        let player = Recorded::watched(config, request, [7; 32], at(0)).expect("the settings are good");
         let mut session =
             Session { player, stored: Vec::new(), events: Vec::new(), streams: Vec::new(), said: Vec::new() };
         session.drain();
@@ -43,12 +43,12 @@ impl Session {
     }
 
     fn tell(&mut self, now: Instant, input: Input) {
-        self.player.handle(now, input).unwrap();
+        self.player.handle(now, input).expect("the stream is known");
         self.drain();
     }
 
     fn hear(&mut self, now: Instant, message: &ServerMessage) {
-        let stream = *self.streams.last().unwrap();
+        let stream = *self.streams.last().expect("there is one");
         self.tell(now, Input::Frame { stream, frame: encode_server(Encoding::Postcard, message) });
     }
 
@@ -75,7 +75,7 @@ impl Session {
 }
 
 fn secret(text: &str) -> Secret {
-    Secret::new(text).unwrap()
+    Secret::new(text).expect("it is short")
 }
 
 fn joined_with(token: &str) -> ServerMessage {
@@ -104,11 +104,11 @@ fn session() -> Session {
     // The place is gone, so it joins as wished.
     session.hear(at(3), &error(ErrorCode::BadToken));
     session.hear(at(4), &joined_with(TOKENS[1]));
-    let relay = *session.streams.last().unwrap();
+    let relay = *session.streams.last().expect("there is one");
     assert_ne!(relay, first, "a relay is opened");
     session.tell(at(5), Input::Opened { stream: relay });
     session.streams.pop();
-    let sealed = Sealed::new(Bytes::from_static(SEALED)).unwrap();
+    let sealed = Sealed::new(Bytes::from_static(SEALED)).expect("it is short");
     session.hear(at(6), &ServerMessage::Sealed(SealedRecord { sealed }));
     let signal = RtcSignal::Offer { sdp: description(THEIR_ICE) };
     let told = WebrtcSignal { from_player: PlayerId(2), to_player: PlayerId(1), signal };
@@ -127,19 +127,19 @@ fn session() -> Session {
         let _ = session.player.send(at(13), &to, Channel::Ordered, "chat", Bytes::from_static(b"hello"));
         session.drain();
     }
-    session.player.command(at(14), Command::Ready(true)).unwrap();
+    session.player.command(at(14), Command::Ready(true)).expect("it was made so");
     session.drain();
     session.player.snapshot(at(15), webstar_core::peer::Position(0), Bytes::from_static(b"state"));
     session.drain();
     session.tell(at(16), Input::Buffered { stream: first, bytes: 9_000 });
     session.tell(at(2_000), Input::Closed { stream: first, reason: String::new() });
     session.tell(at(2_600), Input::Timeout);
-    let second = *session.streams.last().unwrap();
+    let second = *session.streams.last().expect("there is one");
     assert_ne!(second, relay, "it comes back");
     session.tell(at(2_601), Input::Opened { stream: second });
     session.hear(at(2_602), &welcome());
     session.hear(at(2_603), &joined_with(TOKENS[2]));
-    session.player.command(at(2_700), Command::Leave).unwrap();
+    session.player.command(at(2_700), Command::Leave).expect("it was made so");
     session.drain();
     for millis in (4_000..20_000).step_by(1_000) {
         if !matches!(session.events.last(), Some(PeerEvent::Closed(_))) {
@@ -170,7 +170,7 @@ fn blocks(mut recording: &[u8]) -> Vec<Vec<u8>> {
     let mut blocks = Vec::new();
     recording = &recording[MAGIC.len() + 1..];
     while let Some((head, rest)) = recording.split_at_checked(12) {
-        let length = u32::from_le_bytes(head[..4].try_into().unwrap()) as usize;
+        let length = u32::from_le_bytes(head[..4].try_into().expect("it was made so")) as usize;
         blocks.push(rest[..length].to_vec());
         recording = &rest[length..];
     }
@@ -234,7 +234,7 @@ fn the_same_session_with_other_secrets_has_the_same_recording() {
         session.hear(at(3), &joined_with(token));
         session.tell(at(50), Input::Closed { stream: StreamId(1), reason: String::new() });
         session.tell(at(1_000), Input::Timeout);
-        session.tell(at(1_001), Input::Opened { stream: *session.streams.last().unwrap() });
+        session.tell(at(1_001), Input::Opened { stream: *session.streams.last().expect("there is one") });
         session.hear(at(1_002), &welcome());
         session.end().0
     };
@@ -271,7 +271,7 @@ fn a_changed_byte_is_damage_and_a_changed_decision_a_difference() {
     let whole = replayed(&recording).1;
     let mut other = blocks(&recording);
     assert!(other.len() > 5, "{}", other.len());
-    *other.last_mut().unwrap().last_mut().unwrap() ^= 1;
+    *other.last_mut().expect("it was made so").last_mut().expect("it was made so") ^= 1;
     let Err(ReplayError::Differs(difference)) = replayed(&sealed(&other)).2 else { panic!("it is not the same") };
     assert_eq!((difference.output, difference.after), (whole.outputs, whole.span));
     assert_eq!(difference.recorded, "when it wants to be called");
@@ -281,7 +281,7 @@ fn a_changed_byte_is_damage_and_a_changed_decision_a_difference() {
     let mut other = blocks(&recording);
     let found = other.iter().position(|block| block.windows(3).any(|word| word == b"den"));
     let block = &mut other[found.expect("the lobby is named")];
-    let place = block.windows(3).position(|word| word == b"den").unwrap();
+    let place = block.windows(3).position(|word| word == b"den").expect("it was made so");
     block[place] = b'D';
     assert!(matches!(replayed(&sealed(&other)).2, Err(ReplayError::Differs(_))));
 }
@@ -293,7 +293,7 @@ fn what_is_no_recording_says_what_to_do() {
     assert!(told(&[MAGIC, &[FORMAT + 1]].concat()).contains("use the release that made it"));
     let (recording, _) = session().end();
     let mut other = blocks(&recording);
-    let header = String::from_utf8(other[0].clone()).unwrap();
+    let header = String::from_utf8(other[0].clone()).expect("it was made so");
     for (from, to) in [("\"began\":0", "\"began\":9223372036854775807"), ("ws://127", "tp://127"), ("config", "konfig")]
     {
         assert!(header.contains(from), "{header}");
@@ -304,14 +304,14 @@ fn what_is_no_recording_says_what_to_do() {
 
 #[test]
 fn who_is_not_recorded_behaves_the_same() {
-    let mut unwatched =
-        Recorded::unwatched(PlayerConfig::default(), request(Wish::Named(name("den"))), [7; 32], at(0)).unwrap();
+    let mut unwatched = Recorded::unwatched(PlayerConfig::default(), request(Wish::Named(name("den"))), [7; 32], at(0))
+        .expect("the settings are good");
     let mut watched = Session::new(PlayerConfig::default(), request(Wish::Named(name("den")))).player;
     let poll = |player: &mut Recorded| format!("{:?}", player.poll());
-    unwatched.handle(at(0), Input::Timeout).unwrap();
+    unwatched.handle(at(0), Input::Timeout).expect("it was made so");
     while !poll(&mut unwatched).starts_with("Timeout") {}
     for player in [&mut unwatched, &mut watched] {
-        player.handle(at(1), Input::Opened { stream: StreamId(1) }).unwrap();
+        player.handle(at(1), Input::Opened { stream: StreamId(1) }).expect("it was made so");
     }
     for _ in 0..2 {
         assert_eq!(poll(&mut unwatched), poll(&mut watched));

@@ -21,7 +21,7 @@ struct Place(PathBuf);
 impl Place {
     fn new(name: &str) -> Self {
         let path = std::env::temp_dir().join(format!("webstar-{name}-{}", std::process::id()));
-        std::fs::create_dir_all(&path).unwrap();
+        std::fs::create_dir_all(&path).expect("it can be read and written");
         Place(path)
     }
 
@@ -110,7 +110,7 @@ fn a_session_with_a_host_crash_is_lived_through_again() {
     assert_eq!((plain.code, plain.said.len()), (Some(0), 1), "{plain:?}");
     assert!(plain.said[0].contains("all outputs are the same") && plain.said[0].contains("in the middle"), "{plain:?}");
     if std::env::var_os(RECORD_ANEW).is_some() {
-        let recording = std::fs::read(place.file("heir")).unwrap();
+        let recording = std::fs::read(place.file("heir")).expect("it can be read and written");
         std::fs::write(COMMITTED, recording).expect("the recording can be stored");
     }
 }
@@ -120,7 +120,7 @@ fn blocks(recording: &[u8]) -> Vec<Vec<u8>> {
     let mut blocks = Vec::new();
     let mut rest = &recording[MAGIC.len() + 1..];
     while let Some((head, tail)) = rest.split_at_checked(12) {
-        let length = u32::from_le_bytes(head[..4].try_into().unwrap()) as usize;
+        let length = u32::from_le_bytes(head[..4].try_into().expect("it can be read and written")) as usize;
         blocks.push(tail[..length].to_vec());
         rest = &tail[length..];
     }
@@ -146,7 +146,7 @@ fn a_changed_byte_and_a_changed_decision_turn_the_committed_recording_red() {
     let place = Place::new("changed");
     let recording = std::fs::read(COMMITTED).expect("it is committed");
     let red = |name: &str, bytes: &[u8], word: &str| {
-        std::fs::write(place.file(name), bytes).unwrap();
+        std::fs::write(place.file(name), bytes).expect("it can be read and written");
         let ending = replay(&place.file(name), &["--json"]);
         ending.is_failure(1, &[word]);
         let last = summary(&ending);
@@ -160,7 +160,7 @@ fn a_changed_byte_and_a_changed_decision_turn_the_committed_recording_red() {
     let mut blocks = blocks(&recording);
     let middle = blocks.len() / 2;
     // A block ends with the hash of an output.
-    *blocks[middle].last_mut().unwrap() ^= 1;
+    *blocks[middle].last_mut().expect("it can be read and written") ^= 1;
     let mut changed = [MAGIC, &[FORMAT]].concat();
     blocks.iter().for_each(|block| seal(block, &mut changed));
     let difference = &red("decision", &changed, "differs")["difference"];
@@ -182,7 +182,7 @@ fn no_secret_of_the_command_line_is_in_the_recording() {
     player.say("hello");
     player.hear("hello");
     assert_eq!(player.finish().code, Some(0));
-    let recording = std::fs::read(&file).unwrap();
+    let recording = std::fs::read(&file).expect("it can be read and written");
     let is_there = |word: &[u8]| recording.windows(word.len()).any(|window| window == word);
     assert!(is_there(b"hello"), "what is said is there");
     for (_, secret) in secrets {
@@ -198,7 +198,7 @@ fn a_recording_is_for_nobody_else_to_read() {
     let (server, place) = (Server::start(), Place::new("mode"));
     let file = place.file("rec");
     let player = Program::join(&server, "room", "ann", &["--record", &file]);
-    assert_eq!(std::fs::metadata(&file).unwrap().permissions().mode() & 0o777, 0o600);
+    assert_eq!(std::fs::metadata(&file).expect("it can be read and written").permissions().mode() & 0o777, 0o600);
     drop(player);
 }
 
@@ -209,5 +209,5 @@ fn what_cannot_be_recorded_or_replayed_says_what_to_do() {
     Program::start(&["join", "room", "--create", "--record", &nowhere]).end().is_failure(2, &["name another file"]);
     replay(&nowhere, &[]).is_failure(2, &[&nowhere]);
     let other = Path::new(env!("CARGO_MANIFEST_DIR")).join("Cargo.toml");
-    replay(other.to_str().unwrap(), &[]).is_failure(2, &["no recording", "--record FILE"]);
+    replay(other.to_str().expect("it can be read and written"), &[]).is_failure(2, &["no recording", "--record FILE"]);
 }
