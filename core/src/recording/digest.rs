@@ -26,6 +26,7 @@ enum Sort {
     Event,
     Timeout,
     Answer,
+    IceServers,
 }
 
 impl Digest {
@@ -37,7 +38,7 @@ impl Digest {
 
     /// What sort of thing was said, for people.
     pub(super) fn sort(self) -> &'static str {
-        const WORDS: [&str; 10] = [
+        const WORDS: [&str; 11] = [
             "nothing that is known",
             "a frame to send",
             "a stream to open",
@@ -48,6 +49,7 @@ impl Digest {
             "an event",
             "when it wants to be called",
             "an answer",
+            "servers for direct paths",
         ];
         WORDS.get(usize::from(self.0[0])).copied().unwrap_or(WORDS[0])
     }
@@ -88,6 +90,13 @@ impl Digester {
                     secrets.hide_signal(&mut signal);
                 }
                 Digest::new(Sort::Signal, self.of_words(&(player, signal)))
+            }
+            Output::IceServers { servers } => {
+                let mut servers = servers.clone();
+                if let Some(secrets) = &mut self.secrets {
+                    secrets.hide_credentials(&mut servers);
+                }
+                Digest::new(Sort::IceServers, self.of_words(&servers))
             }
             Output::Event(event) => Digest::new(Sort::Event, self.of_event(event)),
             Output::Timeout(next) => {

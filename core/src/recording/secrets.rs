@@ -1,7 +1,7 @@
 //! Which words of a player's world are secret, and the placeholders that take their places: the same for the same secret,
 //! wherever it stands. Keeps no secret, only what tells one from another.
 
-use crate::wire::signal::{Candidate, ClientMessage, Restore, RtcSignal, Sealed, Secret, ServerMessage};
+use crate::wire::signal::{Candidate, ClientMessage, IceServer, Restore, RtcSignal, Sealed, Secret, ServerMessage};
 use bytes::Bytes;
 use sha2::{Digest, Sha256};
 use std::collections::BTreeMap;
@@ -62,6 +62,11 @@ impl Secrets {
         }
     }
 
+    /// What is shown to TURN servers. Who shows it, and where, is no secret.
+    pub(super) fn hide_credentials(&mut self, servers: &mut [IceServer]) {
+        servers.iter_mut().filter_map(|server| server.credential.as_mut()).for_each(|credential| self.hide(credential));
+    }
+
     fn hide_text(&mut self, text: &mut String) {
         *text = self.padded(text.as_bytes());
     }
@@ -109,6 +114,7 @@ impl Secrets {
             ServerMessage::LobbyJoined(joined) => {
                 [&mut joined.token, &mut joined.relay_token].into_iter().flatten().for_each(|token| self.hide(token));
             }
+            ServerMessage::IceServers(told) => self.hide_credentials(&mut told.servers),
             ServerMessage::Sealed(record) => self.hide_sealed(&mut record.sealed),
             ServerMessage::WebrtcSignal(told) => self.hide_signal(&mut told.signal),
             ServerMessage::Welcome(_)
@@ -170,11 +176,23 @@ mod tests {
     }
 
     #[test]
+    fn the_credential_of_a_turn_server_is_a_secret() {
+        let server = |word| IceServer {
+            urls: "turn:192.0.2.1".into(),
+            username: Some("1700000000:ann".into()),
+            credential: Some(secret(word)),
+        };
+        let mut servers = vec![server("hush hush")];
+        Secrets::default().hide_credentials(&mut servers);
+        assert_eq!(servers, [server("secret-1-")]);
+    }
+
+    #[test]
     fn nothing_of_a_negotiation_is_left_but_its_length() {
         let mut secrets = Secrets::default();
         let mut offer = RtcSignal::Offer { sdp: "v=0\r\na=ice-pwd:0123456789abcdefghijkl\r\n".into() };
         secrets.hide_signal(&mut offer);
-        assert_eq!(offer, RtcSignal::Offer { sdp: "secret-1-----------------------------".into() });
+        assert_eq!(offer, RtcSignal::Offer { sdp: "secret-1-------------------------------".into() });
         let mut way = RtcSignal::IceCandidate {
             candidate: Candidate {
                 candidate: "candidate:1 1 udp 1 192.0.2.1 9 typ host".into(),

@@ -67,8 +67,8 @@ pub(crate) struct Join {
     /// A STUN server, which tells under which address the outside sees us: stun:HOST or stun:HOST:PORT
     #[arg(long, value_name = "URL")]
     stun: Vec<String>,
-    /// A TURN server, which lends us an address of its own: turn:HOST[:PORT][?transport=udp|tcp], or over TLS
-    /// turns:HOST[:PORT]. With several, one that gets through to the outside is enough
+    /// A TURN server, which lends us an address of its own: turn:HOST or turn:HOST:PORT, over TCP with ?transport=tcp behind
+    /// it, over TLS turns:HOST. With several, one that gets through to the outside is enough
     #[arg(long, value_name = "URL")]
     turn: Vec<String>,
     /// Who we are to the TURN servers

@@ -39,11 +39,11 @@ pub(crate) struct Serve {
     /// Where clients connect, if a proxy or another name stands before
     #[arg(long, value_name = "URL")]
     public_url: Option<String>,
-    /// A STUN server that players are told of: stun:HOST[:PORT]
+    /// A STUN server that players are told of: stun:HOST or stun:HOST:PORT
     #[arg(long, value_name = "URL")]
     stun: Vec<String>,
-    /// A TURN server that players are told of, with credentials for a time: turn:HOST[:PORT][?transport=udp|tcp] or
-    /// turns:HOST[:PORT]
+    /// A TURN server that players are told of, with credentials for a time: turn:HOST or turn:HOST:PORT, over TCP with
+    /// ?transport=tcp behind it, over TLS turns:HOST
     #[arg(long, value_name = "URL")]
     turn: Vec<String>,
     /// The environment variable that holds the secret of the TURN servers (of coturn: static-auth-secret)

@@ -1,7 +1,7 @@
 //! Connections break; players come back as who they were, with what they missed.
 
 use crate::proxy::Proxy;
-use crate::stage::{Program, Server};
+use crate::stage::{Folder, Program, Server};
 use std::thread;
 use std::time::Duration;
 

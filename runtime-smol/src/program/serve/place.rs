@@ -39,11 +39,11 @@ mod tests {
 
     #[test]
     fn the_place_is_where_the_system_says() {
-        let home = ("HOME", "/home/ann");
+        let home = ("HOME", "/users/ann");
         assert_eq!(place(&[home, ("XDG_STATE_HOME", "/state")]), Some("/state".into()));
-        assert_eq!(place(&[home]), Some("/home/ann/.local/state".into()));
-        assert_eq!(place(&[home, ("XDG_STATE_HOME", "")]), Some("/home/ann/.local/state".into()));
-        assert_eq!(place(&[home, ("XDG_STATE_HOME", "here")]), Some("/home/ann/.local/state".into()));
+        assert_eq!(place(&[home]), Some("/users/ann/.local/state".into()));
+        assert_eq!(place(&[home, ("XDG_STATE_HOME", "")]), Some("/users/ann/.local/state".into()));
+        assert_eq!(place(&[home, ("XDG_STATE_HOME", "here")]), Some("/users/ann/.local/state".into()));
         assert_eq!(place(&[]), None);
     }
 }
