@@ -15,8 +15,8 @@
 //! let ann = Client::join_with(Options::to(&room)?.name("ann")?).await?;
 //! let bob = Client::join_with(Options::to(&room)?.name("bob")?).await?;
 //!
-//! ann.send(&Destination::Others, Channel::Reliable, "chat", "hello")?;
-//! while let Some(event) = bob.next_event().await {
+//! bob.send(&Destination::Others, Channel::Reliable, "chat", "hello")?;
+//! while let Some(event) = ann.next_event().await {
 //!     if let PeerEvent::Message(message) = event {
 //!         assert_eq!((message.kind.as_str(), &message.payload[..]), ("chat", &b"hello"[..]));
 //!         break;
@@ -35,26 +35,20 @@
 //! ```
 //!
 //! # The host goes, the game goes on
-//! The first in a lobby hosts it. While others keep copies, nothing that was acknowledged is lost with it. A game that has
-//! a state gives it out when it is asked, so that who comes, or takes over, goes on from there.
+//! The first in a lobby hosts it. While others keep copies, nothing that was acknowledged is lost with it. How a game with
+//! a state gives it out to who comes, and goes on from there when its host is gone, the example `pong` shows.
 //! ```
 //! use webstar_core::peer::{Channel, Destination, PeerEvent};
-//! use webstar_smol::client::{Client, Options, StartError};
+//! use webstar_smol::client::{Client, Options};
 //! # use webstar_smol::server::{Server, ServerOptions};
 //!
 //! # futures_lite::future::block_on(async {
 //! # let server = Server::bind(ServerOptions { listen: ([127, 0, 0, 1], 0).into(), ..ServerOptions::default() })?;
 //! # let room = format!("webstar://{}/room", server.local_addr());
-//! let player = |name: &str| -> Result<Options, StartError> {
-//!     let mut options = Options::to(&room)?.name(name)?;
-//!     options.config.snapshots = true; // the same for all players of a lobby
-//!     Ok(options)
-//! };
-//! let ann = Client::join_with(player("ann")?).await?;
-//! let bob = Client::join_with(player("bob")?).await?;
+//! let ann = Client::join_with(Options::to(&room)?.name("ann")?).await?;
+//! let bob = Client::join_with(Options::to(&room)?.name("bob")?).await?;
 //! loop {
 //!     match bob.next_event().await.ok_or("bob has ended")? {
-//!         PeerEvent::Started { snapshot } => println!("the game begins at {:?}", snapshot.position),
 //!         PeerEvent::ViewChanged { backups, .. } if !backups.is_empty() => break, // from now on a crash costs nothing
 //!         _ => {}
 //!     }
@@ -64,8 +58,6 @@
 //! loop {
 //!     match bob.next_event().await.ok_or("bob has ended")? {
 //!         PeerEvent::HostChanged { host, gap, .. } => println!("player {} is host after {gap:?}", host.0),
-//!         PeerEvent::Promoted { tail, .. } => println!("the game goes on here, from its snapshot and {tail:?}"),
-//!         PeerEvent::SnapshotWanted { position } => bob.snapshot(position, "what the score is"),
 //!         PeerEvent::Message(message) if &message.payload[..] == b"still here" => break,
 //!         _ => {}
 //!     }
