@@ -18,16 +18,15 @@ pub(super) fn servers(stun_urls: &[String], turn: Turn<'_>) -> Result<Vec<HelpSe
     for text in stun_urls {
         servers.push(HelpServer { url: stun(text)?, credentials: None });
     }
-    if turn.urls.is_empty() {
+    let urls = turn.urls.iter().map(|text| turn_server(text)).collect::<Result<Vec<_>, _>>()?;
+    if urls.is_empty() {
         return Ok(servers);
     }
     let credentials = match (turn.user, secret("--turn-password-env", turn.password_env)?) {
         (Some(user), Some(password)) => Credentials { user: user.into(), password },
         _ => return Err("--turn: the server wants to know who we are: add --turn-user and --turn-password-env".into()),
     };
-    for text in turn.urls {
-        servers.push(HelpServer { url: turn_server(text)?, credentials: Some(credentials.clone()) });
-    }
+    servers.extend(urls.into_iter().map(|url| HelpServer { url, credentials: Some(credentials.clone()) }));
     Ok(servers)
 }
 
@@ -80,6 +79,7 @@ mod tests {
             (a.clone(), none, "name it with --turn"),
             (urls(&["a"]), none, "begins with `stun:`"),
             (vec![], turn(&stun_a), "name it with --stun"),
+            (vec![], Turn { user: None, ..turn(&stun_a) }, "name it with --stun"),
             (vec![], turn(&mixed), "`tcp` behind `turns:`"),
             (vec![], Turn { user: None, ..turn(&a) }, "add --turn-user"),
             (vec![], Turn { password_env: None, ..turn(&a) }, "--turn-password-env"),
