@@ -71,7 +71,7 @@ impl Party {
         let node = |seat: usize| {
             let config = WebrtcConfig { player: player(seat), stack: stack.clone(), seed: [seat as u8; 32] };
             let mut machine = Webrtc::new(config);
-            machine.handle(Instant::ZERO, Input::Address(address(seat))).expect("it is an address");
+            machine.handle(Instant::ZERO, Input::Addresses(vec![address(seat)])).expect("it is an address");
             Node {
                 machine,
                 links: BTreeMap::new(),
@@ -264,7 +264,7 @@ impl Party {
                     *due = next;
                     return;
                 }
-                Output::Server { .. } | Output::Stream { .. } | Output::Turned { .. } => continue,
+                Output::Server { .. } | Output::Stream { .. } => continue,
             };
             let Some(link) = links.get_mut(&player) else { continue };
             dirty.insert(player);

@@ -171,8 +171,7 @@ fn a_socket_elsewhere_is_found_by_a_restart() {
     let mut net = Net::connected(20 * MS, 0);
     let (old, new) = (net.nodes[1].address, "10.0.9.9:777".parse().unwrap());
     net.nodes[1].address = new;
-    net.tell(1, Input::AddressGone(old));
-    net.tell(1, Input::Address(new));
+    net.tell(1, Input::Addresses(vec![new]));
     assert!(matches!(net.nodes[1].signals.last(), Some(RtcSignal::IceCandidate { .. })), "the new address trickles");
     forget(&mut net);
     net.order(1, 0, Srtp, Command::Restart);

@@ -276,7 +276,8 @@ fn misuse_is_told() {
     assert_eq!(refused, Err(InputError::Ourselves(player(0))));
     for address in ["0.0.0.0:5000", "10.0.0.1:0"] {
         let address = address.parse().unwrap();
-        assert_eq!(machine.handle(net.now, Input::Address(address)), Err(InputError::NoAddress(address)));
+        let refused = machine.handle(net.now, Input::Addresses(vec!["10.0.0.7:5000".parse().unwrap(), address]));
+        assert_eq!(refused, Err(InputError::NoAddress(address)));
     }
 }
 
@@ -329,8 +330,10 @@ fn who_was_found_at_an_address_keeps_it() {
 fn ways_of_a_connection_are_bounded() {
     let mut net = Net::connected(20 * MS, 0);
     net.nodes[0].signals.clear();
+    let mut addresses = vec![net.nodes[0].address];
     for host in 0..100 {
-        net.tell(0, Input::Address(SocketAddr::from(([10, 7, 0, host], 5_000))));
+        addresses.push(SocketAddr::from(([10, 7, 0, host], 5_000)));
+        net.tell(0, Input::Addresses(addresses.clone()));
     }
     assert_eq!(net.nodes[0].signals.len(), 63, "and one was in the description");
     assert!(flows(&mut net));

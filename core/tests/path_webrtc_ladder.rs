@@ -153,11 +153,10 @@ fn who_moves_is_found_by_the_same_ladder() {
     pair.run(10 * SECOND);
     assert!(pair.is_carrying());
     for (number, shown) in ["203.0.113.1:62001", "203.0.113.7:62002"].into_iter().enumerate() {
-        let (old, new) = (pair.net.nodes[0].address, format!("10.0.{}.1:5000", number + 5).parse().expect("so it is"));
+        let new = format!("10.0.{}.1:5000", number + 5).parse().expect("so it is");
         pair.net.outside.hide(new, shown);
         pair.net.nodes[0].address = new;
-        pair.net.tell(0, Input::AddressGone(old));
-        pair.net.tell(0, Input::Address(new));
+        pair.net.tell(0, Input::Addresses(vec![new]));
         let moved: Instant = pair.net.now;
         pair.run(20 * SECOND);
         assert!(pair.is_carrying(), "moved at {moved}: {:?}", pair.steps);

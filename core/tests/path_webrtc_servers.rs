@@ -94,7 +94,8 @@ fn a_way_that_is_found_while_ice_restarts_is_told_after_the_answer() {
     net.run_until(|net| net.is_open(0, 1), 5 * SECOND);
     net.order(1, 0, Srtp, Command::Restart);
     net.nodes[1].signals.clear();
-    net.tell(1, Input::Address("10.0.1.2:5000".parse().unwrap()));
+    let addresses = vec![net.nodes[1].address, "10.0.1.2:5000".parse().unwrap()];
+    net.tell(1, Input::Addresses(addresses));
     assert!(net.nodes[1].signals.is_empty(), "the answer is not there");
     net.run(SECOND);
     let [RtcSignal::IceCandidate { candidate }] = &net.nodes[1].signals[..] else { panic!("one candidate") };
@@ -189,4 +190,20 @@ fn what_a_stranger_answers_in_the_name_of_the_server_is_no_answer() {
     }
     net.run(20 * SECOND);
     assert!(net.nodes[0].servers.iter().all(|told| told.2 != ServerState::Works));
+}
+
+/// What only this machine knows is not tried from elsewhere; whether we are elsewhere may only be known later.
+#[test]
+fn a_candidate_that_was_barred_is_tried_once_we_have_such_an_address() {
+    let mut net = Net::of(2, 20 * MS, 0);
+    let there = "127.0.0.1:5001".parse().unwrap();
+    net.nodes[1].address = there;
+    net.tell(1, Input::Addresses(vec![there]));
+    net.open(0, 1);
+    net.run(SECOND);
+    assert!(!net.is_open(0, 1));
+    net.nodes[0].address = "127.0.0.1:5000".parse().unwrap();
+    let addresses = vec![net.nodes[0].address];
+    net.tell(0, Input::Addresses(addresses));
+    net.run_until(|net| net.is_open(0, 1), SECOND);
 }

@@ -30,7 +30,8 @@ fn a_direct_path_takes_over_from_the_relay() {
         world.run(SECOND);
         let kind = if is_direct { PathKind::Srtp } else { PathKind::Relay };
         assert_eq!((using(&world, 0), using(&world, 1)), (vec![(2, Some(kind))], vec![(1, Some(kind))]));
-        let usable = PeerEvent::Path { player: player(1), path: PathKind::Srtp, state: PathState::Usable };
+        let usable =
+            PeerEvent::Path { player: player(1), path: PathKind::Srtp, is_turned: false, state: PathState::Usable };
         assert_eq!(world.seats[1].events.contains(&usable), is_direct);
         let (direct, relayed) = (world.seats[1].direct, world.room.relayed);
         for number in 0..20 {

@@ -3,9 +3,12 @@
 mod star_hand;
 
 use star_hand::{World, player};
+use webstar_core::config::PlayerConfig;
+use webstar_core::id::PlayerId;
+use webstar_core::path::PathKind;
 use webstar_core::peer::{Channel, Destination, PeerEvent, Sent};
 use webstar_core::time::Duration;
-use webstar_core::wire::signal::{PlayerList, ServerMessage};
+use webstar_core::wire::signal::{CloseReason, PlayerList, ServerMessage};
 
 const SECOND: Duration = Duration::from_secs(1);
 
@@ -82,11 +85,7 @@ fn who_is_missing_from_a_roster_for_a_while_is_spoken_with_as_before() {
         world.forget_events();
         world.send(1, &Destination::All, Channel::Ordered, "before").expect("there is room");
         world.run(SECOND);
-        let (seat, stream) = world.room.members[&player(1)].seat.expect("the host is there");
-        let mut list = world.room.list();
-        list.retain(|entry| entry.player_id != player(2));
-        world.room.say(seat, stream, &ServerMessage::PlayerListUpdated(PlayerList { player_list: list, left: vec![] }));
-        world.flush_room();
+        tell_without_the_second(&mut world, Vec::new());
         world.run(away);
         world.room.tell_roster(Vec::new());
         world.flush_room();
@@ -96,5 +95,30 @@ fn who_is_missing_from_a_roster_for_a_while_is_spoken_with_as_before() {
         for seat in 0..3 {
             assert_eq!(world.heard(seat), ["2 Ordered before", "2 Ordered after"], "{away:?}, at {seat}");
         }
+    }
+}
+
+/// The host is told a roster that lacks the second player.
+fn tell_without_the_second(world: &mut World, left: Vec<(PlayerId, CloseReason)>) {
+    let (seat, stream) = world.room.members[&player(1)].seat.expect("the host is there");
+    let mut player_list = world.room.list();
+    player_list.retain(|entry| entry.player_id != player(2));
+    world.room.say(seat, stream, &ServerMessage::PlayerListUpdated(PlayerList { player_list, left }));
+    world.flush_room();
+}
+
+#[test]
+fn who_is_missing_for_longer_has_left_and_who_is_said_to_have_left_has() {
+    let config = PlayerConfig { direct_paths: vec![PathKind::Srtp], ..PlayerConfig::default() };
+    let has_left = (player(2), CloseReason::Left);
+    for (left, last, first) in [(vec![], 9, 11), (vec![has_left], 0, 1)] {
+        let mut world = World::of(3, &config);
+        world.run(SECOND);
+        assert!(world.seats[0].parted.is_empty());
+        tell_without_the_second(&mut world, left);
+        world.run(last * SECOND);
+        assert!(world.seats[0].parted.is_empty(), "not before {last} s have passed");
+        world.run((first - last) * SECOND);
+        assert_eq!(world.seats[0].parted, [player(2)], "{first} s have passed");
     }
 }

@@ -47,6 +47,8 @@ pub enum Fact {
     Opened(PipeFacts),
     /// So many bytes wait in it to be sent.
     Buffered(usize),
+    /// Whether its packets go over a TURN server. Told before it opens, and whenever that changes.
+    Turned(bool),
     /// It could not be opened.
     Failed,
     /// It was open and is no more.
@@ -58,6 +60,8 @@ pub enum Fact {
 pub enum PipeNews {
     /// [`Watch::on_opened`](super::Watch::on_opened), and the session is told the facts.
     Opened(PipeFacts),
+    /// Packets go over a TURN server from now on, or do so no more.
+    Turned(bool),
     /// [`Watch::on_closed`](super::Watch::on_closed).
     Closed,
 }
@@ -141,6 +145,7 @@ impl Keeper {
                 None
             }
             (Connection::Absent, Fact::Buffered(_)) => None,
+            (Connection::Absent | Connection::Open(_), Fact::Turned(is_turned)) => Some(PipeNews::Turned(is_turned)),
             (Connection::Absent, Fact::Failed | Fact::Closed) => {
                 self.ladder.on_attempt_failed(now);
                 None

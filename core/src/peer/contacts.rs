@@ -14,7 +14,7 @@ use crate::wire::signal::{self, SessionKey, Version};
 use crate::wire::view::PublicKey;
 
 /// Whoever is missing from a roster for longer has left.
-pub(super) const ABSENCE: Duration = Duration::from_secs(10);
+const ABSENCE: Duration = Duration::from_secs(10);
 /// Links that are kept for players who are missing.
 const MAX_ABSENT: usize = 64;
 

@@ -87,6 +87,8 @@ pub enum PeerEvent {
         player: PlayerId,
         /// What it is made of.
         path: PathKind,
+        /// Whether packets on it go over a TURN server.
+        is_turned: bool,
         /// How it is now.
         state: PathState,
     },
@@ -270,6 +272,8 @@ pub struct PlayerStats {
     pub player: PlayerId,
     /// The kind of path in use, if any.
     pub path: Option<PathKind>,
+    /// Whether packets on it go over a TURN server.
+    pub is_turned: bool,
     /// Smoothed round trip.
     pub rtt: Option<Duration>,
     /// Mean deviation of the round trip.

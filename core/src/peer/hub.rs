@@ -16,6 +16,7 @@ use crate::config::PlayerConfig;
 use crate::id::{PathId, PlayerId};
 use crate::path::{Attempt, Command, Fact, PathKind, WatchConfig};
 use crate::players::Players;
+use crate::session::pipe::PathState;
 use crate::star::{self, Bond, Me, Position, Role, ServerSays, Star, To};
 use crate::time::{Duration, Instant, earlier};
 use crate::wire::frame::Priority;
@@ -339,10 +340,19 @@ impl Hub {
                 }
             }
             LinkEvent::Drained(_) | LinkEvent::Using(_) => {}
-            LinkEvent::Path { path, change } => {
-                out.event(PeerEvent::Path { player, path: self.kind(path), state: change.to });
+            LinkEvent::Path { path, change } => self.tell_path(player, path, change.to, out),
+            LinkEvent::Turned { path } => {
+                let state = self.spokes.get(&player).and_then(|spoke| spoke.link.state(path));
+                if state == Some(PathState::Usable) {
+                    self.tell_path(player, path, PathState::Usable, out);
+                }
             }
         }
+    }
+
+    fn tell_path(&self, player: PlayerId, path: PathId, state: PathState, out: &mut Outbox) {
+        let is_turned = self.spokes.get(&player).is_some_and(|spoke| spoke.link.is_turned(path));
+        out.event(PeerEvent::Path { player, path: self.kind(path), is_turned, state });
     }
 
     fn kind(&self, path: PathId) -> PathKind {

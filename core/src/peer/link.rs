@@ -105,6 +105,11 @@ pub enum LinkEvent {
         /// From which state to which, and why.
         change: Change,
     },
+    /// Packets on a path go over a TURN server from now on, or do so no more.
+    Turned {
+        /// The path.
+        path: PathId,
+    },
     /// Packets leave on this path from now on; on none if there is none left.
     Using(Option<PathId>),
 }
@@ -165,7 +170,8 @@ impl Link {
             let draws = ChaCha8Rng::from_rng(&mut random);
             let mut keeper = Keeper::new(setup.kind, setup.relayed_only, config.ladder.clone(), draws, now);
             keeper.open(now);
-            LinkPath { setup: *setup, watch: Watch::new(watch.clone(), now), watch_at: None, judged: None, keeper }
+            let watch = Watch::new(watch.clone(), now);
+            LinkPath { setup: *setup, watch, watch_at: None, judged: None, keeper, is_turned: false }
         };
         let mut link = Link {
             other,
@@ -281,6 +287,11 @@ impl Link {
         self.paths.iter().find(|known| known.setup.id == path).map(|known| known.watch.state())
     }
 
+    /// Whether packets on a path go over a TURN server.
+    pub fn is_turned(&self, path: PathId) -> bool {
+        self.paths.iter().any(|known| known.setup.id == path && known.is_turned)
+    }
+
     /// The link in numbers.
     pub fn stats(&self) -> SessionStats {
         self.session.stats(self.now)
@@ -313,6 +324,10 @@ impl Link {
                 }
                 let change = self.paths[index].watch.on_opened(self.now);
                 self.on_change(index, change);
+            }
+            Some(PipeNews::Turned(is_turned)) => {
+                let was_turned = core::mem::replace(&mut self.paths[index].is_turned, is_turned);
+                self.events.extend((was_turned != is_turned).then_some(LinkEvent::Turned { path }));
             }
             Some(PipeNews::Closed) => {
                 let change = self.paths[index].watch.on_closed(self.now);

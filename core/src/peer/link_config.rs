@@ -58,6 +58,8 @@ pub(super) struct LinkPath {
     /// What that was reckoned from; nothing once the watch has heard of anything since.
     pub(super) judged: Option<PathReading>,
     pub(super) keeper: Keeper,
+    /// Its packets go over a TURN server.
+    pub(super) is_turned: bool,
 }
 
 impl LinkPath {

@@ -139,6 +139,7 @@ impl Hub {
             PlayerStats {
                 player: *player,
                 path: spoke.link.kind(),
+                is_turned: using.is_some_and(|path| spoke.link.is_turned(path)),
                 rtt: path.and_then(|path| path.rtt),
                 jitter: path.map(|path| path.jitter).unwrap_or_default(),
                 loss: path.map_or(0.0, |path| path.loss),

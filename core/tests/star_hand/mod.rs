@@ -63,6 +63,8 @@ pub(crate) struct Seat {
     pub(crate) player: Option<PlayerId>,
     /// Packets that left on direct paths.
     pub(crate) direct: usize,
+    /// The players with whom it has closed a direct path.
+    pub(crate) parted: Vec<PlayerId>,
     /// What others have said about direct paths.
     pub(crate) signals: Vec<(PlayerId, RtcSignal)>,
     /// Bytes of relayed frames that left.
@@ -170,6 +172,7 @@ impl World {
             is_direct_cut: false,
             player: None,
             direct: 0,
+            parted: Vec::new(),
             signals: Vec::new(),
             relayed_bytes: 0,
             frames: 0,
@@ -187,48 +190,36 @@ impl World {
     pub(crate) fn drain(&mut self, seat: usize) {
         loop {
             let now = self.now;
-            let Seat {
-                peer,
-                events,
-                stream: open,
-                next: wakes,
-                is_cut,
-                is_relay_cut,
-                relay,
-                relayed_bytes,
-                frames,
-                is_direct_cut,
-                player: me,
-                signals,
-                direct,
-                ..
-            } = &mut self.seats[seat];
-            let arrival = match peer.poll() {
+            let sat = &mut self.seats[seat];
+            let arrival = match sat.peer.poll() {
                 Output::Open { stream, target: Target::WebSocket { url, .. } } => {
                     let endpoint = if url.ends_with("/relay") { Endpoint::Relay } else { Endpoint::Lobby };
-                    match *is_cut || *is_relay_cut && endpoint == Endpoint::Relay {
+                    match sat.is_cut || sat.is_relay_cut && endpoint == Endpoint::Relay {
                         true => Arrival::Closed(seat, stream, "refused".into()),
                         false => Arrival::Opened(seat, stream, endpoint),
                     }
                 }
                 Output::Close { stream } => {
-                    [open, relay].into_iter().for_each(|open| _ = open.take_if(|open| *open == stream));
+                    sat.forget(stream);
                     self.hang_up(seat, stream);
                     continue;
                 }
                 Output::Transmit { stream, payload: Payload::Binary(bytes) } => {
                     let frame = Frame::Binary(Bytes::copy_from_slice(bytes));
-                    *frames += 1;
-                    *relayed_bytes += bytes.len();
+                    sat.frames += 1;
+                    sat.relayed_bytes += bytes.len();
                     Arrival::ToRoom(seat, stream, frame)
                 }
                 Output::Transmit { .. } | Output::IceServers { .. } => panic!("neither text nor help is wanted"),
-                Output::Pipe { order, .. } if order.command == PipeCommand::Close => continue,
+                Output::Pipe { player, order, .. } if order.command == PipeCommand::Close => {
+                    sat.parted.push(player);
+                    continue;
+                }
                 Output::Pipe { player, path, order } => Arrival::Piped(seat, player, path, order.attempt),
                 Output::Packet { player, path, payload } => {
-                    *direct += 1;
-                    let (from, payload) = (me.expect("it has joined"), Bytes::copy_from_slice(payload));
-                    let is_cut = *is_direct_cut;
+                    sat.direct += 1;
+                    let (from, payload) = (sat.player.expect("it has joined"), Bytes::copy_from_slice(payload));
+                    let is_cut = sat.is_direct_cut;
                     let to = self.seats.iter().position(|seat| seat.player == Some(player) && !seat.is_direct_cut);
                     match to {
                         Some(to) if !is_cut => Arrival::Direct(to, from, path, payload),
@@ -236,20 +227,20 @@ impl World {
                     }
                 }
                 Output::Signal { player, signal } => {
-                    signals.push((player, signal));
+                    sat.signals.push((player, signal));
                     continue;
                 }
                 Output::Event(event) => {
                     if let PeerEvent::Joined { player, .. } = event {
-                        *me = Some(player);
+                        sat.player = Some(player);
                     }
-                    events.push(event);
+                    sat.events.push(event);
                     continue;
                 }
                 Output::Timeout(next) => {
                     let next = next.map(|(at, _)| at);
                     assert!(next.is_none_or(|at| at < now + Duration::from_secs(7200)), "{next:?}");
-                    *wakes = next;
+                    sat.next = next;
                     return self.flush_room();
                 }
             };

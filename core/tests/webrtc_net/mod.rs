@@ -35,7 +35,7 @@ pub(crate) struct Node {
     /// The last datagrams it has sent.
     pub(crate) datagrams: Vec<Vec<u8>>,
     /// What it has told of who is reached over TURN servers.
-    pub(crate) turned: Vec<(PlayerId, bool)>,
+    pub(crate) turned: Vec<(PlayerId, PathKind, bool)>,
     /// What it has told of servers.
     pub(crate) servers: Vec<(Instant, SocketAddr, ServerState)>,
     /// The streams it has asked for: their numbers, where to, and in whose name.
@@ -106,7 +106,7 @@ fn address(seat: usize) -> SocketAddr {
 
 fn machine(player: PlayerId, seed: u8, address: SocketAddr) -> Webrtc {
     let mut machine = Webrtc::new(WebrtcConfig { player, stack: stack(), seed: [seed; 32] });
-    machine.handle(Instant::ZERO, Input::Address(address)).expect("it is usable");
+    machine.handle(Instant::ZERO, Input::Addresses(vec![address])).expect("it is usable");
     machine
 }
 
@@ -356,12 +356,14 @@ impl Net {
                         self.arrivals.insert((self.now + self.delay, self.count), arrival);
                     }
                 }
+                Output::Fact { player, kind, fact: Fact::Turned(is_turned), .. } => {
+                    node.turned.push((player, kind, is_turned));
+                }
                 Output::Fact { player, kind, attempt, fact } => {
                     node.facts.push((self.now, player, kind, attempt, fact));
                 }
                 Output::Stream { stream, order } => self.on_stream(seat, stream, order),
                 Output::Server { address, state } => node.servers.push((self.now, address, state)),
-                Output::Turned { player, is_turned } => node.turned.push((player, is_turned)),
                 Output::Packet { player, kind, bytes } => node.packets.push((self.now, player, kind, bytes)),
                 Output::Timeout(deadline) => {
                     assert!(deadline.is_none_or(|at| at > self.now), "it is asked again at once");

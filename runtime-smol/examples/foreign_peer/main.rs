@@ -207,7 +207,7 @@ impl Talk {
             Fact::Opened(_) => "opened",
             Fact::Failed => "failed",
             Fact::Closed => "closed",
-            Fact::Buffered(_) => return Ok(()),
+            Fact::Buffered(_) | Fact::Turned(_) => return Ok(()),
         };
         tell(&json!({"event": "pipe", "kind": format!("{kind:?}").to_lowercase(), "is": word}));
         match (self.step, kind, fact) {

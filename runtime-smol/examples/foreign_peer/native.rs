@@ -69,9 +69,7 @@ impl Native {
         let mut seed = [0; 32];
         getrandom::fill(&mut seed)?;
         let mut machine = Webrtc::new(WebrtcConfig { player, stack: self.stack.clone(), seed });
-        for (address, _) in &self.sockets {
-            machine.handle(now(), Input::Address(*address))?;
-        }
+        machine.handle(now(), Input::Addresses(self.sockets.iter().map(|(address, _)| *address).collect()))?;
         self.machine = Some((player, machine));
         Ok(())
     }
@@ -105,7 +103,7 @@ impl Native {
                 Output::Signal { player, signal } => return Some(Wanted::Signal(player, signal)),
                 Output::Fact { kind, fact, .. } => return Some(Wanted::Fact(kind, fact)),
                 Output::Packet { kind, bytes, .. } => return Some(Wanted::Packet(kind, bytes.into())),
-                Output::Server { .. } | Output::Stream { .. } | Output::Turned { .. } => {}
+                Output::Server { .. } | Output::Stream { .. } => {}
                 Output::Timeout(deadline) => {
                     self.deadline = deadline;
                     return None;

@@ -107,10 +107,6 @@ impl Driver {
         loop {
             self.drain_peer(state);
             let told = self.direct.as_mut().map(Direct::drain).unwrap_or_default();
-            for event in self.direct.as_mut().map(Direct::take_moved).unwrap_or_default() {
-                self.note(state, &event);
-                self.fresh.push_back(event);
-            }
             if told.is_empty() {
                 break;
             }
@@ -150,7 +146,7 @@ impl Driver {
                     }
                 }
                 Output::Signal { player, signal } => self.with_direct(|direct| direct.signal(player, signal)),
-                Output::IceServers { servers } => self.with_direct(|direct| direct.on_named(servers)),
+                Output::IceServers { servers } => self.with_direct(|direct| direct.on_named(&servers)),
                 Output::Event(event) => {
                     self.note(state, &event);
                     self.fresh.push_back(event);
@@ -197,15 +193,6 @@ impl Driver {
                 });
                 self.with_direct(|direct| direct.enter(*player, server));
                 Ok(())
-            }
-            PeerEvent::Path { player, path, state: how } => {
-                self.with_direct(|direct| direct.on_path(*player, *path, *how));
-                if self.direct.as_ref().is_some_and(|direct| direct.is_turned(*player)) {
-                    state.turned.insert(*player);
-                } else {
-                    state.turned.remove(player);
-                }
-                return;
             }
             PeerEvent::Closed(why) => {
                 state.ended = Some(why.clone());
@@ -283,10 +270,10 @@ impl Driver {
     /// Addresses of this machine come and go. What is open from one that is gone is open no more, though it would take
     /// the system minutes to say so.
     fn on_interfaces(&mut self, cx: &mut Context<'_>) -> bool {
-        let Poll::Ready(addresses) = self.interfaces.poll(cx) else { return false };
-        self.with_direct(|direct| direct.on_addresses(&addresses));
+        let Poll::Ready(change) = self.interfaces.poll(cx) else { return false };
+        self.with_direct(|direct| direct.on_addresses(&change));
         let is_left = |stream: &Stream| match stream {
-            Stream::Open { socket, .. } => socket.local().is_none_or(|local| !addresses.contains(&local)),
+            Stream::Open { socket, .. } => socket.local().is_some_and(|local| change.gone.contains(&local)),
             Stream::Opening(_) => false,
         };
         let left: Vec<StreamId> =

@@ -35,6 +35,13 @@ pub(super) fn addresses() -> Vec<IpAddr> {
     addresses
 }
 
+/// The addresses have become others.
+pub(super) struct AddressChange {
+    pub(super) now: Vec<IpAddr>,
+    /// Those that were there before.
+    pub(super) gone: Vec<IpAddr>,
+}
+
 /// Watches them.
 #[derive(Debug)]
 pub(super) struct Interfaces {
@@ -48,14 +55,15 @@ impl Interfaces {
         Interfaces { known: addresses(), timer: Timer::after(EVERY) }
     }
 
-    /// The addresses, if they are others than before. Else the task is woken for the next look.
-    pub(super) fn poll(&mut self, cx: &mut Context<'_>) -> Poll<Vec<IpAddr>> {
+    /// Tells when they have become others. Else the task is woken for the next look.
+    pub(super) fn poll(&mut self, cx: &mut Context<'_>) -> Poll<AddressChange> {
         while self.timer.poll(cx).is_ready() {
             self.timer.set_after(EVERY);
-            let addresses = addresses();
-            if addresses != self.known {
-                self.known.clone_from(&addresses);
-                return Poll::Ready(addresses);
+            let now = addresses();
+            if now != self.known {
+                let mut gone = std::mem::replace(&mut self.known, now.clone());
+                gone.retain(|address| !now.contains(address));
+                return Poll::Ready(AddressChange { now, gone });
             }
         }
         Poll::Pending
@@ -77,9 +85,10 @@ mod tests {
     fn addresses_that_have_changed_are_told_once() {
         let mut interfaces = Interfaces::new();
         let now = interfaces.known.clone();
-        interfaces.known.clear();
+        let other = IpAddr::V4(Ipv4Addr::new(192, 0, 2, 1));
+        interfaces.known = vec![Ipv4Addr::LOCALHOST.into(), other];
         let told = block_on(poll_fn(|cx| interfaces.poll(cx)));
-        assert_eq!(told, now);
+        assert_eq!((told.now, told.gone), (now, vec![other]));
         let again = block_on(poll_fn(|cx| Poll::Ready(interfaces.poll(cx))));
         assert!(again.is_pending());
     }

@@ -34,10 +34,10 @@ mod signal;
 mod socket;
 
 pub use clock::now;
-pub use direct::HelpServer;
 pub use executor::spawn;
 pub use options::{DirectOptions, Options, StartError};
 pub use signal::{ListError, list_lobbies};
+pub use webstar_core::path::webrtc::HelpServer;
 
 use async_channel::Receiver;
 use bytes::Bytes;
@@ -224,11 +224,6 @@ impl Client {
     /// How many packets of other players have come, by the kind of their path.
     pub fn landed(&self) -> Landed {
         self.handle.shared.lock().peer.landed()
-    }
-
-    /// Whether packets to a player go over a TURN server, as far as its paths have been told.
-    pub fn is_turned(&self, player: PlayerId) -> bool {
-        self.handle.shared.lock().turned.contains(&player)
     }
 
     /// Ends at once, as if the process were killed: the system closes the sockets, and nobody is told anything. To try

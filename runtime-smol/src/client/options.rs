@@ -1,6 +1,7 @@
 //! How a client is started: where to, as whom, with which settings.
 
-use super::direct::{HelpServer, Sockets};
+use super::HelpServer;
+use super::direct::Sockets;
 use super::interfaces::addresses;
 use crate::uri::{Place, Target, UriError};
 use std::collections::BTreeMap;

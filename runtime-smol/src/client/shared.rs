@@ -1,11 +1,10 @@
 //! What the handles of a client and its driver have in common: the machine behind a lock, and who waits for whom.
 
 use async_channel::{Receiver, Sender};
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::Waker;
-use webstar_core::id::PlayerId;
 use webstar_core::peer::{Ended, PeerEvent, PeerMessage};
 use webstar_core::recording::Recorded;
 
@@ -30,8 +29,6 @@ pub(super) struct State {
     pub(super) is_leaving: bool,
     /// It is over without a word to anybody.
     pub(super) is_cut: bool,
-    /// Players to whom packets go over TURN servers.
-    pub(super) turned: BTreeSet<PlayerId>,
     is_touched: bool,
     driver: Option<Waker>,
 }
@@ -45,7 +42,6 @@ impl Shared {
             ended: None,
             is_leaving: false,
             is_cut: false,
-            turned: BTreeSet::new(),
             is_touched: false,
             driver: None,
         };

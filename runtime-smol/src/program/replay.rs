@@ -22,8 +22,7 @@ use webstar_core::recording::{Replay as Recording, ReplayError, Step, Tally};
 pub(crate) struct Replay {
     /// The recording
     file: PathBuf,
-    /// Tell the events of the session as `join --json` does, at the times when they happened; whether a path goes over
-    /// a TURN server is not known (`turn` is null)
+    /// Tell the events of the session as `join --json` does, at the times when they happened
     #[arg(long)]
     events: bool,
     /// One JSON object a line on standard output
@@ -35,7 +34,11 @@ impl Replay {
     pub(crate) fn go(self) -> ExitCode {
         let bytes = match std::fs::read(&self.file) {
             Ok(bytes) => bytes,
-            Err(error) => return self.unreadable(&error.to_string()),
+            Err(error) => {
+                return self.unreadable(&format!(
+                    "no recording can be read there ({error}); `webstar join --record FILE` makes one"
+                ));
+            }
         };
         let mut recording = match Recording::open(&bytes) {
             Ok(recording) => recording,
@@ -122,7 +125,9 @@ impl Teller {
                 {
                     self.printer.done(name);
                 }
-                self.printer.remember(&event, &mut self.history);
+                if let Some(position) = self.history.on_event(&event) {
+                    self.printer.history(position, &self.history);
+                }
                 self.printer.event(&event);
             }
             Step::Sent { outcome: Ok(sent), .. } => self.printer.sent(sent),

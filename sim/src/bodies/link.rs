@@ -102,7 +102,7 @@ impl Side {
                         LinkEvent::Acked(id) => self.ledger.on_acked(id),
                         LinkEvent::Drained(priority) => self.ledger.on_drained(priority),
                         LinkEvent::Using(path) => self.using = path,
-                        LinkEvent::Path { .. } => {}
+                        LinkEvent::Path { .. } | LinkEvent::Turned { .. } => {}
                     }
                 }
             }
@@ -182,10 +182,11 @@ fn news(script: &mut Script<'_>, side: &Side) -> (PathId, Attempt, Fact) {
         Some(PathKind::Srtp) => Control::Own,
         _ => Control::Below,
     };
-    let fact = match what & 7 {
-        0..5 => Fact::Opened(PipeFacts { max_packet: script.pick(&[1150, 255, 256, 60_000]), control }),
-        5 => Fact::Buffered(usize::from(script.word())),
-        6 => Fact::Failed,
+    let fact = match what & 15 {
+        0..10 => Fact::Opened(PipeFacts { max_packet: script.pick(&[1150, 255, 256, 60_000]), control }),
+        10..12 => Fact::Buffered(usize::from(script.word())),
+        12 => Fact::Failed,
+        13 => Fact::Turned(script.flag()),
         _ => Fact::Closed,
     };
     (path, attempt, fact)

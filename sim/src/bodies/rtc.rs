@@ -69,7 +69,7 @@ impl World {
         let machine = |seat: usize| {
             let stack = Carrying::Webrtc.stack(Seed::new(seat as u64), zero()).expect("it has connections");
             let mut machine = Webrtc::new(WebrtcConfig { player: player(seat), stack, seed: [seat as u8; 32] });
-            machine.handle(Instant::ZERO, Input::Address(address(seat))).expect("it can be sent to");
+            machine.handle(Instant::ZERO, Input::Addresses(vec![address(seat)])).expect("it can be sent to");
             machine
         };
         World {
@@ -123,7 +123,7 @@ impl World {
                     self.open += usize::from(matches!(fact, webstar_core::path::Fact::Opened(_)));
                 }
                 Output::Packet { bytes, .. } => assert!(!bytes.is_empty()),
-                Output::Server { .. } | Output::Turned { .. } => {}
+                Output::Server { .. } => {}
                 Output::Timeout(due) => {
                     assert!(due.is_none_or(|due| due > self.now), "it is asked again at once");
                     break;
@@ -232,9 +232,9 @@ pub fn rtc_signals(data: &[u8]) {
             190..250 => world.pass(Duration::from_millis(script.scaled() % 5_000)),
             _ => {
                 let port = script.word();
-                let address = SocketAddr::from(([10, 0, 1, script.byte()], port));
-                let input = if script.flag() { Input::Address(address) } else { Input::AddressGone(address) };
-                world.tell(seat, input);
+                let other = SocketAddr::from(([10, 0, 1, script.byte()], port));
+                let addresses = if script.flag() { vec![address(seat), other] } else { vec![other] };
+                world.tell(seat, Input::Addresses(addresses));
             }
         }
     }

@@ -88,7 +88,7 @@ impl Connected {
     fn connect(&mut self) -> Instant {
         let mut now = Instant::ZERO;
         for side in Side::BOTH {
-            self.tell(now, side, Input::Address(address(side)));
+            self.tell(now, side, Input::Addresses(vec![address(side)]));
             let order = Order { attempt: Attempt(1), command: Command::Open };
             self.tell(now, side, Input::Order { player: player(side.other()), kind: self.kind, order });
         }
@@ -174,7 +174,7 @@ impl Connected {
                     self.due[side.index()] = due;
                     return;
                 }
-                Output::Server { .. } | Output::Stream { .. } | Output::Turned { .. } => {}
+                Output::Fact { fact: Fact::Turned(_), .. } | Output::Server { .. } | Output::Stream { .. } => {}
             }
         }
     }

@@ -115,7 +115,7 @@ impl World {
         let key = own.child("connections", u64::from(life)).stream("machine").key();
         let mut machine = Webrtc::new(WebrtcConfig { player, stack, seed: key });
         let now = self.seats[seat].clock.local(self.now);
-        machine.handle(now, Told::Address(address)).expect("addresses of seats can be sent to");
+        machine.handle(now, Told::Addresses(vec![address])).expect("addresses of seats can be sent to");
         if self.has_stun {
             let mut servers = vec![IceServer::Stun { address: STUN }];
             servers.extend(self.turn.iter().map(|_| IceServer::Turn(turn_server())));
@@ -255,7 +255,7 @@ impl World {
                     match fact {
                         Fact::Opened(_) => connections.open.insert((player, kind)),
                         Fact::Failed | Fact::Closed => connections.open.remove(&(player, kind)),
-                        Fact::Buffered(_) => false,
+                        Fact::Buffered(_) | Fact::Turned(_) => false,
                     };
                     Input::Pipe { player, path: path_of(kind), attempt, fact }
                 }

@@ -43,8 +43,6 @@ pub(super) enum News {
     Datagram(Transmit),
     /// A packet has come.
     Packet(PathKind, Bytes),
-    /// Packets take another way from now on.
-    Moved,
 }
 
 /// How a pipe of it is.
@@ -89,6 +87,8 @@ pub(super) struct Connection {
     untold: Untold,
     /// From where to where packets are sent: ICE has proved that the other side receives there.
     sends: Option<[SocketAddr; 2]>,
+    /// Packets take another way than when that was asked last.
+    has_moved: bool,
     /// Where the other side may be, as far as nobody has asked yet.
     met: Vec<IpAddr>,
     section: Option<Mid>,
@@ -135,6 +135,7 @@ impl Connection {
             early: Vec::new(),
             untold: Untold::default(),
             sends: None,
+            has_moved: false,
             met: Vec::new(),
             section: None,
             channel: None,
@@ -164,6 +165,10 @@ impl Connection {
         }
         self.ways.push(way);
         self.due = AT_ONCE;
+        if let Some((_, gate)) = &mut self.remote {
+            let ours: Vec<_> = self.ways.iter().map(|way| way.address()).collect();
+            self.met.extend(gate.admit_barred(&mut self.rtc, &self.rules, &ours));
+        }
         let candidate = self.rtc.add_local_candidate(way.candidate()?)?;
         way.is_shown(&self.rules).then(|| reach::tell(candidate))
     }
@@ -359,6 +364,11 @@ impl Connection {
         is_ours || self.remote.as_ref().is_some_and(|(_, gate)| gate.is_relay(to))
     }
 
+    /// Whether packets may take another way than when this was asked last.
+    pub(super) fn take_moved(&mut self) -> bool {
+        core::mem::take(&mut self.has_moved)
+    }
+
     /// Whether this datagram is of the other side of this connection.
     pub(super) fn is_of(&self, receive: &Input<'_>) -> bool {
         self.rtc.accepts(receive)
@@ -433,7 +443,7 @@ impl Connection {
                     let ends = Some([transmit.source, transmit.destination]);
                     if !is_stun(&transmit.contents) && self.sends != ends {
                         self.sends = ends;
-                        news.push(News::Moved);
+                        self.has_moved = true;
                     }
                     news.push(News::Datagram(transmit));
                 }

@@ -31,8 +31,6 @@ pub(super) enum Act {
     Signal(PlayerId, RtcSignal),
     Fact(PlayerId, PathKind, Attempt, Fact),
     Packet(PlayerId, PathKind, Bytes),
-    /// Packets to the player may take another way than before.
-    Moved(PlayerId),
     Server(SocketAddr, ServerState),
     Stream(u32, StreamOrder),
     /// For the connections.
@@ -159,7 +157,6 @@ impl Ground {
                     self.datagram(transmit.source, transmit.destination, transmit.contents.into());
                 }
                 News::Packet(kind, bytes) => self.acts.push_back(Act::Packet(player, kind, bytes)),
-                News::Moved => self.moved(player),
             }
         }
         self.news = news;
@@ -171,19 +168,15 @@ impl Ground {
         self.acts.push_back(Act::Signal(player, signal));
     }
 
-    /// Packets to a player take another way, or more is known of the one that they take.
-    pub(super) fn moved(&mut self, player: PlayerId) {
-        self.acts.push_back(Act::Moved(player));
-    }
-
     /// Tells what became of an order.
     pub(super) fn tell(&mut self, player: PlayerId, kind: PathKind, attempt: Attempt, fact: Fact) {
         self.acts.push_back(Act::Fact(player, kind, attempt, fact));
     }
 
-    /// Tells that a pipe carries packets.
-    pub(super) fn tell_open(&mut self, player: PlayerId, kind: PathKind, attempt: Attempt) {
+    /// Tells that a pipe carries packets, and whether over a TURN server.
+    pub(super) fn tell_open(&mut self, player: PlayerId, kind: PathKind, attempt: Attempt, is_turned: bool) {
         if let Some(facts) = facts(kind) {
+            self.tell(player, kind, attempt, Fact::Turned(is_turned));
             self.tell(player, kind, attempt, Fact::Opened(facts));
         }
     }

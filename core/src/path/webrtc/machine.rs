@@ -47,12 +47,7 @@ impl Webrtc {
     pub fn handle(&mut self, now: Instant, input: Input<'_>) -> Result<(), InputError> {
         self.ground.now = self.ground.now.max(now);
         match input {
-            Input::Address(address) => self.on_address(address)?,
-            Input::AddressGone(address) => {
-                self.ground.addresses.retain(|known| *known != address);
-                self.partners.values_mut().for_each(|partner| partner.on_way_gone(Way::Host(address)));
-                self.ground.gather(Gather::settle);
-            }
+            Input::Addresses(addresses) => self.on_addresses(addresses)?,
             Input::Rules(rules) => self.ground.rules = rules,
             Input::Stream { stream, fact } => {
                 let handed = self.ground.gather(|gather, now, _, told| gather.on_stream(now, stream, fact, told));
@@ -109,12 +104,6 @@ impl Webrtc {
                 Some(Act::Signal(player, signal)) => return Output::Signal { player, signal },
                 Some(Act::Fact(player, kind, attempt, fact)) => return Output::Fact { player, kind, attempt, fact },
                 Some(Act::Packet(player, kind, bytes)) => return Output::Packet { player, kind, bytes },
-                Some(Act::Moved(player)) => {
-                    if let Some(is_turned) = self.partners.get_mut(&player).and_then(Partner::take_turned) {
-                        return Output::Turned { player, is_turned };
-                    }
-                    continue;
-                }
                 None => {}
             }
             if self.ground.due().is_some_and(|due| due <= self.ground.now) {
@@ -134,11 +123,6 @@ impl Webrtc {
         self.partners.values().map(Partner::due).fold(self.ground.due(), earlier)
     }
 
-    /// Whether packets to that player go over a TURN server, be it one that we asked or they.
-    pub fn is_turned(&self, player: PlayerId) -> bool {
-        self.partners.get(&player).is_some_and(Partner::is_turned)
-    }
-
     /// What had no effect so far, by reason.
     pub fn dropped(&self) -> WebrtcDropped {
         self.ground.dropped
@@ -151,15 +135,24 @@ impl Webrtc {
         if player == self.player { Err(InputError::Ourselves(player)) } else { Ok(()) }
     }
 
-    fn on_address(&mut self, address: SocketAddr) -> Result<(), InputError> {
-        if !rules::is_usable(address) {
-            return Err(InputError::NoAddress(address));
+    /// What is new is told first, so that there is always a way to go over to.
+    fn on_addresses(&mut self, addresses: Vec<SocketAddr>) -> Result<(), InputError> {
+        if let Some(useless) = addresses.iter().find(|address| !rules::is_usable(**address)) {
+            return Err(InputError::NoAddress(*useless));
         }
-        if !self.ground.addresses.contains(&address) {
-            self.ground.addresses.push(address);
+        let before = core::mem::take(&mut self.ground.addresses);
+        for address in addresses {
+            if !self.ground.addresses.contains(&address) {
+                self.ground.addresses.push(address);
+            }
+        }
+        for address in self.ground.addresses.clone().into_iter().filter(|address| !before.contains(address)) {
             self.partners.values_mut().for_each(|partner| partner.on_way(&mut self.ground, Way::Host(address)));
-            self.ground.gather(Gather::settle);
         }
+        for address in before.into_iter().filter(|address| !self.ground.addresses.contains(address)) {
+            self.partners.values_mut().for_each(|partner| partner.on_way_gone(Way::Host(address)));
+        }
+        self.ground.gather(Gather::settle);
         Ok(())
     }
 

@@ -14,7 +14,7 @@
 //! ([`Input::Order`]), and what becomes of them is told back ([`Output::Fact`]): this is the seam of
 //! [`external`](super::external), so ladders, watches and the choice of a path know nothing of WebRTC. Descriptions and
 //! candidates travel as [`RtcSignal`]s through the lobby server. Datagrams come from and go to the embedder's sockets,
-//! whose addresses it names with [`Input::Address`].
+//! whose addresses it names with [`Input::Addresses`].
 //!
 //! The law is that of every machine here: tell it one thing, then [`Webrtc::poll`] until [`Output::Timeout`]. Packets
 //! may be told many in a row before that, and should be: they share the work of a drain.
@@ -72,6 +72,7 @@ pub mod dtls;
 mod frames;
 mod gather;
 mod ground;
+mod help;
 mod machine;
 mod partner;
 mod reach;
@@ -85,6 +86,7 @@ mod url;
 
 pub use super::choose::PathKind;
 pub use crate::wire::signal::Credentials;
+pub use help::{HelpServer, HelpServerError};
 pub use machine::Webrtc;
 pub use rules::{Network, Policy, Rules, worth_telling};
 pub use seam::{Input, InputError, Output, WebrtcConfig, WebrtcDropped};

@@ -66,8 +66,8 @@ pub(super) struct Partner {
     held: Option<Held>,
     /// Whether a new connection uses only addresses lent by TURN servers.
     is_relayed: bool,
-    /// Whether it was told that packets go over a TURN server.
-    told_turned: Option<bool>,
+    /// Whether packets go over a TURN server, as it was told last.
+    is_turned: bool,
     proved: VecDeque<SocketAddr>,
     /// What the peer takes the fill of the data channel for: what it was told, and what it has sent since.
     fill: usize,
@@ -85,7 +85,7 @@ impl Partner {
             offered_at: Instant::ZERO,
             held: None,
             is_relayed: false,
-            told_turned: None,
+            is_turned: false,
             proved: VecDeque::new(),
             fill: 0,
         }
@@ -310,8 +310,6 @@ impl Partner {
             (None, Some(connection)) => connection.on_candidate(candidate),
             _ => false,
         };
-        // It may say of an address that is in use that a TURN server lends it.
-        ground.moved(self.player);
         ground.dropped.signals += u64::from(!is_taken);
     }
 
@@ -342,17 +340,6 @@ impl Partner {
     /// Whether the player was found there, and still is.
     pub(super) fn is_at(&self, address: SocketAddr) -> bool {
         self.connection.as_ref().is_some_and(|connection| connection.is_at(address))
-    }
-
-    /// Whether packets go over a TURN server.
-    pub(super) fn is_turned(&self) -> bool {
-        self.connection.as_ref().is_some_and(Connection::is_turned)
-    }
-
-    /// Whether packets go over a TURN server, if that was not told yet.
-    pub(super) fn take_turned(&mut self) -> Option<bool> {
-        let is_turned = self.is_turned();
-        (self.told_turned.replace(is_turned) != Some(is_turned)).then_some(is_turned)
     }
 
     /// A datagram of the player. It is drained at once: the stack keeps one packet that came, and no more.
@@ -408,7 +395,12 @@ impl Partner {
     /// Tells what has become of the pipes.
     fn settle(&mut self, ground: &mut Ground) {
         let Some(connection) = &mut self.connection else { return };
-        ground.admit(&connection.take_met());
+        let (met, was_turned) = (connection.take_met(), self.is_turned);
+        // What is met may say of an address that is in use that a TURN server lends it.
+        if connection.take_moved() || !met.is_empty() {
+            self.is_turned = connection.is_turned();
+        }
+        ground.admit(&met);
         for (kind, wish) in &mut self.wishes {
             let pipe = connection.pipe(*kind);
             if pipe == Pipe::Open {
@@ -418,8 +410,11 @@ impl Partner {
             match (pipe, wish.told) {
                 (Pipe::Open, Told::Nothing | Told::Over) => {
                     wish.told = Told::Open;
-                    ground.tell_open(self.player, *kind, wish.attempt);
+                    ground.tell_open(self.player, *kind, wish.attempt, self.is_turned);
                     self.fill = 0;
+                }
+                (Pipe::Open, Told::Open) if self.is_turned != was_turned => {
+                    ground.tell(self.player, *kind, wish.attempt, Fact::Turned(self.is_turned));
                 }
                 (Pipe::Never, Told::Nothing) => {
                     wish.told = Told::Over;

@@ -97,12 +97,14 @@ pub(super) struct Gate {
     taken: Vec<SocketAddr>,
     /// Those of them that TURN servers lend.
     relays: Vec<SocketAddr>,
+    /// Candidates that the rules do not allow: they may once we have other addresses.
+    barred: Vec<Candidate>,
 }
 
 impl Gate {
     /// For the candidates of that description.
     pub(super) fn new(description: &Description) -> Self {
-        Gate { fragment: description.fragment.clone(), taken: Vec::new(), relays: Vec::new() }
+        Gate { fragment: description.fragment.clone(), taken: Vec::new(), relays: Vec::new(), barred: Vec::new() }
     }
 
     /// Whether a candidate with this address was taken.
@@ -130,17 +132,37 @@ impl Gate {
         if !is_of_it || self.taken.len() >= rules.most_candidates {
             return None;
         }
-        let candidate = Candidate::from_sdp_string(text).ok()?;
-        let address = candidate.addr();
-        if candidate.proto() != Protocol::Udp || !rules.allows(address, ours) {
-            return None;
+        let candidate = Candidate::from_sdp_string(text).ok().filter(|told| told.proto() == Protocol::Udp)?;
+        if rules.allows(candidate.addr(), ours) {
+            return Some(self.take(rtc, candidate));
         }
+        if self.barred.len() < rules.most_candidates {
+            self.barred.push(candidate);
+        }
+        None
+    }
+
+    /// Our addresses are others than before: what was barred is looked at again. The addresses of what is taken.
+    pub(super) fn admit_barred(&mut self, rtc: &mut Rtc, rules: &Rules, ours: &[SocketAddr]) -> Vec<IpAddr> {
+        let mut admitted = Vec::new();
+        for candidate in core::mem::take(&mut self.barred) {
+            if self.taken.len() < rules.most_candidates && rules.allows(candidate.addr(), ours) {
+                admitted.push(self.take(rtc, candidate));
+            } else {
+                self.barred.push(candidate);
+            }
+        }
+        admitted
+    }
+
+    fn take(&mut self, rtc: &mut Rtc, candidate: Candidate) -> IpAddr {
+        let address = candidate.addr();
         self.taken.push(address);
         if candidate.kind() == CandidateKind::Relayed {
             self.relays.push(address);
         }
         rtc.add_remote_candidate(candidate);
-        Some(address.ip())
+        address.ip()
     }
 }
 

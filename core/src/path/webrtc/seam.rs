@@ -26,10 +26,8 @@ pub struct WebrtcConfig {
 /// What is told to the machine.
 #[derive(Debug)]
 pub enum Input<'a> {
-    /// A socket receives at this address, from now on. Other players are told to send there.
-    Address(SocketAddr),
-    /// No socket receives there any more.
-    AddressGone(SocketAddr),
+    /// Sockets receive at these addresses, in place of those told before. Other players are told to send there.
+    Addresses(Vec<SocketAddr>),
     /// Servers that help to find ways, in place of those told before. At most eight are asked.
     Servers(Vec<IceServer>),
     /// Which ways are shown and taken from now on, by connections that begin.
@@ -118,14 +116,6 @@ pub enum Output<'a> {
         address: SocketAddr,
         /// How it does.
         state: ServerState,
-    },
-    /// Whether packets to a player go over a TURN server, be it one that we asked or they. Told when it changes: ICE
-    /// goes over to better ways by itself.
-    Turned {
-        /// Which player.
-        player: PlayerId,
-        /// Whether they do.
-        is_turned: bool,
     },
     /// Tell a player this through the lobby server.
     Signal {

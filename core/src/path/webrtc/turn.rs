@@ -31,6 +31,9 @@ const MAX_HELD: usize = 32;
 const BEFORE_CHANNEL: u32 = 16;
 /// How long a refused opening is not asked for again.
 const REFUSED: Duration = Duration::from_secs(30);
+/// What was there for so long and is lost is asked for again at once: it worked, and servers that take back what they
+/// have just given are not asked for ever.
+const LASTING: Duration = Duration::from_secs(5);
 /// A stream that has not opened by then does not open.
 const STREAM_WAIT: Duration = Duration::from_secs(10);
 /// The client is asked so often for its next deed before it is left alone for a moment.
@@ -62,6 +65,8 @@ pub(super) struct Allocation {
     due: Option<Instant>,
     relay: Option<SocketAddr>,
     frames: Frames,
+    /// Since when it is there.
+    lent_at: Option<Instant>,
     failures: u32,
     /// The server has told its realm, with the refusal that is part of every beginning.
     is_challenged: bool,
@@ -99,6 +104,7 @@ impl Allocation {
             due: Some(now),
             relay: None,
             frames: Frames::default(),
+            lent_at: None,
             failures: 0,
             is_challenged: false,
             error: None,
@@ -221,6 +227,7 @@ impl Allocation {
             TurnEvent::AllocationCreated(_, relay) if self.relay.is_none() => {
                 self.relay = Some(relay);
                 self.failures = 0;
+                self.lent_at = Some(now);
                 told.push(Told::Found(Way::Relayed { relay, local: self.local }));
                 self.tell(ServerState::Works, told);
                 for again in self.wanted.values_mut() {
@@ -407,11 +414,13 @@ impl Allocation {
         self.due = Some(now);
     }
 
-    /// It is no more, or did not come about. It is asked for again after a pause.
+    /// It is no more, or did not come about. It is asked for again: at once if it was there for a while, else after a
+    /// pause.
     fn lose(&mut self, now: Instant, told: &mut Vec<Told>) {
+        let was_there = self.lent_at.take().is_some_and(|at| at + LASTING <= now);
         self.leave(told);
         self.failures = self.failures.saturating_add(1);
-        let at = now + pause(self.failures);
+        let at = if was_there { now } else { now + pause(self.failures) };
         self.phase = Phase::Pausing(at);
         self.due = Some(at);
         let state = self.error.take().map_or(ServerState::Silent, ServerState::Refuses);

@@ -7,27 +7,25 @@ mod socket;
 mod sockets;
 mod streams;
 
-pub use servers::HelpServer;
 pub(super) use sockets::Sockets;
 
 use super::clock;
 use super::driver::Boxed;
-use super::interfaces;
+use super::interfaces::{self, AddressChange};
 use super::options::DirectOptions;
 use futures_lite::FutureExt;
-use std::collections::{BTreeSet, VecDeque};
-use std::net::{IpAddr, SocketAddr};
+use std::collections::VecDeque;
+use std::net::IpAddr;
 use std::path::PathBuf;
 use std::sync::LazyLock;
 use std::task::{Context, Poll};
 use streams::Streams;
 use webstar_core::id::{PathId, PlayerId};
 use webstar_core::path::webrtc::{
-    IceServer, Input as Told, Output, PathKind, Policy, Rules, Stack, Webrtc, WebrtcConfig, worth_telling,
+    HelpServer, IceServer, Input as Told, Output, PathKind, Policy, Rules, Stack, Webrtc, WebrtcConfig, worth_telling,
 };
 use webstar_core::path::{Command, Fact, Order};
-use webstar_core::peer::{Input, PeerEvent};
-use webstar_core::session::pipe::PathState;
+use webstar_core::peer::Input;
 use webstar_core::time::Instant;
 use webstar_core::wire::signal::{self, RtcSignal};
 
@@ -56,8 +54,6 @@ pub(super) struct Direct {
     addresses: Vec<IpAddr>,
     /// Whether they change with those of the interfaces.
     is_watching: bool,
-    /// Those that the machine was told of.
-    told: Vec<SocketAddr>,
     preparing: Option<Boxed<Option<Stack>>>,
     resolving: Option<Boxed<Vec<IceServer>>>,
     stack: Option<Stack>,
@@ -71,10 +67,6 @@ pub(super) struct Direct {
     machine: Option<Box<Webrtc>>,
     /// What the player is to be told.
     fresh: Vec<Input>,
-    /// Direct paths that carry packets, as the application knows them.
-    usable: BTreeSet<(PlayerId, PathKind)>,
-    /// What it is to be told of them.
-    moved: Vec<PeerEvent>,
     deadline: Option<Instant>,
 }
 
@@ -99,7 +91,6 @@ impl Direct {
             rules,
             is_watching: addresses.is_none(),
             addresses: addresses.unwrap_or_else(interfaces::addresses),
-            told: Vec::new(),
             preparing: Some(Box::pin(blocking::unblock(|| STACK.clone()))),
             resolving: None,
             stack: None,
@@ -109,23 +100,19 @@ impl Direct {
             waiting: VecDeque::new(),
             machine: None,
             fresh: Vec::new(),
-            usable: BTreeSet::new(),
-            moved: Vec::new(),
             deadline: None,
         };
         direct.resolve(Vec::new());
         direct
     }
 
-    /// The lobby server names servers that help, in place of those it named before. Our own go first.
-    pub(super) fn on_named(&mut self, servers: Vec<signal::IceServer>) {
-        let named = servers.into_iter().filter_map(HelpServer::named);
-        let named = named.filter(|named| self.own.iter().all(|own| own.url != named.url)).collect();
-        self.resolve(named);
+    /// The lobby server names servers that help, in place of those it named before.
+    pub(super) fn on_named(&mut self, servers: &[signal::IceServer]) {
+        self.resolve(servers::named(servers));
     }
 
     fn resolve(&mut self, named: Vec<HelpServer>) {
-        let all = [self.own.clone(), named].concat();
+        let all = HelpServer::all(&self.own, named);
         if !(all.is_empty() && self.servers.is_empty()) {
             self.resolving = Some(Box::pin(blocking::unblock(move || servers::resolve(&all))));
         }
@@ -139,27 +126,13 @@ impl Direct {
         }
     }
 
-    /// These are the addresses of this machine from now on.
-    pub(super) fn on_addresses(&mut self, addresses: &[IpAddr]) {
-        self.streams.on_addresses(addresses);
+    /// The addresses of this machine are others.
+    pub(super) fn on_addresses(&mut self, change: &AddressChange) {
+        self.streams.on_addresses_gone(&change.gone);
         if self.is_watching {
-            self.addresses = addresses.to_vec();
+            self.addresses.clone_from(&change.now);
             self.tell_addresses();
         }
-    }
-
-    /// The application is told how a path is.
-    pub(super) fn on_path(&mut self, player: PlayerId, path: PathKind, state: PathState) {
-        if state == PathState::Usable && path != PathKind::Relay {
-            self.usable.insert((player, path));
-        } else {
-            self.usable.remove(&(player, path));
-        }
-    }
-
-    /// Paths that go over a TURN server now and did not before, or the other way round: told again.
-    pub(super) fn take_moved(&mut self) -> Vec<PeerEvent> {
-        std::mem::take(&mut self.moved)
     }
 
     /// The player orders a pipe.
@@ -194,11 +167,6 @@ impl Direct {
         }
     }
 
-    /// Whether packets to a player go over a TURN server.
-    pub(super) fn is_turned(&self, player: PlayerId) -> bool {
-        self.machine.as_ref().is_some_and(|machine| machine.is_turned(player))
-    }
-
     /// Does what the machine wants. What the player is to be told comes out.
     pub(super) fn drain(&mut self) -> Vec<Input> {
         let mut fresh = std::mem::take(&mut self.fresh);
@@ -215,11 +183,6 @@ impl Direct {
                     fresh.push(Input::Packet { player, path: path_of(kind), bytes });
                 }
                 Output::Server { address, state } => servers::log(address, state),
-                Output::Turned { player, .. } => {
-                    let paths = self.usable.range((player, PathKind::Relay)..).take_while(|path| path.0 == player);
-                    let told = |path| PeerEvent::Path { player, path, state: PathState::Usable };
-                    self.moved.extend(paths.map(|(_, path)| told(*path)));
-                }
                 Output::Stream { stream, order } => self.streams.carry_out(stream, order),
                 Output::Timeout(deadline) => {
                     self.deadline = deadline;
@@ -302,18 +265,10 @@ impl Direct {
         }
     }
 
-    /// Tells the machine which addresses are new and which are gone. The new ones first: so it has always one to use.
     fn tell_addresses(&mut self) {
         let (Some(machine), Some((_, server))) = (&mut self.machine, self.place) else { return };
         let worth = worth_telling(&self.addresses, server).into_iter();
-        let wanted: Vec<SocketAddr> = worth.filter_map(|ip| self.sockets.at(ip)).collect();
-        for address in wanted.iter().filter(|address| !self.told.contains(address)) {
-            tell(machine, Told::Address(*address));
-        }
-        for address in self.told.iter().filter(|address| !wanted.contains(address)) {
-            tell(machine, Told::AddressGone(*address));
-        }
-        self.told = wanted;
+        tell(machine, Told::Addresses(worth.filter_map(|ip| self.sockets.at(ip)).collect()));
     }
 
     fn hear(&mut self, word: Word) {

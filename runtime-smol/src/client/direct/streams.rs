@@ -86,11 +86,11 @@ impl Streams {
         }
     }
 
-    /// These are the addresses of this machine from now on: what was opened from another is open no more.
-    pub(super) fn on_addresses(&mut self, addresses: &[IpAddr]) {
+    /// This machine has these addresses no more: what was opened from them is open no more.
+    pub(super) fn on_addresses_gone(&mut self, gone: &[IpAddr]) {
         for stream in self.streams.values_mut() {
             if let Stream::Open(open) = stream {
-                open.is_broken |= open.transport.local().is_none_or(|local| !addresses.contains(&local));
+                open.is_broken |= open.transport.local().is_some_and(|local| gone.contains(&local));
             }
         }
     }
@@ -286,10 +286,10 @@ mod tests {
     fn a_stream_from_an_address_that_is_gone_is_told_as_closed() {
         let mut streams = Streams::new(None);
         let (_server, mut told) = opened(&mut streams);
-        streams.on_addresses(&[Ipv4Addr::LOCALHOST.into(), Ipv4Addr::new(192, 0, 2, 1).into()]);
+        streams.on_addresses_gone(&[Ipv4Addr::new(192, 0, 2, 1).into()]);
         until(&mut streams, &mut told, |_| true);
         assert_eq!(told, ["1 opened"]);
-        streams.on_addresses(&[Ipv4Addr::new(192, 0, 2, 1).into()]);
+        streams.on_addresses_gone(&[Ipv4Addr::LOCALHOST.into()]);
         until(&mut streams, &mut told, |_| true);
         assert_eq!(told, ["1 opened", "1 closed"]);
     }

@@ -5,7 +5,7 @@ use bytes::Bytes;
 use serde::{Deserialize, Serialize};
 use std::collections::VecDeque;
 use webstar_core::id::PlayerId;
-use webstar_core::peer::{PeerMessage, Snapshot};
+use webstar_core::peer::{PeerEvent, PeerMessage, Position, Snapshot};
 
 /// Lines that are remembered; the oldest make room.
 const MAX_LINES: usize = 64;
@@ -27,8 +27,26 @@ pub(crate) struct History {
 }
 
 impl History {
+    /// Something has happened. It goes on from a snapshot; a new host has heard all of it, but for what only a host
+    /// hears. Where it begins anew, if it does: people are told what was said before.
+    pub(crate) fn on_event(&mut self, event: &PeerEvent) -> Option<Position> {
+        match event {
+            PeerEvent::Message(message) => self.on_message(message),
+            PeerEvent::Promoted { snapshot, tail } => {
+                self.restore(snapshot);
+                tail.iter().for_each(|message| self.on_message(message));
+            }
+            PeerEvent::Started { snapshot } | PeerEvent::Resynced { snapshot } => {
+                self.restore(snapshot);
+                return Some(snapshot.position);
+            }
+            _ => {}
+        }
+        None
+    }
+
     /// A message was heard. What is no text, too long, or stands in no log is not remembered.
-    pub(super) fn on_message(&mut self, message: &PeerMessage) {
+    fn on_message(&mut self, message: &PeerMessage) {
         let is_kept = message.position.is_some() && message.payload.len() <= MAX_LINE;
         let Some(data) = std::str::from_utf8(&message.payload).ok().filter(|_| is_kept) else { return };
         if self.lines.len() == MAX_LINES {
@@ -44,7 +62,7 @@ impl History {
     }
 
     /// Begins anew from a snapshot. What is no state of ours is an empty one.
-    pub(super) fn restore(&mut self, snapshot: &Snapshot) {
+    fn restore(&mut self, snapshot: &Snapshot) {
         let state = snapshot.state.as_deref().unwrap_or(b"[]");
         self.lines = serde_json::from_slice(state).unwrap_or_default();
         let surplus = self.lines.len().saturating_sub(MAX_LINES);
@@ -59,7 +77,7 @@ impl History {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use webstar_core::peer::{Channel, Kind, Position};
+    use webstar_core::peer::{Channel, Kind};
 
     fn message(seq: u64, payload: impl Into<Bytes>) -> PeerMessage {
         let kind = Kind::new("chat").unwrap();

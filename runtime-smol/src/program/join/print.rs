@@ -28,8 +28,6 @@ pub(crate) struct Printer {
     me: Option<PlayerId>,
     /// What the numbers were when they were told last.
     told: Option<Told>,
-    /// Whether the direct paths that are told next go over a TURN server, as far as that is known.
-    pub(super) is_turned: Option<bool>,
 }
 
 /// Bytes in and out by player, and when.
@@ -48,7 +46,6 @@ impl Printer {
             names: BTreeMap::new(),
             me: None,
             told: None,
-            is_turned: None,
         }
     }
 
@@ -131,11 +128,10 @@ impl Printer {
     /// Paths, hosts and connections.
     fn trouble(&mut self, event: &PeerEvent) {
         match event {
-            PeerEvent::Path { player, path, state } => {
+            PeerEvent::Path { player, path, is_turned, state } => {
                 let (path, state) = (path_name(*path), state_name(*state));
                 let text = format!("the path to {} by {path} is {state}", self.name(*player));
-                let turn = if path == path_name(PathKind::Relay) { Some(false) } else { self.is_turned };
-                let event = json!({"event": "path", "player": player, "path": path, "turn": turn, "state": state});
+                let event = json!({"event": "path", "player": player, "path": path, "turn": is_turned, "state": state});
                 self.tell(event, (state == "suspect" || state == "dead").then_some(text));
             }
             PeerEvent::Suspect { player } => {
@@ -228,29 +224,12 @@ impl Printer {
         self.tell(event, Some(text.into()));
     }
 
-    /// What the talk is about, by what happens. It goes on from a snapshot; a new host has heard all of it, but for what
-    /// only a host hears.
-    pub(crate) fn remember(&mut self, event: &PeerEvent, history: &mut History) {
-        match event {
-            PeerEvent::Message(message) => history.on_message(message),
-            PeerEvent::Promoted { snapshot, tail } => {
-                history.restore(snapshot);
-                tail.iter().for_each(|message| history.on_message(message));
-            }
-            PeerEvent::Started { snapshot } | PeerEvent::Resynced { snapshot } => {
-                history.restore(snapshot);
-                self.history(snapshot.position, history.lines());
-            }
-            _ => {}
-        }
-    }
-
     /// What was said before we came, or came back.
-    fn history<'a>(&mut self, position: Position, lines: impl ExactSizeIterator<Item = &'a Said>) {
-        if lines.len() == 0 {
+    pub(crate) fn history(&mut self, position: Position, history: &History) {
+        let lines: Vec<&Said> = history.lines().collect();
+        if lines.is_empty() {
             return;
         }
-        let lines: Vec<&Said> = lines.collect();
         let told = lines.iter().map(|said| format!("  {}: {}", self.name(said.from), said.data));
         let text = format!("said before:\n{}", told.collect::<Vec<_>>().join("\n"));
         self.tell(json!({"event": "history", "position": position, "messages": lines}), Some(text));
@@ -299,8 +278,7 @@ impl Printer {
         self.tell(json!({"event": "closed", "reason": reason}), text);
     }
 
-    /// `is_turned`: whether packets to a player go over a TURN server.
-    pub(super) fn stats(&mut self, stats: &[PlayerStats], is_turned: impl Fn(PlayerId) -> bool, landed: Landed) {
+    pub(super) fn stats(&mut self, stats: &[PlayerStats], landed: Landed) {
         let now = now();
         let before = self.told.take();
         let rate = |player: PlayerId, bytes: u64, which: fn(&(u64, u64)) -> u64| {
@@ -323,7 +301,7 @@ impl Printer {
                 };
                 json!({
                     "player": one.player, "path": one.path.map(path_name),
-                    "turn": one.path.is_some_and(|path| path != PathKind::Relay) && is_turned(one.player),
+                    "turn": one.is_turned,
                     "rtt_ms": one.rtt.map(millis), "jitter_ms": millis(one.jitter), "loss": one.loss,
                     "in_bps": rate(one.player, one.bytes_received, |known| known.0),
                     "out_bps": rate(one.player, one.bytes_sent, |known| known.1),

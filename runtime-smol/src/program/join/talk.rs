@@ -192,17 +192,16 @@ impl Talk {
                     self.printer.done(name);
                 }
             }
-            PeerEvent::Path { player, path, state } => {
-                self.printer.is_turned = Some(self.client.is_turned(*player));
-                if *path != PathKind::Relay && *state == PathState::Usable {
-                    self.unreached.remove(player);
-                }
+            PeerEvent::Path { player, path, state: PathState::Usable, .. } if *path != PathKind::Relay => {
+                self.unreached.remove(player);
             }
             PeerEvent::Mending { player, step, .. } => self.on_mending(*player, *step),
             PeerEvent::SnapshotWanted { position } => self.client.snapshot(*position, self.history.state()),
             _ => {}
         }
-        self.printer.remember(event, &mut self.history);
+        if let Some(position) = self.history.on_event(event) {
+            self.printer.history(position, &self.history);
+        }
         self.printer.event(event);
         if !self.is_blocked
             && let Some(line) = self.waiting.take()
@@ -212,8 +211,7 @@ impl Talk {
     }
 
     fn stats(&mut self) {
-        let client = &self.client;
-        self.printer.stats(&client.stats(), |player| client.is_turned(player), client.landed());
+        self.printer.stats(&self.client.stats(), self.client.landed());
     }
 
     /// A player cannot be reached directly, and nothing goes through the server: only people can help.

@@ -250,6 +250,8 @@ impl Book<'_> {
                 self.trace.note(now, Step::Using { side, path });
                 self.checks.see(&Seen::Using { side, path });
             }
+            // There is no TURN server between a pair.
+            LinkEvent::Turned { .. } => {}
         }
     }
 
