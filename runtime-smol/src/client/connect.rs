@@ -8,12 +8,12 @@ use futures_rustls::pki_types::ServerName;
 use futures_rustls::{TlsConnector, rustls};
 use rustls::pki_types::CertificateDer;
 use rustls::pki_types::pem::PemObject;
-use std::io::{Error, ErrorKind, Result};
+use std::io::{Error, ErrorKind, Read as _, Result};
 use std::net::{IpAddr, SocketAddr, TcpStream, ToSocketAddrs};
 use std::path::Path;
 use std::pin::Pin;
 use std::sync::Arc;
-use std::task::{Context, Poll};
+use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
 /// A host with several addresses: the next one is tried beside the others after this.
@@ -22,8 +22,16 @@ const HEAD_START: Duration = Duration::from_millis(250);
 /// A stream of bytes to a server.
 #[derive(Debug)]
 pub(super) enum Transport {
-    Plain(Async<TcpStream>),
-    Tls(Box<TlsStream<Async<TcpStream>>>),
+    Plain(Tcp),
+    Tls(Box<TlsStream<Tcp>>),
+}
+
+/// A TCP stream that is read again only when the system says that something has come: its reader asks many times.
+#[derive(Debug)]
+pub(super) struct Tcp {
+    io: Async<TcpStream>,
+    /// The last read has left nothing.
+    is_drained: bool,
 }
 
 impl Transport {
@@ -39,8 +47,8 @@ impl Transport {
 
     fn tcp(&self) -> &TcpStream {
         match self {
-            Transport::Plain(stream) => stream.get_ref(),
-            Transport::Tls(stream) => stream.get_ref().0.get_ref(),
+            Transport::Plain(stream) => stream.io.get_ref(),
+            Transport::Tls(stream) => stream.get_ref().0.io.get_ref(),
         }
     }
 }
@@ -61,6 +69,7 @@ pub(super) async fn connect_to(address: SocketAddr, tls: Option<(TlsConnector, S
 
 async fn secured(tcp: Async<TcpStream>, tls: Option<(TlsConnector, String)>) -> Result<Transport> {
     tcp.get_ref().set_nodelay(true)?;
+    let tcp = Tcp { io: tcp, is_drained: true };
     let Some((tls, name)) = tls else { return Ok(Transport::Plain(tcp)) };
     let name = ServerName::try_from(name).map_err(|error| Error::new(ErrorKind::InvalidInput, error))?;
     Ok(Transport::Tls(Box::new(tls.connect(name, tcp).await?)))
@@ -149,6 +158,38 @@ macro_rules! either {
             }
         }
     };
+}
+
+impl AsyncRead for Tcp {
+    fn poll_read(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buffer: &mut [u8]) -> Poll<Result<usize>> {
+        loop {
+            if self.is_drained {
+                ready!(self.io.poll_readable(cx))?;
+            }
+            let read = self.io.get_ref().read(buffer);
+            self.is_drained = match &read {
+                Ok(length) => *length < buffer.len(),
+                Err(error) => error.kind() == ErrorKind::WouldBlock,
+            };
+            if !matches!(&read, Err(error) if matches!(error.kind(), ErrorKind::WouldBlock | ErrorKind::Interrupted)) {
+                return Poll::Ready(read);
+            }
+        }
+    }
+}
+
+impl AsyncWrite for Tcp {
+    fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, bytes: &[u8]) -> Poll<Result<usize>> {
+        Pin::new(&mut self.io).poll_write(cx, bytes)
+    }
+
+    fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Result<()>> {
+        Pin::new(&mut self.io).poll_flush(cx)
+    }
+
+    fn poll_close(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Result<()>> {
+        Pin::new(&mut self.io).poll_close(cx)
+    }
 }
 
 impl AsyncRead for Transport {

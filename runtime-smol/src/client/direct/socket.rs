@@ -54,6 +54,8 @@ impl Run {
 /// One socket, on a port of the system's choice.
 pub(super) struct Socket {
     io: Async<UdpSocket>,
+    /// The last read has left nothing: the next waits until the system says that something has come.
+    is_drained: bool,
     state: UdpSocketState,
     bound: SocketAddr,
     waiting: VecDeque<Run>,
@@ -71,7 +73,7 @@ impl Socket {
         let _ = state.set_recv_buffer_size((&socket).into(), BUFFER);
         let _ = state.set_send_buffer_size((&socket).into(), BUFFER);
         let io = Async::new(socket)?;
-        Ok(Socket { io, state, bound, waiting: VecDeque::new(), spare: Vec::new(), dropped: 0 })
+        Ok(Socket { io, is_drained: true, state, bound, waiting: VecDeque::new(), spare: Vec::new(), dropped: 0 })
     }
 
     /// The address and port under which it receives.
@@ -130,20 +132,22 @@ impl Socket {
         tell: &mut impl FnMut(SocketAddr, SocketAddr, &[u8]),
     ) -> bool {
         for _ in 0..MAX_ERRORS {
+            if self.is_drained && self.io.poll_readable(cx).is_pending() {
+                return false;
+            }
             match self.read(tell) {
-                Ok(()) => return true,
-                Err(error) if error.kind() == ErrorKind::WouldBlock => {
-                    if self.io.poll_readable(cx).is_pending() {
-                        return false;
-                    }
+                Ok(count) => {
+                    self.is_drained = count < READS;
+                    return true;
                 }
-                Err(_) => {}
+                Err(error) => self.is_drained = error.kind() == ErrorKind::WouldBlock,
             }
         }
         true
     }
 
-    fn read(&self, tell: &mut impl FnMut(SocketAddr, SocketAddr, &[u8])) -> Result<()> {
+    /// How many reads it took of those that one system call may bring.
+    fn read(&self, tell: &mut impl FnMut(SocketAddr, SocketAddr, &[u8])) -> Result<usize> {
         ROOM.with_borrow_mut(|room| {
             let mut parts = room.chunks_exact_mut(MAX_READ);
             let mut rooms: [IoSliceMut<'_>; READS] =
@@ -156,7 +160,7 @@ impl Socket {
                 let joined = &room[..meta.len];
                 joined.chunks(meta.stride.max(1)).for_each(|datagram| tell(meta.addr, to, datagram));
             }
-            Ok(())
+            Ok(count)
         })
     }
 }
