@@ -47,6 +47,9 @@ pub struct SessionConfig {
     pub tick: Option<Duration>,
     /// The longest an acknowledgement waits for company.
     pub max_ack_delay: Duration,
+    /// The same where only unreliable messages have come: nothing waits for it but measurements, and it is best spent
+    /// on a packet that leaves anyway.
+    pub max_idle_ack_delay: Duration,
     /// Packets asking for an acknowledgement that are answered by one.
     pub ack_every: u32,
     /// How many later packets of the same path must be acknowledged before one counts as lost.
@@ -85,6 +88,7 @@ impl Default for SessionConfig {
             unreliable_expiry: Duration::from_secs(1),
             tick: None,
             max_ack_delay: Duration::from_millis(10),
+            max_idle_ack_delay: Duration::from_millis(40),
             ack_every: 8,
             packet_threshold: 3,
             time_threshold: 1.125,
@@ -120,6 +124,7 @@ impl SessionConfig {
             (self.receive_buffer >= 64 * 1024, "receive_buffer", "at least 65536 bytes"),
             (self.max_keys > 0, "max_keys", "at least 1"),
             (self.ack_every > 0, "ack_every", "at least 1"),
+            (self.max_idle_ack_delay >= self.max_ack_delay, "max_idle_ack_delay", "at least max_ack_delay"),
             (self.packet_threshold > 0, "packet_threshold", "at least 1"),
             ((1.0..=10.0).contains(&self.time_threshold), "time_threshold", "1.0 to 10.0"),
             (!self.min_probe_timeout.is_zero(), "min_probe_timeout", "longer than nothing"),
@@ -133,6 +138,7 @@ impl SessionConfig {
             (self.unreliable_expiry, "unreliable_expiry"),
             (self.tick.unwrap_or_default(), "tick"),
             (self.max_ack_delay, "max_ack_delay"),
+            (self.max_idle_ack_delay, "max_idle_ack_delay"),
             (self.min_probe_timeout, "min_probe_timeout"),
             (self.initial_rtt, "initial_rtt"),
             (self.heartbeat_interval, "heartbeat_interval"),

@@ -138,6 +138,28 @@ fn an_acknowledgement_waits_ten_milliseconds_for_company() {
 }
 
 #[test]
+fn for_unreliable_messages_alone_it_waits_forty_and_the_sender_knows() {
+    let mut hand = Hand::direct(quiet());
+    let unreliable = |seq| message(Delivery::Unreliable, seq, 0, None, b"move");
+    hand.hear(DIRECT, &unreliable(0));
+    hand.silence();
+    hand.go(30.0);
+    hand.hear(DIRECT, &unreliable(1));
+    assert_eq!(hand.due(40.0, SessionTimer::Ack)[0].acks(), Some(&[(0, 1)][..]));
+    hand.go(50.0);
+    hand.hear(DIRECT, &unreliable(2));
+    hand.hear(DIRECT, &message(Delivery::Reliable, 0, 0, None, b"kept"));
+    assert_eq!(hand.due(60.0, SessionTimer::Ack)[0].acks(), Some(&[(0, 3)][..]), "what is kept does not wait");
+
+    let mut hand = measured();
+    hand.send(Priority::Normal, Delivery::Unreliable, &[1]);
+    hand.one();
+    assert_eq!(hand.deadline(), (at(50.0 + 190.0), SessionTimer::Ask), "50 + 4 x 25 + 40");
+    say(&mut hand, 2);
+    assert_eq!(hand.deadline(), (at(50.0 + 160.0), SessionTimer::Ask));
+}
+
+#[test]
 fn a_gap_and_what_fills_it_are_acknowledged_at_once() {
     let mut hand = Hand::direct(quiet());
     hand.hear_as(DIRECT, 0, &ping());

@@ -9,9 +9,9 @@
 //!
 //! Seven members say 60 messages of 64 bytes a second each, unreliable, to all others; the host hands each on to six. A
 //! message counts once for every member that gets it. The host is a process of its own, all else is in this one. Ours is
-//! the usual client in the mode `hybrid`, with its lobby server, heartbeats, copies and what the application is told; the
-//! bare host knows its members, writes what comes to all other channels, and does nothing else. `joining` measures
-//! the last alone.
+//! the usual client in the mode `hybrid`, with its lobby server, heartbeats, copies, and a game that looks at what it was
+//! told with every frame; the bare host knows its members, writes what comes to all other channels, and does nothing else.
+//! `joining` measures the last alone.
 
 mod bare;
 mod joining;

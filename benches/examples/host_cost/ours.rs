@@ -2,7 +2,7 @@
 
 use crate::member::{Beats, Talk};
 use crate::process::Host;
-use crate::{Cost, MEMBERS, MESSAGE, weigh};
+use crate::{BEAT, Cost, MEMBERS, MESSAGE, weigh};
 use async_io::Timer;
 use futures_lite::future::{block_on, race};
 use std::sync::Arc;
@@ -24,13 +24,14 @@ pub(crate) fn options(server: &str, name: &str) -> Options {
     options.expect("the name and the address are usable")
 }
 
-/// The host: an application that reads what it is told.
+/// The host: a game that looks at what it was told with every frame.
 pub(crate) fn host(target: &str) {
-    block_on(async {
-        let client = Client::join_with(options(target, "host")).await.expect("the lobby is open");
-        println!("in");
-        while client.next_event().await.is_some() {}
-    });
+    let client = block_on(Client::join_with(options(target, "host"))).expect("the lobby is open");
+    println!("in");
+    loop {
+        while client.try_next_event().is_some() {}
+        thread::sleep(BEAT);
+    }
 }
 
 enum Turn {
@@ -95,7 +96,7 @@ pub(crate) fn measure() -> (Cost, f64) {
         }));
     }
     while !talk.is_complete() {
-        thread::sleep(crate::BEAT);
+        thread::sleep(BEAT);
     }
     let cost = weigh(&host, &talk);
     talk.end();

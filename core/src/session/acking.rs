@@ -1,11 +1,24 @@
 //! When and how this side acknowledges: soon after a packet that asks, at once when something is missing.
 
 use super::receive::seen::Seen;
+use crate::config::SessionConfig;
 use crate::time::{Duration, Instant};
 use crate::wire::frame;
 
 /// So many packets that do not ask are worth telling of with a packet that leaves anyway.
 const QUIET_NEWS: u32 = 16;
+
+/// Whether a packet wants an acknowledgement, and how soon.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug, Default)]
+pub(crate) enum Asks {
+    /// It does not.
+    #[default]
+    No,
+    /// It brings nothing that would be sent again: what of it is lost is only counted.
+    Later,
+    /// Something waits for the answer.
+    Soon,
+}
 
 /// The state of what is owed.
 #[derive(Debug)]
@@ -28,15 +41,15 @@ impl Acking {
         Acking { seen: Seen::new(), largest_at: now, owed: 0, quiet: 0, due: None, has_news: false }
     }
 
-    /// A packet was taken. `asks` if it wants an answer.
-    pub(crate) fn on_packet(&mut self, now: Instant, number: u64, asks: bool, every: u32, patience: Duration) {
+    /// A packet was taken.
+    pub(crate) fn on_packet(&mut self, now: Instant, number: u64, ask: Asks, config: &SessionConfig) {
         let is_newest = number + 1 >= self.seen.end();
         let is_orderly = is_newest && self.seen.is_gapless_below(number);
         self.seen.insert(number);
         if is_newest {
             self.largest_at = now;
         }
-        if !asks {
+        if ask == Asks::No {
             // To tell of them now and then is enough: only so the other side learns what need not be told again.
             self.quiet += 1;
             self.has_news |= self.quiet >= QUIET_NEWS;
@@ -44,7 +57,11 @@ impl Acking {
         }
         self.has_news = true;
         self.owed += 1;
-        let wait = if is_orderly && self.owed < every { patience } else { Duration::ZERO };
+        let wait = match ask {
+            _ if !is_orderly || self.owed >= config.ack_every => Duration::ZERO,
+            Asks::Soon => config.max_ack_delay,
+            Asks::Later | Asks::No => config.max_idle_ack_delay,
+        };
         let due = now + wait;
         self.due = Some(self.due.map_or(due, |old| old.min(due)));
     }

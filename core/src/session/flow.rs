@@ -1,6 +1,7 @@
 //! What a session keeps of one path: round trip, loss, pacing, rhythm, and the time-outs that follow. Decides when
 //! a packet counts as lost; what was in it is the session's business.
 
+use super::acking::Asks;
 use super::congestion::SendMark;
 use super::pacing::{Pacer, Room};
 use super::pipe::{Control, PathReading, PipeFacts};
@@ -55,6 +56,8 @@ pub(crate) struct Flow {
     pacer: Pacer,
     next_place: u64,
     acked_place: Option<u64>,
+    /// Of the last packet whose acknowledgement something waits for.
+    hurried_place: Option<u64>,
     acked_number: u64,
     loss_at: Option<Instant>,
     /// No packet of this path with a smaller number is in flight.
@@ -89,6 +92,7 @@ impl Flow {
             pacer: Pacer::new(now, facts, config),
             next_place: 0,
             acked_place: None,
+            hurried_place: None,
             acked_number: 0,
             loss_at: None,
             progress_at: now,
@@ -151,13 +155,13 @@ impl Flow {
         &mut self,
         now: Instant,
         bytes: usize,
-        tracked: bool,
+        ask: Asks,
         talks: bool,
     ) -> Option<(u64, Option<SendMark>)> {
         self.bytes_sent += bytes as u64;
         self.packets_sent += 1;
         self.tempo.on_sent(now, talks);
-        if !tracked {
+        if ask == Asks::No {
             return None;
         }
         let mark = self.pacer.on_sent(now, bytes, self.in_flight, self.loss.share());
@@ -168,6 +172,9 @@ impl Flow {
         self.must_ask = false;
         let place = self.next_place;
         self.next_place += 1;
+        if ask == Asks::Soon {
+            self.hurried_place = Some(place);
+        }
         Some((place, mark))
     }
 
@@ -248,7 +255,7 @@ impl Flow {
         if self.in_flight == 0 {
             return None;
         }
-        let timeout = self.rtt.probe_timeout(config.max_ack_delay, config.min_probe_timeout);
+        let timeout = self.probe_timeout(config);
         if is_active && self.timeouts == 0 {
             return Some(self.asked_at.max(self.progress_at) + timeout);
         }
@@ -260,9 +267,16 @@ impl Flow {
         Some(self.asked_at.max(self.progress_at) + pause)
     }
 
+    /// How long an acknowledgement may take.
+    fn probe_timeout(&self, config: &SessionConfig) -> Duration {
+        let is_hurried = self.hurried_place > self.acked_place;
+        let delay = if is_hurried { config.max_ack_delay } else { config.max_idle_ack_delay };
+        self.rtt.probe_timeout(delay, config.min_probe_timeout)
+    }
+
     /// What left before then is waited for no more, if several questions have gone unanswered.
     pub(crate) fn forgets_before(&self, now: Instant, config: &SessionConfig) -> Option<Instant> {
-        let timeout = self.rtt.probe_timeout(config.max_ack_delay, config.min_probe_timeout);
+        let timeout = self.probe_timeout(config);
         (self.timeouts >= FORGET_AFTER).then(|| now - timeout * FORGET_AFTER)
     }
 

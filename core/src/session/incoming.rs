@@ -1,6 +1,7 @@
 //! What arrives: packets are opened, frames taken, what was recovered is taken as if it had come, and acknowledgements
 //! settle what was sent.
 
+use super::acking::Asks;
 use super::receive::Taken;
 use super::sent::{Fate, SentPacket};
 use super::shield::{self, Repair};
@@ -16,8 +17,8 @@ const MAX_REPAIRS_READ: u8 = 8;
 /// What a packet turned out to be.
 #[derive(Default)]
 struct Findings {
-    /// It wants an acknowledgement.
-    asks: bool,
+    /// Whether it wants an acknowledgement.
+    ask: Asks,
     /// Something of it found no room.
     refused: bool,
     /// Something of it was not what the protocol says.
@@ -49,8 +50,7 @@ impl Session {
         self.dropped.invalid += u64::from(findings.invalid);
         self.dropped.refused += u64::from(findings.refused);
         if !findings.refused && !findings.invalid {
-            let (every, patience) = (self.config.ack_every, self.config.max_ack_delay);
-            self.acking.on_packet(now, packet.number, findings.asks, every, patience);
+            self.acking.on_packet(now, packet.number, findings.ask, &self.config);
         } else {
             self.acking.seen.insert_refused(packet.number);
         }
@@ -68,7 +68,7 @@ impl Session {
                 break;
             };
             match frame {
-                Frame::Ping => findings.asks = true,
+                Frame::Ping => findings.ask = Asks::Soon,
                 // One is enough, and each costs a walk over what is in flight: more are read and ignored.
                 Frame::Ack(ack) if !acked => {
                     acked = true;
@@ -86,23 +86,23 @@ impl Session {
                     break;
                 }
                 Frame::Unheard(path) => {
-                    findings.asks = true;
+                    findings.ask = Asks::Soon;
                     self.events.push_back(SessionEvent::Unheard(path));
                 }
                 Frame::Repair(repair) => {
-                    findings.asks = true;
+                    findings.ask = Asks::Soon;
                     if repairs < MAX_REPAIRS_READ {
                         self.on_repair(packet.number, repairs, &repair);
                         repairs += 1;
                     }
                 }
                 Frame::Shield => {
-                    findings.asks = true;
+                    findings.ask = Asks::Soon;
                     self.take_symbol(packet.number, frames.rest(), &mut findings);
                     break;
                 }
                 Frame::Message(message) => {
-                    findings.asks = true;
+                    findings.ask = findings.ask.max(if message.delivery.is_kept() { Asks::Soon } else { Asks::Later });
                     self.on_message(&message, &mut findings);
                 }
             }

@@ -1,5 +1,6 @@
 //! What leaves: packets are written when polled for, each with all that is due on its path.
 
+use super::acking::Asks;
 use super::pacing::Room;
 use super::protect::{MAX_COVERED, MAX_REPAIRS};
 use super::send::{Bounds, Space};
@@ -30,7 +31,7 @@ struct Draft {
     /// Told by the acknowledgement in it, if it carries one.
     acked_below: Option<u64>,
     /// It wants an acknowledgement.
-    asks: bool,
+    ask: Asks,
     talks: bool,
     repairs: u8,
     /// What an empty packet of this path can hold of messages.
@@ -85,10 +86,10 @@ impl Session {
         }
         if let Some(unheard) = self.unheard.take() {
             frame::write_unheard(unheard, out);
-            draft.asks = true;
+            draft.ask = Asks::Soon;
         }
         self.write_messages(now, index, messages, &mut draft, out);
-        if !draft.talks && !is_due && !draft.asks && draft.acked_below.is_none() {
+        if !draft.talks && !is_due && draft.ask == Asks::No && draft.acked_below.is_none() {
             // What waits cannot be written now: it comes back with the next acknowledgement. A critical lane that had
             // nothing of use left holds nobody up.
             self.is_stuck = messages == Messages::All;
@@ -101,9 +102,9 @@ impl Session {
             self.protection.on_source(draft.number, self.flows[index].loss.share());
         }
         // A heartbeat asks even where it carries an acknowledgement: or two silent sides would measure nothing.
-        if !draft.asks && (must_ask || self.flows[index].speaks(now)) {
+        if draft.ask == Asks::No && (must_ask || self.flows[index].speaks(now)) {
             frame::write_ping(out);
-            draft.asks = true;
+            draft.ask = Asks::Soon;
         }
         Some(self.finish(now, index, &draft, out))
     }
@@ -113,7 +114,7 @@ impl Session {
         let index = self.flows.iter().position(|flow| self.active != Some(flow.path) && flow.speaks(now))?;
         let mut draft = self.begin(now, index, out, envelope);
         frame::write_ping(out);
-        draft.asks = true;
+        draft.ask = Asks::Soon;
         Some(self.finish(now, index, &draft, out))
     }
 
@@ -158,7 +159,7 @@ impl Session {
         self.protection.symbol.clear();
         // The mark in front of a symbol takes one byte.
         let full_room = limit - out.len() - 1;
-        Draft { number, start, limit, rhythm, acked_below: None, asks: false, talks: false, repairs: 0, full_room }
+        Draft { number, start, limit, rhythm, acked_below: None, ask: Asks::No, talks: false, repairs: 0, full_room }
     }
 
     /// Critical messages, the rest, and repairs where they harm nothing: behind all messages when the path has bytes to
@@ -194,7 +195,9 @@ impl Session {
         }
         self.protection.symbol = symbol;
         draft.talks = self.sent.pieces_noted() > 0;
-        draft.asks |= draft.talks;
+        if draft.talks {
+            draft.ask = draft.ask.max(if self.sent.notes_kept() { Asks::Soon } else { Asks::Later });
+        }
         if self.outgoing.has_work() {
             return;
         }
@@ -231,7 +234,7 @@ impl Session {
             RepairFrame::write_head(draft.number - plan.base, plan.covered, plan.len, out);
             self.protection.encoder.write(&plan, draft.number, draft.repairs, out);
             self.protection.on_repair(plan.len);
-            draft.asks = true;
+            draft.ask = Asks::Soon;
             draft.repairs += 1;
         }
     }
@@ -240,7 +243,7 @@ impl Session {
         packet::seal(self.send_key, draft.number, draft.start, out);
         let bytes = out.len() - draft.start;
         let flow = &mut self.flows[index];
-        let tracked = flow.on_sent(now, bytes, draft.asks, draft.talks);
+        let tracked = flow.on_sent(now, bytes, draft.ask, draft.talks);
         self.sent.push(now, flow.opening, bytes, draft.rhythm, tracked, draft.acked_below.unwrap_or(0));
         flow.path
     }

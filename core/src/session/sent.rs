@@ -85,6 +85,11 @@ impl SentLog {
         (self.first_piece + self.pieces.len() as u64 - self.noted) as usize
     }
 
+    /// Whether something of the packet being written would be sent again.
+    pub(crate) fn notes_kept(&self) -> bool {
+        self.pieces.iter().rev().take(self.pieces_noted()).any(|piece| piece.delivery.is_kept())
+    }
+
     /// Notes a packet with the pieces noted since the last one.
     pub(crate) fn push(
         &mut self,

@@ -187,6 +187,7 @@ fn setting(_: &[Example], row: &[&str]) -> Option<u64> {
         "max_keys" => config.max_keys as u64,
         "receive_buffer" => config.receive_buffer as u64,
         "max_ack_delay" => config.max_ack_delay.as_millis() as u64,
+        "max_idle_ack_delay" => config.max_idle_ack_delay.as_millis() as u64,
         "ack_every" => u64::from(config.ack_every),
         "heartbeat_interval" => config.heartbeat_interval.as_millis() as u64,
         "warm_interval" => config.warm_interval.as_millis() as u64,
