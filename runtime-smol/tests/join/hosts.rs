@@ -52,9 +52,9 @@ fn hosts_are_killed_over_the_relay_and_nothing_acknowledged_is_lost() {
 }
 
 #[test]
-fn a_host_that_stands_still_is_replaced_and_comes_back_as_a_member() {
-    let rounds = 6;
-    let mut room = Room::of(Server::start(), PLAYERS, &[]);
+fn twenty_hosts_that_stand_still_are_replaced_and_come_back_as_members() {
+    let (players, rounds) = (8, 20);
+    let mut room = Room::of(Server::start(), players, &[]);
     room.begin_to_chat(HZ);
     room.hear_out("begin");
     let mut blows = Vec::new();
@@ -72,12 +72,12 @@ fn a_host_that_stands_still_is_replaced_and_comes_back_as_a_member() {
     room.end_chat();
     room.hear_out("end");
     let lives = room.finish();
-    assert_eq!(lives.survivors.len(), PLAYERS, "everybody came back as who it was");
+    assert_eq!(lives.survivors.len(), players, "everybody came back as who it was");
     all_have_heard_one_sequence(&lives);
     these_have_heard_all(&lives, &lives.survivors);
     nobody_was_told_of_a_loss(&lives);
     let silences = silences(&lives, &blows);
-    println!("{rounds} hosts of {PLAYERS} players stopped at {HZ} lines a second: silence {silences}");
+    println!("{rounds} hosts of {players} players stopped at {HZ} lines a second: silence {silences}");
 }
 
 #[test]
