@@ -3,6 +3,8 @@
 use crate::stage::{Folder, Program, Server};
 use crate::turn_server::{PASSWORD, TurnServer, USER};
 use serde_json::Value;
+use std::thread;
+use std::time::Duration;
 
 /// Lines that each player says.
 const LINES: usize = 20;
@@ -50,6 +52,18 @@ fn talk(ann: &mut Program, bob: &mut Program, tag: &str) {
     }
 }
 
+/// Both know the same host, which may have changed while they did not hear each other.
+fn agree(ann: &mut Program, bob: &mut Program) {
+    let is_whole = |view: &Value| view["voters"].as_array().is_some_and(|voters| voters.len() == 2);
+    for _ in 0..6_000 {
+        if ann.newest("view", is_whole)["epoch"] == bob.newest("view", is_whole)["epoch"] {
+            return;
+        }
+        thread::sleep(Duration::from_millis(10));
+    }
+    panic!("they never agree: {:?}, {:?}", ann.newest("view", is_whole), bob.newest("view", is_whole));
+}
+
 fn meet_and_talk(url: &str, more: &[&str]) -> (Server, Program, Program) {
     let server = Server::start();
     let mut ann = join(&server, "ann", url, more);
@@ -92,6 +106,7 @@ fn whoever_loses_the_stream_to_the_turn_server_opens_another() {
     for player in [&mut ann, &mut bob] {
         player.wait_until("path", is_turned);
     }
+    agree(&mut ann, &mut bob);
     talk(&mut ann, &mut bob, "second");
 }
 
