@@ -202,6 +202,8 @@ fn a_candidate_that_was_barred_is_tried_once_we_have_such_an_address() {
     net.open(0, 1);
     net.run(SECOND);
     assert!(!net.is_open(0, 1));
+    // The other side does not hear of it, and so cannot begin.
+    net.is_silent = true;
     net.nodes[0].address = "127.0.0.1:5000".parse().unwrap();
     let addresses = vec![net.nodes[0].address];
     net.tell(0, Input::Addresses(addresses));
