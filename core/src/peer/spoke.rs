@@ -26,6 +26,9 @@ const INTERVALS: u32 = 4;
 const SLOWEST: Duration = Duration::from_secs(2);
 /// So many deviations of the round trip are no silence yet.
 const DEVIATIONS: u32 = 4;
+/// .. but for no more than this: who has stood still counts as one with jitter for long, and shall not be waited for longer
+/// each time.
+const MOST_JITTER: Duration = Duration::from_secs(1);
 /// A byte stream that sends lost bytes again and again, ever more slowly, can make a player who speaks silent for some
 /// seconds in bad bursts of loss.
 const STREAM_PATIENCE: Duration = Duration::from_secs(5);
@@ -96,6 +99,11 @@ fn lane(channel: Channel) -> (Delivery, Priority) {
         Channel::Reliable => (Delivery::Reliable, Priority::Normal),
         Channel::Ordered => (Delivery::Ordered, Priority::Normal),
     }
+}
+
+/// How much longer than usual a player may be silent whose round trip deviates so much.
+fn allowed_for(deviation: Duration) -> Duration {
+    deviation.saturating_mul(DEVIATIONS).min(MOST_JITTER)
 }
 
 /// The channel that a session's promise stands for.
@@ -328,7 +336,7 @@ impl Spoke {
         }
         let deviation = self.link.jitter();
         let is_stream_only = deviation.is_none() && self.is_relayed;
-        let jitter = deviation.unwrap_or_default().saturating_mul(DEVIATIONS);
+        let jitter = allowed_for(deviation.unwrap_or_default());
         let rhythm = self.promised(timeout).saturating_mul(INTERVALS);
         let least = timeout.saturating_add(jitter);
         let least = if is_stream_only { least.max(STREAM_PATIENCE) } else { least };
@@ -465,5 +473,18 @@ impl Spoke {
     /// Bytes that have not reached the other side.
     pub(super) fn queued(&self) -> usize {
         self.link.queued()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Twenty hosts that stood still, one after the other, were each waited for 450 ms longer than the last time.
+    #[test]
+    fn jitter_is_allowed_for_up_to_a_second() {
+        let ms = Duration::from_millis;
+        let allowed = [0, 25, 250, 900].map(|deviation| allowed_for(ms(deviation)));
+        assert_eq!(allowed, [0, 100, 1_000, 1_000].map(ms));
     }
 }
