@@ -20,7 +20,7 @@ const PORT: u16 = 5_000;
 #[derive(Debug)]
 struct Node {
     machine: Webrtc,
-    links: BTreeMap<PlayerId, Link>,
+    links: BTreeMap<PlayerId, Box<Link>>,
     deadlines: BTreeMap<PlayerId, Option<Instant>>,
     /// Links that have something to say.
     dirty: BTreeSet<PlayerId>,
@@ -118,7 +118,7 @@ impl Party {
         let setup = PathSetup { id: PATH, kind: PathKind::Srtp, relayed_only: false };
         let link = Link::new(LinkConfig::default(), ids, player(to), &[setup], [from as u8; 32], self.now)
             .expect("the settings are usable");
-        self.nodes[from].links.insert(player(to), link);
+        self.nodes[from].links.insert(player(to), Box::new(link));
         self.nodes[from].dirty.insert(player(to));
         self.settle(from);
     }

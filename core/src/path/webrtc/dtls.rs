@@ -1,7 +1,7 @@
 //! DTLS below the connections: what every instance is told, and, for cryptography that the embedder brings to
 //! [`Stack::new`](super::Stack::new), instances of a configuration of its own.
 
-use super::MTU;
+use super::{MTU, signing};
 use crate::time::Duration;
 use dimpl::{Config, ConfigBuilder, Dtls, Output, ProtocolVersion};
 use std::sync::{Arc, OnceLock};
@@ -68,7 +68,11 @@ impl Shared {
 }
 
 fn build(mtu: usize) -> Result<Arc<Config>, CryptoError> {
-    settings(mtu).build().map(Arc::new).map_err(|error| CryptoError::Other(error.to_string()))
+    settings(mtu)
+        .with_crypto_provider(signing::provider())
+        .build()
+        .map(Arc::new)
+        .map_err(|error| CryptoError::Other(error.to_string()))
 }
 
 impl DtlsProvider for Shared {

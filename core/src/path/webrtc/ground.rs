@@ -75,9 +75,9 @@ impl Ground {
     }
 
     /// A connection that knows nobody yet.
-    pub(super) fn connection(&mut self, is_relayed: bool) -> Connection {
+    pub(super) fn connection(&mut self, is_relayed: bool) -> Box<Connection> {
         let ways = self.addresses.iter().copied().map(Way::Host).chain(self.gather.ways());
-        Connection::new(&self.stack, &mut self.random, self.now, self.rules.clone(), is_relayed, ways)
+        Box::new(Connection::new(&self.stack, &mut self.random, self.now, self.rules.clone(), is_relayed, ways))
     }
 
     /// When servers are to be asked.

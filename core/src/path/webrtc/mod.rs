@@ -79,6 +79,7 @@ mod reach;
 mod rules;
 mod seam;
 mod server;
+mod signing;
 mod stack;
 mod stun;
 mod turn;
@@ -110,8 +111,8 @@ const MAX_SCTP: usize = 1_100;
 /// datagrams, and if one of them is lost, all of it is.
 const MAX_MESSAGE: usize = 16 * 1_024;
 
-/// What a pipe says of itself when it opens; none of kinds that are not made here.
-const fn facts(kind: PathKind) -> Option<PipeFacts> {
+/// What a pipe says of itself when it opens; nothing of kinds that are not made here.
+pub const fn facts(kind: PathKind) -> Option<PipeFacts> {
     match kind {
         PathKind::Srtp => Some(PipeFacts { max_packet: MAX_SRTP, control: Control::Own }),
         PathKind::Sctp => Some(PipeFacts { max_packet: MAX_SCTP, control: Control::Below }),

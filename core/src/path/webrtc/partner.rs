@@ -57,7 +57,8 @@ pub(super) struct Partner {
     /// Whether we offer and the other side waits.
     is_first: bool,
     wishes: BTreeMap<PathKind, Wish>,
-    connection: Option<Connection>,
+    /// In a place of its own: it is large, and partners come and go.
+    connection: Option<Box<Connection>>,
     /// Counts connections and restarts.
     turn: u64,
     /// When we offer though the other side should.
@@ -117,7 +118,7 @@ impl Partner {
 
     /// When there is something to do.
     pub(super) fn due(&self) -> Option<Instant> {
-        let connection = self.connection.as_ref().and_then(Connection::due);
+        let connection = self.connection.as_deref().and_then(Connection::due);
         earlier(connection, earlier(self.offer_at, self.held.as_ref().map(|held| held.until)))
     }
 
@@ -275,7 +276,7 @@ impl Partner {
             self.held = Some(Held { description, candidates: Vec::new(), until });
             return;
         }
-        let is_offering = self.connection.as_ref().is_some_and(Connection::is_offering);
+        let is_offering = self.connection.as_deref().is_some_and(Connection::is_offering);
         if is_offering && self.is_first && ground.now < self.offered_at + UNANSWERED {
             // Both have offered, and the other side gives way.
             ground.dropped.signals += 1;
@@ -290,7 +291,7 @@ impl Partner {
         let (description, connection) = (Description::read(sdp), self.connection.as_mut());
         match description.zip(connection).map(|(answer, it)| it.on_answer(&answer)) {
             Some(Ok(true)) => {
-                let early = self.connection.as_mut().map(Connection::take_early).unwrap_or_default();
+                let early = self.connection.as_deref_mut().map(Connection::take_early).unwrap_or_default();
                 early.into_iter().for_each(|way| self.on_way(ground, way));
             }
             Some(Ok(false)) | None => ground.dropped.signals += 1,
@@ -379,7 +380,7 @@ impl Partner {
         if self.offer_at.is_some_and(|at| at <= now) {
             self.offer(ground);
         }
-        if self.connection.as_ref().and_then(Connection::due).is_some_and(|due| due <= now) {
+        if self.connection.as_deref().and_then(Connection::due).is_some_and(|due| due <= now) {
             self.drain(ground);
         }
     }
