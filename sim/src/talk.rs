@@ -11,10 +11,9 @@ use bare::Bare;
 use bytes::Bytes;
 use core::time::Duration;
 use webstar_core::id::PathId;
-use webstar_core::path::{PathKind, relay};
+use webstar_core::path::{PathKind, relay, webrtc};
 use webstar_core::peer::link::{LinkConfig, LinkEvent};
 use webstar_core::session::Outbound;
-use webstar_core::session::pipe::{Control, PipeFacts};
 use webstar_core::time::Instant;
 use webstar_core::wire::frame::{Delivery, Priority};
 
@@ -57,15 +56,15 @@ impl Carrier {
     pub fn wire(self, id: u8, seed: Seed, conditions: Conditions) -> Wire {
         let now = Instant::ZERO;
         let handshake = conditions.delay * 2;
-        let datagrams = |max_packet, control| PipeFacts { max_packet, control };
+        let facts = |kind| webrtc::facts(kind).expect("connections carry it");
         match self {
             Carrier::Srtp => {
                 let pipe = Pipe::datagrams(seed, now, conditions);
-                Wire::new(id, PathKind::Srtp, datagrams(1150, Control::Own), pipe, handshake)
+                Wire::new(id, PathKind::Srtp, facts(PathKind::Srtp), pipe, handshake)
             }
             Carrier::Sctp => {
                 let pipe = Pipe::sctp(seed, now, conditions, SCTP_BUFFER);
-                Wire::new(id, PathKind::Sctp, datagrams(1050, Control::Below), pipe, handshake)
+                Wire::new(id, PathKind::Sctp, facts(PathKind::Sctp), pipe, handshake)
             }
             Carrier::Relay => {
                 let pipe = Pipe::stream(seed, now, conditions, 256 * 1024);

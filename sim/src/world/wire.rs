@@ -6,12 +6,12 @@ use crate::net::{Arrival, LinkConfig as Conditions, Pipe, Side};
 use crate::seed::Seed;
 use core::time::Duration;
 use webstar_core::id::{PathId, PlayerId};
-use webstar_core::path::{Attempt, Command, Fact, Order};
-use webstar_core::session::pipe::{Control, PipeFacts};
+use webstar_core::path::{Attempt, Command, Fact, Order, PathKind, webrtc};
+use webstar_core::session::pipe::PipeFacts;
 use webstar_core::time::{Instant, earlier};
 
 /// What such a pipe says of itself when it opens: RTP payloads.
-const FACTS: PipeFacts = PipeFacts { max_packet: 1_150, control: Control::Own };
+const FACTS: PipeFacts = webrtc::facts(PathKind::Srtp).expect("connections carry it");
 /// A negotiation that failed is tried again after this.
 const RETRY: Duration = Duration::from_millis(500);
 

@@ -20,8 +20,11 @@ use crate::seed::Seed;
 use std::collections::VecDeque;
 use webstar_core::time::{Instant, earlier};
 
+/// The fill of a buffer is told when it differs by so many bytes from what is taken for it, as connections tell theirs.
+const FILL_STEP: usize = 1_024;
+
 /// The send buffer of the real stack, over all channels of a connection.
-pub const SCTP_BUFFER: usize = 128 * 1024;
+pub const SCTP_BUFFER: usize = 32 * 1024;
 
 /// A two-way SCTP data channel.
 #[derive(Debug)]
@@ -45,6 +48,8 @@ pub struct Sctp {
 struct End {
     window: Window,
     acks: Acks,
+    /// What is taken for the fill of the buffer: what was told, and what was given since.
+    fill: usize,
 }
 
 impl Sctp {
@@ -68,13 +73,14 @@ impl Sctp {
             counters.refused += 1;
             return Err(Refused::Closed);
         }
-        let window = &mut self.ends[from.index()].window;
+        let End { window, fill, .. } = &mut self.ends[from.index()];
         if window.buffered() + message.len() > self.buffer {
             counters.refused += 1;
             return Err(Refused::Full);
         }
         counters.sent += 1;
         counters.sent_bytes += message.len() as u64;
+        *fill += message.len();
         window.push(self.pool.copy(message));
         self.flush(now, from);
         Ok(())
@@ -114,7 +120,7 @@ impl Sctp {
     }
 
     pub(super) fn buffered(&self, from: Side) -> usize {
-        self.ends[from.index()].window.buffered()
+        self.ends[from.index()].fill
     }
 
     pub(super) fn set_config(&mut self, now: Instant, from: Side, config: LinkConfig) {
@@ -198,7 +204,7 @@ impl Sctp {
     /// Sends what this side may send now.
     fn flush(&mut self, now: Instant, from: Side) {
         let Sctp { wire, ends, pool, writer, .. } = self;
-        let End { window, acks } = &mut ends[from.index()];
+        let End { window, acks, fill } = &mut ends[from.index()];
         // A side that has closed meanwhile sends nothing.
         let mut send = |packet: &[u8]| {
             let _ = wire.send(now, from, packet);
@@ -206,6 +212,10 @@ impl Sctp {
         window.flush(now, pool, writer, &mut send);
         if acks.take_due(now) {
             send(writer.sack(acks.cumulative(), acks.gaps()));
+        }
+        let held = window.buffered();
+        if held.abs_diff(*fill) >= FILL_STEP || held == 0 {
+            *fill = held;
         }
     }
 }
@@ -277,6 +287,27 @@ mod tests {
         assert_eq!((channel.buffered(A), channel.counters(A).refused), (10_000, 1));
         arrivals(&mut channel, at(1_000));
         channel.send(at(1_000), A, &[1; 1_000]).expect("room again");
+    }
+
+    #[test]
+    fn the_fill_of_the_buffer_is_told_in_steps_and_when_it_is_empty() {
+        let mut channel = channel(clean());
+        (0..2).for_each(|_| channel.send(at(0), A, &[1; 1_000]).expect("room"));
+        channel.send(at(60), A, &[1; 500]).expect("room");
+        assert_eq!(channel.buffered(A), 2_500);
+        // Two packets are acknowledged at once, and then a step is due.
+        arrivals(&mut channel, at(150));
+        assert_eq!(channel.buffered(A), 500);
+        channel.send(at(150), A, &[1; 500]).expect("room");
+        assert_eq!(channel.buffered(A), 1_000);
+        arrivals(&mut channel, at(1_000));
+        assert_eq!(channel.buffered(A), 0);
+        (0..2).for_each(|_| channel.send(at(1_000), A, &[1; 500]).expect("room"));
+        channel.send(at(1_001), A, &[1; 500]).expect("room");
+        arrivals(&mut channel, at(1_110));
+        assert_eq!(channel.buffered(A), 1_500, "a thousand bytes less are no step");
+        arrivals(&mut channel, at(2_000));
+        assert_eq!(channel.buffered(A), 0);
     }
 
     #[test]

@@ -331,10 +331,10 @@ mod tests {
         let mut window = Window::default();
         assert_eq!(fill(&mut window, at(0), 4), 4);
         window.on_sack(at(100), 4, core::iter::empty());
-        assert_eq!((window.window, window.next_deadline()), (4_360, None));
+        assert_eq!((window.window, window.next_deadline()), (4_380, None));
         assert_eq!(fill(&mut window, at(100), 99), 4);
         window.on_sack(at(200), 8, core::iter::empty());
-        assert_eq!((window.window, window.buffered()), (8_360, 95_000));
+        assert_eq!((window.window, window.buffered()), (8_380, 95_000));
     }
 
     #[test]
