@@ -39,7 +39,7 @@ impl Carrier {
     }
 
     /// A wire of this kind that is a real connection; of what there is none, the model.
-    fn real_wire(self, id: u8, seed: Seed, carrying: Carrying, conditions: Conditions) -> Wire {
+    pub fn wire_on(self, id: u8, seed: Seed, carrying: Carrying, conditions: Conditions) -> Wire {
         let kind = match self {
             Carrier::Srtp => PathKind::Srtp,
             Carrier::Sctp => PathKind::Sctp,
@@ -208,7 +208,7 @@ impl Talk {
     /// ([`Carrying::alone`]).
     pub fn measure_on(&self, carrying: Carrying, seed: Seed) -> Figures {
         let keys = [seed.stream("key a").key(), seed.stream("key b").key()];
-        let wires = vec![self.carrier.real_wire(0, seed.child("wire", 0), carrying, self.conditions)];
+        let wires = vec![self.carrier.wire_on(0, seed.child("wire", 0), carrying, self.conditions)];
         let pair = Pair::new(&self.config, wires, keys).expect("the settings of a measurement are valid");
         self.hold(pair)
     }

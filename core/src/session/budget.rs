@@ -13,8 +13,9 @@ const BEARABLE: [(f64, f64); 6] =
     [(0.005, 120_000.0), (0.02, 50_000.0), (0.05, 35_000.0), (0.10, 25_000.0), (0.15, 20_000.0), (0.30, 7_000.0)];
 /// Below this loss the pipe's own control alone limits the rate.
 const CLEAN: f64 = 0.005;
-/// Bytes that may wait in a clean pipe: enough to keep it busy, little enough to keep its cost and delay low.
-const CLEAN_BUFFER: usize = 32 * 1024;
+/// Bytes that may wait in a clean pipe: enough to keep it busy, little enough to keep its cost and delay low. The pipe must
+/// have room for a packet more: what it refuses is lost.
+const CLEAN_BUFFER: usize = 24 * 1024;
 /// Bytes that a lossy pipe may hold, what is under way included: the budget of about three round trips.
 const LOSSY_BUFFER: usize = 5_000;
 /// How much unused budget may be saved up, in time.

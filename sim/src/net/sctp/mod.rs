@@ -18,13 +18,11 @@ use super::flight::Pool;
 use super::{Arrival, Refused, Side};
 use crate::seed::Seed;
 use std::collections::VecDeque;
+use webstar_core::path::webrtc::{self, FILL_STEP};
 use webstar_core::time::{Instant, earlier};
 
-/// The fill of a buffer is told when it differs by so many bytes from what is taken for it, as connections tell theirs.
-const FILL_STEP: usize = 1_024;
-
 /// The send buffer of the real stack, over all channels of a connection.
-pub const SCTP_BUFFER: usize = 32 * 1024;
+pub const SCTP_BUFFER: usize = webrtc::MAX_BUFFERED;
 
 /// A two-way SCTP data channel.
 #[derive(Debug)]
@@ -74,13 +72,14 @@ impl Sctp {
             return Err(Refused::Closed);
         }
         let End { window, fill, .. } = &mut self.ends[from.index()];
+        *fill += message.len();
         if window.buffered() + message.len() > self.buffer {
             counters.refused += 1;
+            self.flush(now, from);
             return Err(Refused::Full);
         }
         counters.sent += 1;
         counters.sent_bytes += message.len() as u64;
-        *fill += message.len();
         window.push(self.pool.copy(message));
         self.flush(now, from);
         Ok(())
@@ -284,7 +283,8 @@ mod tests {
         let mut channel = channel(clean());
         (0..10).for_each(|_| channel.send(at(0), A, &[1; 1_000]).expect("room"));
         assert_eq!(channel.send(at(0), A, &[1; 1]), Err(Refused::Full));
-        assert_eq!((channel.buffered(A), channel.counters(A).refused), (10_000, 1));
+        // Who gave it counts it, until the next step is told.
+        assert_eq!((channel.buffered(A), channel.counters(A).refused), (10_001, 1));
         arrivals(&mut channel, at(1_000));
         channel.send(at(1_000), A, &[1; 1_000]).expect("room again");
     }

@@ -1,13 +1,14 @@
 //! The packets of the SCTP model: the fields the model needs, at the sizes real ones have.
 
+use webstar_core::path::webrtc;
 use webstar_core::time::Duration;
 
 /// What surrounds the chunks of a packet: 12 bytes of SCTP and 37 of DTLS 1.2 with AES-GCM.
 const HEADER: usize = 49;
 /// The header of a DATA chunk.
 const CHUNK: usize = 16;
-/// The largest message that fits one chunk of the real stack: 1,200 bytes of datagram less 48 for DTLS and 40 for SCTP.
-const PAYLOAD: usize = 1_112;
+/// The largest message that fits one chunk of the real stack: a datagram less 48 bytes for DTLS and 40 for SCTP.
+const PAYLOAD: usize = webrtc::MTU - 48 - 40;
 /// The MTU that the congestion control counts in: a chunk with its own and the common header.
 pub(super) const MTU: usize = PAYLOAD + 12 + CHUNK;
 /// How long an acknowledgement may wait for a second packet.
