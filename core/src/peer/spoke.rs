@@ -480,7 +480,7 @@ impl Spoke {
 mod tests {
     use super::*;
 
-    /// Twenty hosts that stood still, one after the other, were each waited for 450 ms longer than the last time.
+    /// Who has stood still counts as one with much jitter for a while, and is not waited for without end.
     #[test]
     fn jitter_is_allowed_for_up_to_a_second() {
         let ms = Duration::from_millis;

@@ -73,8 +73,8 @@ pub struct Row {
     pub duplicated: usize,
     /// The same on the model.
     pub model: Option<[f64; 3]>,
-    /// The model over the real thing, at 99 of 100 messages of the run in the middle: the worst of all runs would be
-    /// chance.
+    /// The model over the real thing, at 99 of 100 messages of the run in the middle: at the edge a few runs make the 99th
+    /// of 100 messages of all.
     pub ratio: Option<f64>,
 }
 
@@ -202,7 +202,7 @@ fn percentiles(figures: &Figures) -> [f64; 3] {
 pub fn text(rows: &[Row]) -> String {
     let mut text = String::from(
         "pipe   channel     size  loss      p50      p99     p999      max    lost  aims              met   \
-         model p50      p99     p999  ratio\n",
+         model p50      p99     p999  ratio of middle runs\n",
     );
     for row in rows {
         let [p50, p99, p999] = row.latency;

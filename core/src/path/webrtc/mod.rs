@@ -63,6 +63,11 @@
 //! passwords of ICE come from the seed. What the libraries below draw themselves (tags, transaction ids, nonces) does
 //! not: whoever needs the same bytes again brings other cryptography and seeds their generators.
 //!
+//! # Two neighbours
+//! ```
+#![doc = include_str!("../../../examples/webrtc.rs")]
+//! ```
+//!
 //! [`Peer`]: ../../peer/struct.Peer.html
 //! [`RtcSignal`]: crate::wire::signal::RtcSignal
 
@@ -98,7 +103,14 @@ pub use url::{IceUrl, IceUrlError};
 use crate::session::pipe::{Control, PipeFacts};
 
 /// The largest datagram that is sent: with the headers of UDP and IPv6 it passes every link of 1,280 bytes.
-const MTU: usize = 1_200;
+pub const MTU: usize = 1_200;
+
+/// Bytes that may wait in the data channel; what finds no room is refused. What is queued costs more than linearly, and
+/// the session above queues better.
+pub const MAX_BUFFERED: usize = 32 * 1_024;
+
+/// The fill of the data channel is told when it differs by so many bytes from what the peer takes it for.
+pub const FILL_STEP: usize = 1_024;
 
 /// The largest payload of the RTP section: header and seal take 28 bytes of a datagram. Far below what the stack can
 /// hold, which panics beyond about 1,980.

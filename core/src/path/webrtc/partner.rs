@@ -1,11 +1,11 @@
 //! What is between us and one other player: which pipes are wanted, the connection that they stand on, and who begins
 //! it. Orders of the ladders become turns of the connection, and what becomes of it becomes facts.
 
-use super::PathKind;
 use super::connection::{Connection, Dead, Pipe};
 use super::description::Description;
 use super::ground::Ground;
 use super::reach::Way;
+use super::{FILL_STEP, PathKind};
 use crate::id::PlayerId;
 use crate::path::{Attempt, Command, Fact, Order};
 use crate::time::{Duration, Instant, earlier};
@@ -22,8 +22,6 @@ const UNANSWERED: Duration = Duration::from_secs(2);
 const HELD: Duration = Duration::from_secs(10);
 /// Addresses that a player may have proved; the oldest makes room.
 const MAX_PROVED: usize = 16;
-/// The fill of the data channel is told when it differs by so many bytes from what the peer takes it for.
-const FILL_STEP: usize = 1_024;
 
 /// A pipe that the peer wants.
 #[derive(Debug)]

@@ -1,5 +1,5 @@
-//! The signing key of a certificate is taken apart once and kept, not anew for each connection, which asks for it up to
-//! three times.
+//! The signing key of a certificate is taken apart once and kept, not anew for each connection: two players who meet ask
+//! for keys three times.
 
 use dimpl::CryptoError;
 use dimpl::crypto::{
@@ -13,7 +13,7 @@ pub(super) fn provider() -> CryptoProvider {
     CryptoProvider { key_provider: &KEYS, ..default_provider() }
 }
 
-/// Keeps the key that was asked for last: a process has one certificate, or few.
+/// Keeps the key that was asked for last: a process has one certificate as a rule.
 struct Keys {
     newest: Mutex<Option<(Box<[u8]>, Key)>>,
 }
@@ -99,6 +99,10 @@ mod tests {
             (SignatureAlgorithm::ECDSA, &[hash][..])
         );
         signing.sign(b"what is said", hash, &mut signed).expect("it can sign");
-        assert!(!format!("{keys:?}").contains("private"));
+        let verifier = default_provider().signature_verification;
+        let verify =
+            |said| verifier.verify_signature(&ours.certificate, said, &signed, hash, SignatureAlgorithm::ECDSA);
+        assert!(verify(b"what is said").is_ok() && verify(b"what is not").is_err());
+        assert_eq!(format!("{keys:?}"), "Keys { .. }");
     }
 }

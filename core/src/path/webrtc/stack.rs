@@ -1,7 +1,7 @@
 //! What connections are built with: cryptography, the certificate of this player, and the moment that is zero.
 
 use super::dtls;
-use super::{MAX_MESSAGE, MTU};
+use super::{MAX_BUFFERED, MAX_MESSAGE, MTU};
 use crate::time::{Duration, Instant};
 use core::fmt;
 use std::sync::Arc;
@@ -11,9 +11,6 @@ use str0m::crypto::dtls::DtlsVersion;
 use str0m::ice::IceCreds;
 use str0m::{Rtc, RtcConfig};
 
-/// Bytes that may wait in the data channel. What is queued costs more than linearly, and the session above queues
-/// better.
-const MAX_BUFFERED: usize = 32 * 1024;
 /// Never, as far as a game is concerned.
 const NEVER: Duration = Duration::from_secs(24 * 3_600);
 
