@@ -204,6 +204,31 @@ fn candidates_that_lead_astray_are_not_tried() {
     assert!(flows(&mut net));
 }
 
+/// Offers without end would cost a connection each, and name ever more addresses that we send to.
+#[test]
+fn who_offers_without_end_is_answered_now_and_then() {
+    let mut net = Net::connected(20 * MS, 0);
+    let offered = |signal: &RtcSignal| if let RtcSignal::Offer { sdp } = signal { Some(sdp.clone()) } else { None };
+    let sdp = net.nodes[1].signals.iter().find_map(offered).expect("the member offers");
+    let origin = sdp.lines().find(|line| line.starts_with("o=")).expect("it has an origin").to_owned();
+    let answers =
+        |net: &Net| net.nodes[0].signals.iter().filter(|signal| matches!(signal, RtcSignal::Answer { .. })).count();
+    let before = answers(&net);
+    let mut session = 0;
+    let mut offer = |net: &mut Net| {
+        session += 1;
+        let sdp = sdp.replace(&origin, &format!("o=- {session} 2 IN IP4 0.0.0.0"));
+        net.tell(0, Input::Signal { player: player(1), signal: RtcSignal::Offer { sdp } });
+        net.run(10 * MS);
+    };
+    (0..100).for_each(|_| offer(&mut net));
+    assert!((19..=20).contains(&(answers(&net) - before)), "{}", answers(&net) - before);
+    net.run(10 * SECOND);
+    let before = answers(&net);
+    offer(&mut net);
+    assert_eq!(answers(&net), before + 1);
+}
+
 /// As browsers do that know nothing of the codec.
 fn reject_the_section(signal: RtcSignal) -> RtcSignal {
     match signal {

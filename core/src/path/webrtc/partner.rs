@@ -4,7 +4,7 @@
 use super::connection::{Connection, Dead, Pipe};
 use super::description::Description;
 use super::ground::Ground;
-use super::reach::Way;
+use super::reach::{Offers, Way};
 use super::{FILL_STEP, PathKind};
 use crate::id::PlayerId;
 use crate::path::{Attempt, Command, Fact, Order};
@@ -59,6 +59,8 @@ pub(super) struct Partner {
     connection: Option<Box<Connection>>,
     /// Counts connections and restarts.
     turn: u64,
+    /// Those of the other side.
+    offers: Offers,
     /// When we offer though the other side should.
     offer_at: Option<Instant>,
     offered_at: Instant,
@@ -80,6 +82,7 @@ impl Partner {
             wishes: BTreeMap::new(),
             connection: None,
             turn: 0,
+            offers: Offers::default(),
             offer_at: None,
             offered_at: Instant::ZERO,
             held: None,
@@ -277,6 +280,10 @@ impl Partner {
         let is_offering = self.connection.as_deref().is_some_and(Connection::is_offering);
         if is_offering && self.is_first && ground.now < self.offered_at + UNANSWERED {
             // Both have offered, and the other side gives way.
+            ground.dropped.signals += 1;
+            return;
+        }
+        if !self.offers.take(ground.now) {
             ground.dropped.signals += 1;
             return;
         }

@@ -2,8 +2,10 @@
 
 use super::description::Description;
 use super::rules::Rules;
+use crate::time::{Duration, Instant};
 use crate::wire::signal::Candidate as Told;
 use core::net::{IpAddr, SocketAddr};
+use std::collections::VecDeque;
 use str0m::CandidateKind;
 use str0m::net::Protocol;
 use str0m::{Candidate, Rtc};
@@ -85,6 +87,26 @@ impl Untold {
         let has_room = self.0.len() < Untold::MOST;
         if has_room {
             self.0.push(from);
+        }
+        has_room
+    }
+}
+
+/// The offers of a player that were answered lately. Each costs a connection, and may name as many addresses as a
+/// description may, to which we send; who mends a connection makes one a second at most.
+#[derive(Debug, Default)]
+pub(super) struct Offers(VecDeque<Instant>);
+
+impl Offers {
+    const MOST: usize = 20;
+    const LATELY: Duration = Duration::from_secs(10);
+
+    /// Takes one more; false: there were enough.
+    pub(super) fn take(&mut self, now: Instant) -> bool {
+        while self.0.pop_front_if(|at| *at + Offers::LATELY <= now).is_some() {}
+        let has_room = self.0.len() < Offers::MOST;
+        if has_room {
+            self.0.push_back(now);
         }
         has_room
     }
