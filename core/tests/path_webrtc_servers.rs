@@ -8,7 +8,7 @@ use core::net::SocketAddr;
 use webrtc_net::outside::STUN;
 use webrtc_net::{MS, Net};
 use webstar_core::path::Command;
-use webstar_core::path::webrtc::{IceServer, Input, PathKind, ServerState};
+use webstar_core::path::webrtc::{IceServer, Input, PathKind, Policy, Rules, ServerState};
 use webstar_core::time::{Duration, Instant};
 use webstar_core::wire::signal::RtcSignal;
 
@@ -54,6 +54,22 @@ fn trap_server_reflexive_base() {
     assert!(flows(&mut net));
     let [RtcSignal::Offer { sdp }] = &net.nodes[1].signals[..] else { panic!("one offer") };
     assert!(sdp.contains(" 203.0.113.2 61002 typ srflx raddr 0.0.0.0 rport 0"), "{sdp}");
+}
+
+/// The same where the base is never told to anybody.
+#[test]
+fn trap_server_reflexive_base_that_is_hidden() {
+    let mut net = hidden();
+    for seat in 0..2 {
+        net.tell(seat, Input::Rules(Rules { policy: Policy::HidePrivate, ..Rules::default() }));
+        ask(&mut net, seat);
+    }
+    net.run(100 * MS);
+    net.open(0, 1);
+    net.run_until(|net| net.is_open(0, 1), 5 * SECOND);
+    assert!(flows(&mut net));
+    let told = format!("{:?}", net.nodes.iter().map(|node| &node.signals).collect::<Vec<_>>());
+    assert!(told.contains("typ srflx") && !told.contains("typ host"), "{told}");
 }
 
 #[test]

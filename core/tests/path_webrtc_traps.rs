@@ -10,8 +10,8 @@ use std::sync::Arc;
 use std::time::Instant;
 use str0m::crypto::dtls::{DtlsInstance, DtlsVersion};
 use webrtc_net::{MS, Net};
-use webstar_core::path::webrtc::PathKind;
 use webstar_core::path::webrtc::dtls::{instance, settings};
+use webstar_core::path::webrtc::{MTU, PathKind};
 use webstar_core::time::Duration;
 
 const SECOND: Duration = Duration::from_secs(1);
@@ -36,16 +36,16 @@ fn trap_client_hello_routing() {
 #[expect(clippy::disallowed_methods, reason = "any moment will do, and there is no other way to one")]
 fn trap_empty_dtls_slice() {
     let certificate = str0m::crypto::from_feature_flags().dtls_provider.generate_certificate().unwrap();
-    let config = Arc::new(dimpl::Config::builder().build().unwrap());
+    let config = Arc::new(settings(MTU).build().unwrap());
     let now = Instant::now();
     for is_active in [true, false] {
-        let mut instance = dimpl::Dtls::new_auto(config.clone(), certificate.clone(), now);
-        instance.set_active(is_active);
+        let mut ours = instance(config.clone(), &certificate, now, DtlsVersion::Auto);
+        ours.set_active(is_active);
         for _ in 0..3 {
-            let _refused = instance.handle_packet(&[]);
-            assert!(instance.handle_timeout(now).is_ok());
+            let _refused = ours.handle_packet(&[]);
+            assert!(ours.handle_timeout(now).is_ok());
         }
-        assert!(!instance.is_closed());
+        assert!(!ours.is_closed());
     }
 }
 
