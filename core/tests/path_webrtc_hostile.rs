@@ -229,6 +229,22 @@ fn who_offers_without_end_is_answered_now_and_then() {
     assert_eq!(answers(&net), before + 1);
 }
 
+/// Found by the bodies of the fuzz targets: what was another's address when it was told is ours now.
+#[test]
+fn an_address_that_becomes_ours_is_not_sent_to() {
+    let mut net = Net::connected(20 * MS, 0);
+    let moved: SocketAddr = "10.7.0.1:80".parse().unwrap();
+    let signal = RtcSignal::IceCandidate { candidate: candidate("candidate:1 1 udp 2113929471 10.7.0.1 80 typ host") };
+    net.tell(0, Input::Signal { player: player(1), signal });
+    net.run(100 * MS);
+    assert!(net.nodes[0].sent.remove(&moved).is_some(), "it is tried");
+    let own = net.nodes[0].address;
+    net.tell(0, Input::Addresses(vec![own, moved]));
+    net.run(5 * SECOND);
+    assert!(!net.nodes[0].sent.contains_key(&moved));
+    assert!(flows(&mut net));
+}
+
 /// As browsers do that know nothing of the codec.
 fn reject_the_section(signal: RtcSignal) -> RtcSignal {
     match signal {

@@ -129,7 +129,11 @@ impl Ground {
     }
 
     /// A datagram of a connection: from a socket, or from an address that is lent to us.
+    /// What another player named as its own, and became ours since, is not sent to.
     fn datagram(&mut self, from: SocketAddr, to: SocketAddr, bytes: Vec<u8>) {
+        if self.addresses.contains(&to) {
+            return;
+        }
         if self.gather.is_relay(from) {
             self.gather(|gather, now, _, told| gather.send(now, from, to, bytes, told));
         } else {
