@@ -212,6 +212,9 @@ pub struct PlayerConfig {
     pub relayed_only: bool,
     /// Whether packets to other players may go through the server, or through `relay_server`, where no direct path leads.
     pub allow_relay: bool,
+    /// When set, messages to other players leave together at most this often: fewer and fuller packets for a little delay.
+    /// Who has said nothing for as long is not held up.
+    pub tick: Option<Duration>,
     /// The share of packets, 0 to 1, that are dropped on their way out, to try a game under loss.
     pub simulate_packet_loss: f64,
     /// How much later packets leave, to try a game under delay.
@@ -255,6 +258,7 @@ impl Default for PlayerConfig {
             direct_paths: Vec::new(),
             relayed_only: false,
             allow_relay: true,
+            tick: None,
             simulate_packet_loss: 0.0,
             simulate_latency: Duration::ZERO,
             simulate_jitter: Duration::ZERO,
@@ -323,6 +327,7 @@ impl PlayerConfig {
             compression_threshold: self.compression_threshold,
             enable_compression: self.enable_compression,
             heartbeat_interval: self.heartbeat_interval,
+            tick: self.tick,
             min_rhythm: defaults.min_rhythm.min(self.heartbeat_interval),
             warm_interval: defaults.warm_interval.max(self.heartbeat_interval),
             ..defaults

@@ -83,3 +83,40 @@ fn notes_are_taken_when_asked_for() {
         assert_eq!(notes, if debug { wanted.to_vec() } else { Vec::new() });
     }
 }
+
+#[test]
+fn messages_leave_together_with_the_tick() {
+    let millis = Duration::from_millis;
+    let talk = |tick: Option<Duration>| {
+        let mut world = World::of(4, &PlayerConfig { tick, ..PlayerConfig::default() });
+        world.run(SECOND);
+        world.forget_events();
+        world.seats[0].frames = 0;
+        for number in 0..500 {
+            for seat in [1, 2] {
+                world
+                    .send(seat, &Destination::Others, Channel::Unreliable, &number.to_string())
+                    .expect("there is room");
+            }
+            world.run(millis(2));
+        }
+        world.run(SECOND);
+        assert_eq!(world.messages(3).len(), 1_000, "{tick:?}");
+        world.seats[0].frames
+    };
+    let (apart, together) = (talk(None), talk(Some(millis(20))));
+    assert!(apart >= 1_500 && together <= apart / 5, "{apart} frames, with ticks {together}");
+
+    let alone = |tick: Option<Duration>| {
+        let mut world = World::of(3, &PlayerConfig { tick, ..PlayerConfig::default() });
+        world.run(SECOND);
+        world.forget_events();
+        world.send(1, &Destination::Others, Channel::Unreliable, "alone").expect("there is room");
+        let said_at = world.now;
+        while world.messages(2).is_empty() {
+            world.run(millis(1));
+        }
+        world.now.since(said_at)
+    };
+    assert_eq!(alone(None), alone(Some(millis(200))), "what comes after a silence does not wait");
+}

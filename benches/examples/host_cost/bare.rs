@@ -1,9 +1,9 @@
 //! The bare star: connections of the stack on UDP sockets, a data channel in each, unordered and never repeated, and
 //! nothing else.
 
-use crate::member::{Beats, Talk};
+use crate::member::{Beats, Talk, stamped};
 use crate::process::Host;
-use crate::{Cost, MEMBERS, MESSAGE, weigh};
+use crate::{Cost, MEMBERS, weigh};
 use std::collections::BTreeMap;
 use std::io::BufRead as _;
 use std::net::{Ipv4Addr, SocketAddr, UdpSocket};
@@ -148,15 +148,15 @@ fn take_part(number: usize, offers: &Sender<(usize, String)>, answer: &Receiver<
             && let Ok(datagram) = Receive::new(Protocol::Udp, from, address, &room[..size])
         {
             end.rtc.handle_input(Input::Receive(Instant::now(), datagram)).expect("the connection lives");
-            end.drain(&socket, |_| talk.on_heard());
+            end.drain(&socket, |message| talk.on_heard(&message));
         }
-        end.pass(&socket, |_| talk.on_heard());
+        end.pass(&socket, |message| talk.on_heard(&message));
         if !is_connected && end.is_up() {
             is_connected = true;
             talk.on_connected();
         }
         if beats.is_due() && talk.is_complete() {
-            end.write(&socket, &MESSAGE);
+            end.write(&socket, &stamped());
             talk.on_sent();
         }
     }

@@ -1,6 +1,6 @@
 //! How long it takes from the call to join until the host hears something over the `srtp` pipe.
 
-use crate::MESSAGE;
+use crate::member::stamped;
 use crate::ours::{options, server};
 use async_io::Timer;
 use futures_lite::future::{block_on, race};
@@ -49,7 +49,7 @@ async fn come(host: &Client, target: &str) -> (Duration, Duration) {
     let speak = async {
         loop {
             // There may be no way yet.
-            let _ = client.send(&Destination::Host, Channel::Unreliable, "here", &MESSAGE[..]);
+            let _ = client.send(&Destination::Host, Channel::Unreliable, "here", stamped().to_vec());
             Timer::after(AGAIN).await;
         }
     };

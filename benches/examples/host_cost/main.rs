@@ -19,6 +19,7 @@ mod member;
 mod ours;
 mod process;
 
+use ours::Leaving;
 use process::Host;
 use std::sync::Arc;
 use std::thread;
@@ -28,7 +29,8 @@ use std::time::Duration;
 const MEMBERS: usize = 7;
 /// Between two messages of one member.
 const BEAT: Duration = Duration::from_nanos(1_000_000_000 / 60);
-const MESSAGE: [u8; 64] = [0x5a; 64];
+/// Bytes of a message.
+const MESSAGE: usize = 64;
 /// How often both are measured, in turn.
 const ROUNDS: usize = 5;
 /// Until all that belongs to a beginning is over.
@@ -41,39 +43,50 @@ struct Cost {
     each: f64,
     /// The share of what was sent that was delivered.
     share: f64,
+    /// How long a message took from member to member: the middle, and the longest but one in a hundred.
+    delays: [Duration; 2],
 }
 
 /// Measures a host whose members talk.
 fn weigh(host: &Host, talk: &Arc<member::Talk>) -> Cost {
     thread::sleep(SETTLING);
     let (cpu, before) = (host.cpu(), talk.count());
+    talk.take_delays();
     thread::sleep(WINDOW);
     let (worked, after) = (host.cpu() - cpu, talk.count());
+    let delays = talk.take_delays();
     let heard = after.heard - before.heard;
     let due = (after.sent - before.sent) * (MEMBERS as u64 - 1);
-    Cost { each: worked.as_secs_f64() * 1e6 / heard as f64, share: heard as f64 / due as f64 }
-}
-
-fn middle(mut values: Vec<f64>) -> f64 {
-    values.sort_by(f64::total_cmp);
-    values[values.len() / 2]
+    Cost {
+        each: worked.as_secs_f64() * 1e6 / heard as f64,
+        share: heard as f64 / due as f64,
+        delays: [delays[delays.len() / 2], delays[delays.len() * 99 / 100]],
+    }
 }
 
 fn compare() {
-    println!("us of the host's processor for a message delivered (64 bytes, {MEMBERS} members at 60 Hz)");
-    println!("{:>8} {:>8} {:>8} {:>10} {:>10}", "bare", "webstar", "ratio", "delivered", "over srtp");
-    let (mut bares, mut ratios) = (Vec::new(), Vec::new());
+    println!("us of the host's processor for a message delivered (64 bytes, {MEMBERS} members at 60 Hz), in brackets");
+    println!(
+        "the time from member to member in ms (p50 p99): a bare star, WebStar, and WebStar with a tick of a frame"
+    );
+    let mut all = [0.0; 3];
     for _ in 0..ROUNDS {
         let bare = bare::measure();
-        let (ours, over_srtp) = ours::measure();
-        let ratio = ours.each / bare.each;
-        let delivered = 100.0 * ours.share.min(bare.share);
-        let srtp = 100.0 * over_srtp;
-        println!("{:>8.1} {:>8.1} {ratio:>8.2} {delivered:>8.1} % {srtp:>8.1} %", bare.each, ours.each);
-        bares.push(bare.each);
-        ratios.push(ratio);
+        let (apart, apart_srtp) = ours::measure(Leaving::Apart);
+        let (together, together_srtp) = ours::measure(Leaving::Together);
+        let costs = [&bare, &apart, &together];
+        let told = costs.map(|cost| {
+            let [p50, p99] = cost.delays.map(|delay| delay.as_secs_f64() * 1e3);
+            format!("{:5.1} ({p50:4.1} {p99:4.1})", cost.each)
+        });
+        let delivered = 100.0 * costs.iter().fold(1.0, |least: f64, cost| least.min(cost.share));
+        let srtp = 100.0 * apart_srtp.min(together_srtp);
+        println!("{}   {delivered:.1} % delivered, {srtp:.1} % over srtp", told.join("   "));
+        all.iter_mut().zip(costs).for_each(|(sum, cost)| *sum += cost.each / ROUNDS as f64);
     }
-    println!("in the middle: ratio {:.2} (aim 0.6); the bare star {:.1} us", middle(ratios), middle(bares));
+    let [bare, apart, together] = all;
+    let (apart, together) = (apart / bare, together / bare);
+    println!("on average: the bare star {bare:.1} us; ratio {apart:.2}, with a tick {together:.2} (aim 0.6)");
 }
 
 fn main() {
@@ -85,7 +98,7 @@ fn main() {
         }
         ["joining"] => joining::measure(),
         ["bare"] => bare::host(),
-        ["ours", target] => ours::host(target),
+        ["ours", target, leaving] => ours::host(target, Leaving::of_name(leaving)),
         _ => eprintln!("usage: host_cost [joining]"),
     }
 }

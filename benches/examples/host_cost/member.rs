@@ -1,8 +1,21 @@
 //! What all members of a run share: whether they shall go on, and what they have sent and heard.
 
-use crate::{BEAT, MEMBERS};
+use crate::{BEAT, MEMBERS, MESSAGE};
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::Relaxed};
+use std::sync::{LazyLock, Mutex};
 use std::time::{Duration, Instant};
+
+/// What messages are stamped from.
+static ZERO: LazyLock<Instant> = LazyLock::new(Instant::now);
+/// Where the stamp stands.
+const STAMP: usize = size_of::<u64>();
+
+/// A message that tells when it was said.
+pub(crate) fn stamped() -> [u8; MESSAGE] {
+    let mut message = [0x5a; MESSAGE];
+    message[..STAMP].copy_from_slice(&(ZERO.elapsed().as_nanos() as u64).to_le_bytes());
+    message
+}
 
 #[derive(Default)]
 pub(crate) struct Talk {
@@ -10,6 +23,8 @@ pub(crate) struct Talk {
     heard: AtomicU64,
     connected: AtomicU64,
     is_over: AtomicBool,
+    /// How long each message took.
+    delays: Mutex<Vec<Duration>>,
 }
 
 #[derive(Clone, Copy)]
@@ -27,8 +42,18 @@ impl Talk {
         self.sent.fetch_add(1, Relaxed);
     }
 
-    pub(crate) fn on_heard(&self) {
+    pub(crate) fn on_heard(&self, message: &[u8]) {
+        let stamp = message[..STAMP].try_into().expect("every message is stamped");
+        let delay = ZERO.elapsed().saturating_sub(Duration::from_nanos(u64::from_le_bytes(stamp)));
         self.heard.fetch_add(1, Relaxed);
+        self.delays.lock().expect("nobody panics with it").push(delay);
+    }
+
+    /// How long the messages took that were heard since this was asked last, in order.
+    pub(crate) fn take_delays(&self) -> Vec<Duration> {
+        let mut delays = std::mem::take(&mut *self.delays.lock().expect("nobody panics with it"));
+        delays.sort_unstable();
+        delays
     }
 
     pub(crate) fn on_connected(&self) {

@@ -1,12 +1,13 @@
 //! Our star: a host and members as any application has them, with a lobby server in this process.
 
-use crate::member::{Beats, Talk};
+use crate::member::{Beats, Talk, stamped};
 use crate::process::Host;
-use crate::{BEAT, Cost, MEMBERS, MESSAGE, weigh};
+use crate::{BEAT, Cost, MEMBERS, weigh};
 use async_io::Timer;
 use futures_lite::future::{block_on, race};
 use std::sync::Arc;
 use std::thread;
+use std::time::Duration;
 use webstar_core::path::webrtc::PathKind;
 use webstar_core::peer::{Channel, Destination, PeerEvent};
 use webstar_smol::client::{Client, Options};
@@ -24,9 +25,36 @@ pub(crate) fn options(server: &str, name: &str) -> Options {
     options.expect("the name and the address are usable")
 }
 
+/// Whether messages leave one by one, or together with every frame.
+#[derive(Clone, Copy)]
+pub(crate) enum Leaving {
+    Apart,
+    Together,
+}
+
+impl Leaving {
+    /// As an argument of the host.
+    fn name(self) -> &'static str {
+        match self {
+            Leaving::Apart => "apart",
+            Leaving::Together => "together",
+        }
+    }
+
+    pub(crate) fn of_name(name: &str) -> Self {
+        if name == Leaving::Together.name() { Leaving::Together } else { Leaving::Apart }
+    }
+
+    fn tick(self) -> Option<Duration> {
+        matches!(self, Leaving::Together).then_some(BEAT)
+    }
+}
+
 /// The host: a game that looks at what it was told with every frame.
-pub(crate) fn host(target: &str) {
-    let client = block_on(Client::join_with(options(target, "host"))).expect("the lobby is open");
+pub(crate) fn host(target: &str, leaving: Leaving) {
+    let mut options = options(target, "host");
+    options.config.tick = leaving.tick();
+    let client = block_on(Client::join_with(options)).expect("the lobby is open");
     println!("in");
     loop {
         while client.try_next_event().is_some() {}
@@ -51,13 +79,13 @@ async fn take_part(client: Client, number: usize, talk: &Talk) -> (u64, u64) {
             Turn::Beat
         };
         match race(event, beat).await {
-            Turn::Event(Some(PeerEvent::Message(_))) => talk.on_heard(),
+            Turn::Event(Some(PeerEvent::Message(message))) => talk.on_heard(&message.payload),
             Turn::Event(Some(_)) => {}
             Turn::Event(None) => panic!("a member has ended"),
             Turn::Beat if !beats.is_due() => {}
             Turn::Beat if talk.is_complete() => {
                 landed.get_or_insert_with(|| client.landed());
-                let said = client.send(&Destination::Others, Channel::Unreliable, "move", &MESSAGE[..]);
+                let said = client.send(&Destination::Others, Channel::Unreliable, "move", stamped().to_vec());
                 if said.is_ok() {
                     talk.on_sent();
                 }
@@ -79,15 +107,16 @@ async fn take_part(client: Client, number: usize, talk: &Talk) -> (u64, u64) {
 }
 
 /// What a message costs our host, and the share of packets that came to members over `srtp`.
-pub(crate) fn measure() -> (Cost, f64) {
+pub(crate) fn measure(leaving: Leaving) -> (Cost, f64) {
     let server = server();
     let target = format!("webstar://{}/star", server.local_addr());
-    let mut host = Host::start(&["ours", &target]);
+    let mut host = Host::start(&["ours", &target, leaving.name()]);
     assert_eq!(host.hear(), "in", "the host is in the lobby");
     let talk = Arc::new(Talk::default());
     let mut members = Vec::new();
     for number in 0..MEMBERS {
-        let (talk, options) = (talk.clone(), options(&target, "member"));
+        let (talk, mut options) = (talk.clone(), options(&target, "member"));
+        options.config.tick = leaving.tick();
         members.push(thread::spawn(move || {
             block_on(async {
                 let client = Client::join_with(options).await.expect("the lobby is open");

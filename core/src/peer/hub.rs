@@ -68,6 +68,8 @@ pub(super) struct Hub {
     /// Channels that refused a message for a guest.
     pub(super) full_for_guests: [bool; Channel::ALL.len()],
     rhythm: StarRhythm,
+    /// When messages last left together, if there is a tick.
+    ticked_at: Option<Instant>,
     /// The newest view that the application knows of, and its host.
     pub(super) told: Option<(Epoch, PlayerId)>,
     /// The view that the application was told of last.
@@ -85,6 +87,7 @@ impl Hub {
             star: Star::new(config.star(), random.random(), now),
             said: star::Out::default(),
             standing: None,
+            ticked_at: None,
             paths: core::iter::once(RELAY).chain(direct).collect(),
             config,
             random,
@@ -432,6 +435,12 @@ impl Hub {
 
     /// Writes the next packet of any link, and tells for whom and on which path; [`Hub::packet`] has it then.
     pub(super) fn write_packet(&mut self) -> Option<(PlayerId, PathId)> {
+        let (player, path) = self.write_next()?;
+        self.share_tick(player);
+        Some((player, path))
+    }
+
+    fn write_next(&mut self) -> Option<(PlayerId, PathId)> {
         for (player, spoke) in self.spokes.iter_mut().filter(|(_, spoke)| spoke.is_dirty) {
             if let Some(path) = spoke.link.write_packet() {
                 return Some((*player, path));
@@ -439,6 +448,15 @@ impl Hub {
             spoke.rest(self.config.heartbeat_timeout);
         }
         None
+    }
+
+    /// With a tick the messages of all links leave at one moment: waking costs more than writing.
+    fn share_tick(&mut self, with: PlayerId) {
+        let at = self.spokes.get(&with).and_then(|spoke| spoke.link.ticked_at());
+        if let Some(at) = at.filter(|at| self.ticked_at < Some(*at)) {
+            self.ticked_at = Some(at);
+            self.spokes.values_mut().for_each(|spoke| spoke.link.tick_with(at));
+        }
     }
 
     /// The packet that was written last for a player.

@@ -262,6 +262,16 @@ impl Link {
         self.session.poll_packet(self.now, &mut self.packet, &mut envelope)
     }
 
+    /// When messages last left together, if there is a tick.
+    pub(super) fn ticked_at(&self) -> Option<Instant> {
+        self.session.ticked_at()
+    }
+
+    /// Messages for others leave at this moment.
+    pub(super) fn tick_with(&mut self, at: Instant) {
+        self.session.tick_with(at);
+    }
+
     /// The packet that was written last.
     pub(super) fn packet(&self) -> &[u8] {
         &self.packet

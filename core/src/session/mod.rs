@@ -35,6 +35,7 @@ mod sent;
 pub mod shield;
 mod stats;
 mod tempo;
+mod ticks;
 mod timing;
 
 pub use compress::decompress;
@@ -62,6 +63,7 @@ use send::Outgoing;
 use sent::{Fate, Opening, SentLog};
 use std::collections::VecDeque;
 pub(crate) use tempo::Heard;
+use ticks::Ticks;
 
 /// Paths a session can have at a time.
 pub const MAX_PATHS: usize = 8;
@@ -131,7 +133,7 @@ pub struct Session {
     acking: Acking,
     protection: Protection,
     unheard: Option<PathId>,
-    next_tick: Instant,
+    ticks: Ticks,
     /// Something waits, but nothing of it may be written before an acknowledgement comes.
     is_stuck: bool,
     events: VecDeque<SessionEvent>,
@@ -158,7 +160,7 @@ impl Session {
             acking: Acking::new(now),
             protection: Protection::new(now),
             unheard: None,
-            next_tick: now,
+            ticks: Ticks::new(now),
             is_stuck: false,
             events: VecDeque::new(),
             dropped: Dropped::default(),
@@ -246,6 +248,18 @@ impl Session {
     /// With nothing to say a packet goes this often on the path in use.
     pub fn set_heartbeat(&mut self, interval: Duration) {
         self.config.heartbeat_interval = interval.max(self.config.min_rhythm);
+    }
+
+    /// When messages last left together, if there is a tick.
+    pub(crate) fn ticked_at(&self) -> Option<Instant> {
+        self.config.tick.map(|_| self.ticks.last())
+    }
+
+    /// Another conversation has let its messages leave at this moment: this one does too, so that one waking serves all.
+    pub(crate) fn tick_with(&mut self, at: Instant) {
+        if let Some(tick) = self.config.tick {
+            self.ticks.join(at, tick);
+        }
     }
 
     /// Both sides speak this version: what it does not know is neither sent nor understood.

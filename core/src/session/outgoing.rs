@@ -120,7 +120,8 @@ impl Session {
 
     fn allowed_messages(&mut self, now: Instant, index: usize) -> Messages {
         let flow = &mut self.flows[index];
-        if self.is_stuck || self.config.tick.is_some() && now < self.next_tick && !flow.must_ask {
+        let is_between = self.config.tick.is_some() && !self.ticks.is_open(now);
+        if self.is_stuck || is_between && !flow.must_ask {
             return Messages::None;
         }
         if !self.outgoing.has_work() {
@@ -204,7 +205,7 @@ impl Session {
         if draft.talks
             && let Some(tick) = self.config.tick
         {
-            self.next_tick = now + tick;
+            self.ticks.on_talk(now, tick);
         }
         self.flows[index].on_app_limited(now);
         self.write_repairs(index, draft, out);

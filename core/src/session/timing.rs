@@ -117,7 +117,7 @@ impl Session {
             && !self.is_stuck
             && let Some(flow) = self.active.and_then(|path| self.flow(path))
         {
-            let tick = self.config.tick.map(|_| self.next_tick);
+            let tick = self.config.tick.map(|_| self.ticks.next());
             match flow.room(now) {
                 Room::Now => offer(tick, SessionTimer::Tick),
                 Room::At(at) => offer(Some(tick.map_or(at, |tick| tick.max(at))), SessionTimer::Pace),

@@ -182,6 +182,10 @@ impl Driver {
         [self.deadline, self.direct.as_ref().and_then(Direct::deadline)].into_iter().flatten().min()
     }
 
+    fn is_due(&self, now: Instant) -> bool {
+        self.next().is_some_and(|at| at <= now)
+    }
+
     /// What the handles wait for.
     fn note(&mut self, state: &mut State, event: &PeerEvent) {
         let first = match event {
@@ -232,14 +236,15 @@ impl Driver {
             self.drain(&mut state);
         }
         let now = clock::now();
-        let is_due = self.next().is_some_and(|at| at <= now) && self.fresh.len() < SPARE_EVENTS;
+        let is_due = self.is_due(now) && self.fresh.len() < SPARE_EVENTS;
         if is_due {
             self.with_direct(Direct::on_time);
             let _ = state.peer.handle(now, Input::Timeout);
             self.drain(&mut state);
         }
         drop(state);
-        match self.next() {
+        let looks_at = self.direct.as_ref().and_then(Direct::looks_at).filter(|at| *at > now);
+        match [self.next(), looks_at].into_iter().flatten().min() {
             // The time is past and the application reads nothing: its reading wakes, not time.
             Some(at) if at <= now => {}
             Some(at) => {
@@ -260,6 +265,10 @@ impl Driver {
 
     /// Datagrams in. Who does not read his events gets no more: what is in the pipe stays there.
     fn on_datagrams(&mut self, cx: &mut Context<'_>) -> bool {
+        if self.is_due(clock::now()) {
+            // What leaves with a tick takes along what has come until then.
+            self.with_direct(Direct::look);
+        }
         let has_come = self.fresh.is_empty() && self.direct.as_mut().is_some_and(|direct| direct.receive(cx));
         if has_come {
             self.drain_unless_ended();
@@ -416,10 +425,10 @@ impl Future for Driver {
             return Poll::Ready(());
         }
         for _ in 0..TURNS {
-            let mut has_moved = me.on_handles_and_time(cx);
+            let mut has_moved = me.on_datagrams(cx);
+            has_moved |= me.on_handles_and_time(cx);
             has_moved |= me.on_interfaces(cx);
             has_moved |= me.on_streams(cx);
-            has_moved |= me.on_datagrams(cx);
             let was_stalled = !me.fresh.is_empty();
             me.hand_on();
             // Streams were not read meanwhile, so they would not wake either.

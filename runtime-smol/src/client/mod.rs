@@ -118,9 +118,8 @@ impl Client {
         if sockets.is_none() {
             options.config.direct_paths.clear();
         }
-        let (kinds, relayed_only) = (options.config.direct_paths.clone(), options.config.relayed_only);
         let certificates = options.certificates.clone();
-        let direct = sockets.map(|sockets| Direct::new(kinds, relayed_only, sockets, options.direct, certificates));
+        let direct = sockets.map(|sockets| Direct::new(&options.config, sockets, options.direct, certificates));
         let tape = options.record.map(Tape::open).transpose()?;
         let make = if tape.is_some() { Recorded::watched } else { Recorded::unwatched };
         let peer = make(options.config, options.request, clock::seed()?, clock::now())?;

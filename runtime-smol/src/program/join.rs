@@ -97,6 +97,9 @@ pub(crate) struct Join {
     /// Stay when the input ends
     #[arg(long)]
     stay: bool,
+    /// Let messages leave together, at most this often: fewer packets for a little delay, such as a game's frame time, 16ms
+    #[arg(long, value_name = "EVERY", value_parser = duration)]
+    tick: Option<Duration>,
     /// Trouble for packets to other players, any of loss=0.1,latency=50ms,jitter=10ms,dup=0.01,reorder=0.01 (through the
     /// server nothing is doubled or reordered)
     #[arg(long, value_name = "TROUBLE")]

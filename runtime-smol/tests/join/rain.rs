@@ -14,8 +14,8 @@ const TWO_HOPS_MS: u32 = 50;
 const HZ: u32 = 60;
 const LINES: u64 = 300;
 
-fn chat_in_the_rain(delivery: &'static str) {
-    let mut room = Room::of(Server::start(), 5, &["--net", RAIN, "--delivery", delivery]);
+fn chat_in_the_rain(arguments: &[&'static str]) {
+    let mut room = Room::of(Server::start(), 5, &[&["--net", RAIN], arguments].concat());
     let host = room.settle();
     room.wait_for_paths(host, "srtp");
     room.begin_to_chat(HZ);
@@ -30,15 +30,20 @@ fn chat_in_the_rain(delivery: &'static str) {
     nothing_acknowledged_is_lost(&lives);
     nobody_was_told_of_a_loss(&lives);
     let latencies = latencies(&lives, host);
-    println!("{RAIN}, {HZ} Hz, {delivery}: {latencies}; two hops alone take {TWO_HOPS_MS} ms");
+    println!("{RAIN}, {HZ} Hz, {}: {latencies}; two hops alone take {TWO_HOPS_MS} ms", arguments.join(" "));
 }
 
 #[test]
 fn in_rain_nothing_is_lost_when_delivered_fast() {
-    chat_in_the_rain("fast");
+    chat_in_the_rain(&["--delivery", "fast"]);
 }
 
 #[test]
 fn in_rain_nothing_is_lost_when_delivered_safe() {
-    chat_in_the_rain("safe");
+    chat_in_the_rain(&["--delivery", "safe"]);
+}
+
+#[test]
+fn in_rain_nothing_is_lost_when_messages_leave_together() {
+    chat_in_the_rain(&["--delivery", "safe", "--tick", "16ms"]);
 }

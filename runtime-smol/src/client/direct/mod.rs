@@ -19,7 +19,9 @@ use std::net::IpAddr;
 use std::path::PathBuf;
 use std::sync::LazyLock;
 use std::task::{Context, Poll};
+use std::time::Duration;
 use streams::Streams;
+use webstar_core::config::PlayerConfig;
 use webstar_core::id::{PathId, PlayerId};
 use webstar_core::path::webrtc::{
     HelpServer, IceServer, Input as Told, Output, PathKind, Policy, Rules, Stack, Webrtc, WebrtcConfig, worth_telling,
@@ -47,6 +49,10 @@ enum Word {
 pub(super) struct Direct {
     /// The kinds of paths, in the order of their numbers from 1.
     kinds: Vec<PathKind>,
+    /// Where messages leave together so do they come: datagrams are looked for so long after the last at the soonest ..
+    gathering: Option<Duration>,
+    /// .. and therefore not before then.
+    looks_at: Option<Instant>,
     sockets: Sockets,
     streams: Streams,
     rules: Rules,
@@ -74,18 +80,19 @@ impl Direct {
     /// On open sockets, with the addresses of this machine. TURN servers over TLS are trusted by the system's
     /// certificates and these.
     pub(super) fn new(
-        kinds: Vec<PathKind>,
-        relayed_only: bool,
+        config: &PlayerConfig,
         sockets: Sockets,
         options: DirectOptions,
         certificates: Option<PathBuf>,
     ) -> Self {
         let DirectOptions { servers, addresses, mut rules } = options;
-        if relayed_only {
+        if config.relayed_only {
             rules.policy = Policy::RelayOnly;
         }
         let mut direct = Direct {
-            kinds,
+            kinds: config.direct_paths.clone(),
+            gathering: config.tick,
+            looks_at: None,
             sockets,
             streams: Streams::new(certificates),
             rules,
@@ -192,23 +199,51 @@ impl Direct {
         }
     }
 
+    /// When it wants to look for datagrams again.
+    pub(super) fn looks_at(&self) -> Option<Instant> {
+        self.looks_at
+    }
+
+    /// What has come is taken in now, though nobody was woken for it: something is to be done anyway.
+    pub(super) fn look(&mut self) {
+        if self.looks_at.take().is_some() {
+            self.sockets.look();
+        }
+    }
+
     /// Takes in what has come. True: there is something to drain.
     pub(super) fn receive(&mut self, cx: &mut Context<'_>) -> bool {
         let mut has_come = self.prepare(cx);
         if let Some(machine) = &mut self.machine {
             has_come |= self.streams.receive(cx, &mut |stream, fact| tell(machine, Told::Stream { stream, fact }));
         }
+        if self.looks_at.is_some_and(|at| at <= clock::now()) {
+            self.look();
+        }
+        if self.looks_at.is_none() {
+            has_come |= self.receive_datagrams(cx);
+        }
+        has_come
+    }
+
+    fn receive_datagrams(&mut self, cx: &mut Context<'_>) -> bool {
+        let machine = &mut self.machine;
+        let mut on_datagram = |from, to, bytes: &[u8]| {
+            if let Some(machine) = machine {
+                tell(machine, Told::Datagram { from, to, bytes });
+            }
+        };
+        let mut has_come = false;
         for _ in 0..READS_PER_TURN {
-            let machine = &mut self.machine;
-            let mut on_datagram = |from, to, bytes: &[u8]| {
-                if let Some(machine) = machine {
-                    tell(machine, Told::Datagram { from, to, bytes });
-                }
-            };
             if !self.sockets.receive(cx, &mut on_datagram) {
                 return has_come;
             }
             has_come = true;
+            if let Some(pause) = self.gathering.filter(|_| !self.sockets.has_more()) {
+                // Not to be woken by each that comes is what a pause is for: nobody asks the system before it is over.
+                self.looks_at = Some(clock::now() + pause);
+                return true;
+            }
         }
         has_come
     }

@@ -81,6 +81,16 @@ impl Socket {
         self.bound
     }
 
+    /// Whether the last reading may have left some.
+    pub(super) fn has_more(&self) -> bool {
+        !self.is_drained
+    }
+
+    /// The next reading asks the system at once, and not whether there is something to ask it for.
+    pub(super) fn look(&mut self) {
+        self.is_drained = false;
+    }
+
     /// Takes a datagram for sending. It leaves with the next flush.
     pub(super) fn push(&mut self, from: IpAddr, to: SocketAddr, payload: &[u8]) {
         let most = self.state.max_gso_segments().max(1);

@@ -37,6 +37,16 @@ impl Sockets {
         self.0.iter_mut().for_each(|socket| socket.flush(cx));
     }
 
+    /// Whether the last reading may have left some.
+    pub(super) fn has_more(&self) -> bool {
+        self.0.iter().any(Socket::has_more)
+    }
+
+    /// The next reading asks the system at once.
+    pub(super) fn look(&mut self) {
+        self.0.iter_mut().for_each(Socket::look);
+    }
+
     /// Tells datagrams that have come. False: there are none now, and the task is woken when there are.
     pub(super) fn receive(
         &mut self,

@@ -58,6 +58,7 @@ pub(super) fn of(join: &Join) -> Result<Settings, String> {
     }
     options.config.allow_fork = join.allow_fork;
     options.config.snapshots = join.history;
+    options.config.tick = join.tick;
     if let Some(net) = join.net {
         options.config.simulate_packet_loss = net.loss;
         options.config.simulate_latency = net.latency;

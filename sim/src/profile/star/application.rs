@@ -77,6 +77,7 @@ impl<L: Lens> Run<'_, L> {
             safe_reliable,
             snapshots: lobby.snapshots.is_some(),
             allow_fork: lobby.allow_fork,
+            tick: lobby.tick,
             enable_host_migration: lobby.survives,
             direct_paths: direct_paths(self.plan.carrying, plan.is_direct),
             ..PlayerConfig::default()
@@ -84,8 +85,11 @@ impl<L: Lens> Run<'_, L> {
         if let Some(timeout) = self.plan.heartbeat_timeout {
             config.heartbeat_timeout = timeout;
         }
-        let (is_old, withholds) = (plan.is_old, plan.withholds);
+        let (is_old, withholds, ticks) = (plan.is_old, plan.withholds, lobby.tick.is_some());
         let tally = &mut self.eye.book_mut().tally;
+        if ticks {
+            tally.mark("ticks");
+        }
         if is_old {
             tally.mark("version_skew");
             config.versions = vec![Version::PREVIOUS];

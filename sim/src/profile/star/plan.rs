@@ -113,6 +113,9 @@ pub struct LobbyPlan {
     pub snapshots: Option<u32>,
     /// The survivor of two goes on alone.
     pub allow_fork: bool,
+    /// The messages of its players leave together, at most this often.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub tick: Option<Duration>,
 }
 
 /// Somebody.
@@ -205,7 +208,9 @@ impl Plan {
             seat.keeps_ticket = keepers.chance(0.4) && seat.part != Part::Guest;
         }
         let mut lobbies = lobbies;
+        let mut ticks = seed.stream("ticks");
         for (number, lobby) in (0u8..).zip(&mut lobbies) {
+            lobby.tick = Some(ticks.duration(ms(5), ms(33))).filter(|_| ticks.chance(0.15));
             let members = seats.iter().filter(|seat| seat.lobby == number).count() as u64;
             let is_tight = network.chance(0.15);
             let most = if is_tight { members.saturating_sub(1).max(2) } else { members.max(2) + 2 };
@@ -346,6 +351,7 @@ impl LobbyPlan {
             is_safe: [true, false],
             snapshots: None,
             allow_fork: false,
+            tick: None,
         }
     }
 }

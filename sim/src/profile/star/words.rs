@@ -21,7 +21,7 @@ impl Plan {
         for (number, lobby) in self.lobbies.iter().enumerate() {
             settings.push(format!(
                 "lobby {number}: at most {}, password {}, join in progress {}, public {}, survives its host {}, safe \
-                 (ordered, reliable) {:?}, snapshots {:?}, forks {}",
+                 (ordered, reliable) {:?}, snapshots {:?}, forks {}, tick {:?}",
                 lobby.max_players,
                 lobby.has_password,
                 lobby.join_in_progress,
@@ -29,7 +29,8 @@ impl Plan {
                 lobby.survives,
                 lobby.is_safe,
                 lobby.snapshots,
-                lobby.allow_fork
+                lobby.allow_fork,
+                lobby.tick
             ));
         }
         settings.push(format!("{:?}", self.kinds));
