@@ -4,7 +4,7 @@
 
 use crate::seed::Draw;
 use bytes::Bytes;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use webstar_core::config::SessionConfig;
 use webstar_core::id::{Incarnation, PathId, PlayerId, SessionId};
 use webstar_core::path::relay::facts;
@@ -16,7 +16,7 @@ use webstar_core::time::Instant;
 use webstar_core::wire::frame::{Delivery, Priority};
 use webstar_core::wire::relay;
 use webstar_core::wire::signal::{Epoch, Frame as Signal, PlayerEntry, ServerMessage, SessionKey};
-use webstar_core::wire::star::encode;
+use webstar_core::wire::star::{KindTold, deliver, encode};
 use webstar_core::wire::view::{Certified, Proof, PublicKey, SigningKey, StarId, Statement, View};
 
 const PATH: PathId = PathId(0);
@@ -33,6 +33,10 @@ pub(super) struct Forger {
     /// The highest place and number of which it has heard.
     end: u64,
     victims: BTreeMap<PlayerId, Session>,
+    /// A view that is in force in another lobby.
+    foreign: Option<Certified>,
+    /// What it has done since it was asked last, besides telling words of the star.
+    tricks: BTreeSet<&'static str>,
 }
 
 impl Forger {
@@ -46,7 +50,19 @@ impl Forger {
             view: None,
             end: 0,
             victims: BTreeMap::new(),
+            foreign: None,
+            tricks: BTreeSet::new(),
         }
+    }
+
+    /// A view that is in force in another lobby.
+    pub(super) fn learn_of_others(&mut self, foreign: Option<Certified>) {
+        self.foreign = foreign.or(self.foreign.take());
+    }
+
+    /// What it has done since it was asked last, besides telling words of the star.
+    pub(super) fn take_tricks(&mut self) -> BTreeSet<&'static str> {
+        core::mem::take(&mut self.tricks)
     }
 
     /// What its promises would be signed with.
@@ -104,13 +120,7 @@ impl Forger {
         let known: Vec<PlayerId> = self.victims.keys().copied().collect();
         if let Some(victim) = self.random.pick(&known).copied() {
             for _ in 0..self.random.between(1, 3) {
-                let word = self.word();
-                let payload = encode(&word, &mut |_| None);
-                let delivery = match word {
-                    Frame::Mark { .. } | Frame::Stored { .. } => Delivery::Latest,
-                    Frame::Entry { .. } | Frame::Publish { .. } if self.random.chance(0.5) => Delivery::Reliable,
-                    _ => Delivery::Ordered,
-                };
+                let (payload, delivery) = self.utterance();
                 let session = self.victims.get_mut(&victim).expect("it is one of them");
                 // A full lane is no loss.
                 let _ = session.send(now, Outbound { priority: Priority::Normal, delivery, key: 0, payload });
@@ -128,13 +138,65 @@ impl Forger {
         frames
     }
 
+    /// A message in bytes, and how it travels: a word of the star, or of the moment in another's name, now and then with
+    /// bytes that nobody would write.
+    fn utterance(&mut self) -> (Bytes, Delivery) {
+        let (payload, delivery) = match self.random.below(8) {
+            0 => (self.moment(), *self.random.pick(&[Delivery::Unreliable, Delivery::Latest]).expect("there are two")),
+            _ => self.star_word(),
+        };
+        if self.random.chance(0.15) {
+            self.tricks.insert("garbled_word");
+            return (self.garbled(&payload), delivery);
+        }
+        (payload, delivery)
+    }
+
+    fn star_word(&mut self) -> (Bytes, Delivery) {
+        let word = self.word();
+        let delivery = match word {
+            Frame::Mark { .. } | Frame::Stored { .. } => Delivery::Latest,
+            Frame::Entry { .. } | Frame::Publish { .. } if self.random.chance(0.5) => Delivery::Reliable,
+            _ => Delivery::Ordered,
+        };
+        (encode(&word, &mut |_| None), delivery)
+    }
+
+    /// What only a host hands on, said by somebody else.
+    fn moment(&mut self) -> Bytes {
+        self.tricks.insert("spoofed_sender");
+        let (epoch, from) = (self.epoch(), PlayerId(1 + self.random.below(6) as u32));
+        deliver(epoch, from, 1 + self.random.below(self.end + 9), KindTold::Name("move"), b"forged")
+    }
+
+    fn garbled(&mut self, payload: &Bytes) -> Bytes {
+        let mut bytes = payload.to_vec();
+        if self.random.chance(0.5) {
+            bytes.truncate(self.random.below(bytes.len() as u64) as usize);
+        } else {
+            let at = self.random.below(bytes.len() as u64) as usize;
+            bytes[at] ^= 1 << self.random.below(8);
+        }
+        bytes.into()
+    }
+
     fn epoch(&mut self) -> Epoch {
         let known = self.view.as_ref().map_or(Epoch { term: 1, round: 0 }, |view| view.epoch);
-        match self.random.below(4) {
+        match self.random.below(6) {
             0 => Epoch { term: known.term + 1, round: 0 },
             1 => Epoch { term: known.term, round: known.round + 1 },
+            2 if known.round > 0 => self.old(Epoch { round: known.round - 1, ..known }),
+            2 | 3 if known.term > 1 => {
+                let round = self.random.below(4) as u32;
+                self.old(Epoch { term: known.term - 1, round })
+            }
             _ => known,
         }
+    }
+
+    fn old(&mut self, epoch: Epoch) -> Epoch {
+        self.tricks.insert("old_epoch");
+        epoch
     }
 
     fn position(&mut self) -> Position {
@@ -172,6 +234,17 @@ impl Forger {
         let epoch = self.epoch().max(Epoch { round: view.epoch.round + 1, ..view.epoch });
         let since = if self.random.chance(0.3) { epoch } else { view.since };
         Some(View { epoch, base: view.epoch, since, host: self.player, backups: Vec::new(), ..view })
+    }
+
+    /// What another lobby has agreed to, or what nobody has.
+    fn certificate(&mut self) -> Option<Certified> {
+        if self.random.chance(0.2)
+            && let Some(foreign) = self.foreign.clone()
+        {
+            self.tricks.insert("other_lobby");
+            return Some(foreign);
+        }
+        self.certified()
     }
 
     fn certified(&mut self) -> Option<Certified> {
@@ -228,11 +301,11 @@ impl Forger {
                 None => Frame::Hold(false),
             },
             12 => self.promise(),
-            13 => match self.certified() {
+            13 => match self.certificate() {
                 Some(certified) => Frame::Newer(Box::new(certified)),
                 None => Frame::Hold(false),
             },
-            14 => match self.certified() {
+            14 => match self.certificate() {
                 Some(certified) => {
                     let spans = vec![Span { epoch, end: position }];
                     Frame::Activate { certified: Box::new(certified), spans, voids: vec![position] }

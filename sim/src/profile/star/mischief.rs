@@ -9,8 +9,10 @@ use bytes::Bytes;
 use core::time::Duration;
 use serde::Serialize;
 use std::collections::VecDeque;
+use webstar_core::id::PlayerId;
 use webstar_core::wire::signal::{
-    ClientMessage, Encoding, Epoch, Frame, Grant, Heard, InForce, RequestHostMigration, Unheard, encode_client,
+    ClientMessage, Encoding, Epoch, Frame, Grant, Heard, InForce, RequestHostMigration, RtcSignal, Unheard,
+    WebrtcSignal, encode_client,
 };
 use webstar_core::wire::view::{Certified, Proof, Signature, SigningKey, StarId, Statement, View};
 
@@ -50,9 +52,17 @@ pub enum Trick {
     Packets,
     /// Sends everybody old packets, of its own and of others.
     OldPackets,
+    /// Says to the server, as text, what is no JSON or not what it should be.
+    Text,
+    /// Shows a token that has brought somebody back already.
+    OldToken,
+    /// Says that a view is in force which is: in another lobby.
+    OtherLobby,
+    /// Negotiates in another member's name.
+    Spoof,
 }
 
-const TRICKS: [Trick; 10] = [
+const TRICKS: [Trick; 14] = [
     Trick::Garbage,
     Trick::Again,
     Trick::Reflect,
@@ -63,7 +73,24 @@ const TRICKS: [Trick; 10] = [
     Trick::Request,
     Trick::Packets,
     Trick::OldPackets,
+    Trick::Text,
+    Trick::OldToken,
+    Trick::OtherLobby,
+    Trick::Spoof,
 ];
+
+impl Trick {
+    /// What the report calls it, where it is counted by itself.
+    fn mark(self) -> Option<&'static str> {
+        match self {
+            Trick::Text => Some("garbage_text"),
+            Trick::OldToken => Some("old_token"),
+            Trick::OtherLobby => Some("other_lobby"),
+            Trick::Spoof => Some("spoofed_signal"),
+            _ => None,
+        }
+    }
+}
 
 /// What the hostile member has heard and said, for later use.
 #[derive(Debug, Default)]
@@ -121,9 +148,13 @@ impl<L: Lens> Run<'_, L> {
     pub(super) fn scheme(&mut self, trick: Trick) {
         let Some(seat) = self.plan.hostile.map(SeatId) else { return };
         let now = self.world.now();
-        if let Some(forger) = &mut self.eye.book_mut().forger {
+        let foreign = self.foreign_view(seat);
+        let book = self.eye.book_mut();
+        if let Some(forger) = &mut book.forger {
+            forger.learn_of_others(foreign);
             let frames = forger.lie(now);
-            self.eye.book_mut().tally.mark("forgery");
+            book.tally.mark("forgery");
+            forger.take_tricks().into_iter().for_each(|trick| book.tally.mark(trick));
             frames.iter().for_each(|frame| self.world.inject(seat, frame));
             return;
         }
@@ -137,9 +168,22 @@ impl<L: Lens> Run<'_, L> {
             }
             Trick::Packets | Trick::OldPackets => return self.send_packets(seat, trick),
             Trick::Unheard | Trick::Grant | Trick::InForce | Trick::Request => self.lie(seat, trick),
+            Trick::Text => Some(self.text()),
+            Trick::OldToken => {
+                let used = self.words.pick(&self.eye.book().tickets.used).map(|ticket| ticket.resume.clone());
+                used.map(|resume| encode_client(Encoding::Postcard, &ClientMessage::Resume(resume)))
+            }
+            Trick::OtherLobby => foreign.map(|certified| {
+                let message = ClientMessage::InForce(InForce { certified: Box::new(certified) });
+                encode_client(Encoding::Postcard, &message)
+            }),
+            Trick::Spoof => self.spoof(seat),
         };
         if let Some(frame) = frame {
             self.eye.book_mut().tally.mark("mischief");
+            if let Some(mark) = trick.mark() {
+                self.eye.book_mut().tally.mark(mark);
+            }
             self.world.inject(seat, &frame);
         }
     }
@@ -163,6 +207,39 @@ impl<L: Lens> Run<'_, L> {
             }
         }
         Frame::Binary(bytes.into())
+    }
+
+    /// Text that is no JSON, or JSON that means nothing.
+    fn text(&mut self) -> Frame {
+        let number = self.words.below(1 << 40);
+        let text = match self.words.below(4) {
+            0 => "[".repeat(self.words.between(1, 3_000) as usize),
+            1 => format!("{{\"type\":\"join_lobby\",\"lobby_id\":{number}}}"),
+            2 => format!("{{\"type\":\"relay_data\",\"from_player\":1,\"to_player\":-{number},\"data\":null}}"),
+            _ => format!("{{\"type\":\"ready\",\"ready\":\"{number}\"}}"),
+        };
+        Frame::Text(text.into())
+    }
+
+    /// The view of another lobby, with a proof that holds there.
+    fn foreign_view(&mut self, seat: SeatId) -> Option<Certified> {
+        let lobby = self.plan.seats[usize::from(seat.0)].lobby;
+        let others = (0u16..).zip(&self.plan.seats).filter(|(_, other)| other.lobby != lobby);
+        let views = others.filter_map(|(other, _)| self.world.peer(SeatId(other))?.star().certified().cloned());
+        let views: Vec<Certified> = views.collect();
+        self.words.pick(&views).cloned()
+    }
+
+    /// An offer that another member is said to make to a third.
+    fn spoof(&mut self, seat: SeatId) -> Option<Frame> {
+        let (_, player) = self.world.place(seat)?;
+        let view = self.world.peer(seat)?.star().view()?.clone();
+        let others: Vec<PlayerId> =
+            view.voters.iter().map(|voter| voter.player).filter(|other| *other != player).collect();
+        let (from_player, to_player) = (*self.words.pick(&others)?, *self.words.pick(&others)?);
+        let signal = RtcSignal::Offer { sdp: "v=0".into() };
+        let message = ClientMessage::WebrtcSignal(WebrtcSignal { from_player, to_player, signal });
+        Some(encode_client(Encoding::Postcard, &message))
     }
 
     fn lie(&mut self, seat: SeatId, trick: Trick) -> Option<Frame> {
