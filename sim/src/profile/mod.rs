@@ -15,6 +15,7 @@ use crate::check::Red;
 use crate::crypto::Carrying;
 use crate::seed::Seed;
 use crate::trace::Trace;
+use crate::world::Meter;
 use core::time::Duration;
 use serde::Serialize;
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -112,6 +113,8 @@ pub struct Outcome {
     pub tally: Tally,
     /// The hash of its trace.
     pub hash: u64,
+    /// What one player cost, if that was measured.
+    pub measured: Option<Meter>,
 }
 
 impl Outcome {

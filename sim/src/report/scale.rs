@@ -4,7 +4,7 @@ use super::chart::{Line, Page, Panel, Unit};
 use super::summary::cpu_time;
 use super::{cells, round};
 use crate::profile::Mask;
-use crate::profile::star::{Clear, Equal, run_plan};
+use crate::profile::star::{Clear, Equal, Plan, run_plan};
 use crate::seed::Seed;
 use crate::trace::Trace;
 use core::fmt::Write;
@@ -16,7 +16,11 @@ use std::time::Instant;
 pub const PLAYERS: [u16; 6] = [2, 4, 8, 16, 32, 64];
 /// How often everybody speaks, in a second.
 pub const HERTZ: [f64; 2] = [5.0, 20.0];
-const LASTS: Duration = Duration::from_secs(4);
+const LASTS: Duration = Duration::from_secs(8);
+/// Then the last of 64 has long come.
+const ALL_THERE: Duration = Duration::from_secs(5);
+/// So often a cell is measured: what else the machine does makes a run longer, never shorter.
+const RUNS: usize = 3;
 
 /// One line of the table.
 #[derive(Clone, Debug, Serialize)]
@@ -36,6 +40,12 @@ pub struct Row {
     pub bytes_per_s: f64,
     /// Nanoseconds for each delivered message, of all machines, the world and the checkers together.
     pub cpu_ns_per_delivered: f64,
+    /// Packets and frames that left the host while everybody was there.
+    pub host_packets_per_s: f64,
+    /// Their bytes.
+    pub host_bytes_per_s: f64,
+    /// Nanoseconds of the host's machine for each message delivered to anybody, the least of several runs.
+    pub host_ns_per_delivered: f64,
 }
 
 struct Cell {
@@ -70,11 +80,17 @@ impl Cell {
             heartbeat_timeout: None,
             fate: None,
         };
+        let plan = Plan { measured_from: Some(ALL_THERE), ..equal.plan() };
+        let run = || run_plan(Seed::new(1), &plan, &Mask::default(), &mut Trace::new(false), Clear);
         let (began, worked) = (Instant::now(), cpu_time());
-        let outcome = run_plan(Seed::new(1), &equal.plan(), &Mask::default(), &mut Trace::new(false), Clear);
+        let outcome = run();
         // On a busy machine more time passes than is worked.
         let work = cpu_time().zip(worked).map(|(now, before)| now.saturating_sub(before));
         let took = work.unwrap_or_else(|| began.elapsed());
+        let host = outcome.measured.expect("the plan asks for it");
+        let again = (1..RUNS).filter_map(|_| run().measured).map(|host| host.took);
+        let host_took = again.fold(host.took, Duration::min);
+        let per_s = |count: u64| round(count as f64 / host.seconds());
         let delivered: u64 = outcome.tally.delivered_by.values().sum();
         let [packets, bytes] = outcome.tally.sent.map(|count| round(count as f64 / outcome.lasted.as_secs_f64()));
         Row {
@@ -87,19 +103,32 @@ impl Cell {
             packets_per_s: packets,
             bytes_per_s: bytes,
             cpu_ns_per_delivered: round(took.as_nanos() as f64 / delivered.max(1) as f64),
+            host_packets_per_s: per_s(host.packets),
+            host_bytes_per_s: per_s(host.bytes),
+            host_ns_per_delivered: round(host_took.as_nanos() as f64 / host.delivered.max(1) as f64),
         }
     }
 }
 
 /// The table for people.
 pub fn text(rows: &[Row]) -> String {
-    let mut text = String::from("players    Hz   packets/s      bytes/s   ns each   delivered\n");
+    let head =
+        "players    Hz   packets/s      bytes/s   ns each   delivered   host: packets/s      bytes/s   ns each\n";
+    let mut text = String::from(head);
     for row in rows {
         // Writing to a string cannot fail.
         let _ = writeln!(
             text,
-            "{:7} {:5} {:11.0} {:12.0} {:9.0} {:11}",
-            row.players, row.hz, row.packets_per_s, row.bytes_per_s, row.cpu_ns_per_delivered, row.samples
+            "{:7} {:5} {:11.0} {:12.0} {:9.0} {:11} {:17.0} {:12.0} {:9.0}",
+            row.players,
+            row.hz,
+            row.packets_per_s,
+            row.bytes_per_s,
+            row.cpu_ns_per_delivered,
+            row.samples,
+            row.host_packets_per_s,
+            row.host_bytes_per_s,
+            row.host_ns_per_delivered
         );
     }
     text
@@ -123,6 +152,8 @@ pub fn page(rows: &[Row]) -> Page {
             panel("packets a second", |row| row.packets_per_s),
             panel("bytes a second", |row| row.bytes_per_s),
             panel("nanoseconds for a delivery", |row| row.cpu_ns_per_delivered),
+            panel("packets a second of the host", |row| row.host_packets_per_s),
+            panel("nanoseconds of the host for a delivery", |row| row.host_ns_per_delivered),
         ],
     }
 }

@@ -3,7 +3,7 @@
 use super::alarms::Who;
 use super::cable::{Cable, News};
 use super::seat::{Machine, Plain, Seat, SeatId, find_wire};
-use super::{MUCH, PLAIN_STREAM, Watch, Way, World};
+use super::{MUCH, PLAIN_STREAM, Watch, Way, World, meter};
 use crate::net::Side;
 use std::collections::BTreeSet;
 use webstar_core::peer::{Input, Output, Payload, PeerEvent};
@@ -115,7 +115,8 @@ impl World {
             Machine::Player(_) if *is_over => {}
             Machine::Player(_) if *is_asleep => inbox.push_back((cable, input)),
             Machine::Player(peer) => {
-                if let Err(misuse) = peer.handle(clock.local(now), input) {
+                let handled = meter::timed(&mut self.meter, seat, now, || peer.handle(clock.local(now), input));
+                if let Err(misuse) = handled {
                     panic!("the world misuses player machine {seat}: {misuse}");
                 }
                 self.drain_seat(seat, watch);
@@ -183,12 +184,13 @@ impl World {
         let deadline = loop {
             let seat = &mut self.seats[index];
             let Machine::Player(peer) = &mut seat.machine else { return };
-            match peer.poll() {
+            match meter::timed(&mut self.meter, index, now, || peer.poll()) {
                 Output::Transmit { stream, payload } => {
                     let (is_text, bytes) = match payload {
                         Payload::Text(text) => (true, text.as_bytes()),
                         Payload::Binary(bytes) => (false, bytes),
                     };
+                    meter::left(&mut self.meter, index, now, bytes.len());
                     watch.on_frame(now, id, Side::A, is_text, bytes);
                     watch.on_given(now, Way::Up(id), now + seat.line.delay(Side::A));
                     let known = seat.streams.iter().find(|(name, _)| *name == stream);
@@ -216,6 +218,7 @@ impl World {
                 // Worlds have servers of their own, known to everybody from the beginning.
                 Output::IceServers { .. } => {}
                 Output::Packet { player, path, payload } => {
+                    meter::left(&mut self.meter, index, now, payload.len());
                     watch.on_packet(now, id, player, path, payload);
                     if let Some(wire) = find_wire(&seat.wires, player, path) {
                         let laid = &mut self.direct.wires[wire];
@@ -233,6 +236,9 @@ impl World {
                     seat.is_over |= matches!(event, PeerEvent::Closed(_));
                     if matches!(event, PeerEvent::Joined { .. } | PeerEvent::Closed(_)) {
                         self.learn_place(index, &event);
+                    }
+                    if matches!(event, PeerEvent::Message(_)) {
+                        meter::delivered(&mut self.meter, now);
                     }
                     watch.on_event(now, id, event);
                 }

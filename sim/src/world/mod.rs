@@ -11,6 +11,7 @@ mod drain;
 mod ether;
 mod house;
 mod line;
+mod meter;
 mod mishaps;
 mod seat;
 mod webrtc;
@@ -20,6 +21,7 @@ pub use access::between;
 pub use clock::Clock;
 pub use house::{AskPlan, REFUSED_TOKEN, ServerSetup};
 pub use line::Line;
+pub use meter::Meter;
 pub use seat::SeatId;
 pub use webrtc::KINDS;
 
@@ -125,6 +127,7 @@ pub struct World {
     leaving: Vec<u8>,
     alarms: Alarms,
     wall_clock: Instant,
+    meter: Option<Meter>,
 }
 
 impl World {
@@ -149,7 +152,18 @@ impl World {
             leaving: Vec::new(),
             alarms,
             wall_clock: now,
+            meter: None,
         }
+    }
+
+    /// What the machine at a seat costs is measured from one moment to another.
+    pub fn measure(&mut self, seat: SeatId, span: [Instant; 2]) {
+        self.meter = Some(Meter::new(seat.index(), span));
+    }
+
+    /// What was measured.
+    pub fn measured(&self) -> Option<Meter> {
+        self.meter
     }
 
     /// This moment.
@@ -218,7 +232,7 @@ impl World {
         let now = self.now;
         let Seat { machine, clock, .. } = &mut self.seats[seat.index()];
         let Machine::Player(peer) = machine else { return Err(SendError::Ended) };
-        peer.send(clock.local(now), to, channel, kind, payload)
+        meter::timed(&mut self.meter, seat.index(), now, || peer.send(clock.local(now), to, channel, kind, payload))
     }
 
     /// A player asks for something.

@@ -192,7 +192,7 @@ impl<'a, L: Lens> World<'a, L> {
         let lasted = self.pair.now().since(Instant::ZERO);
         self.eye.count_drops(&self.pair);
         let (red, tally, hash) = self.eye.finish(settled);
-        Outcome { red, lasted, players: 2, tally, hash }
+        Outcome { red, lasted, players: 2, tally, hash, measured: None }
     }
 }
 

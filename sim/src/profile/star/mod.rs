@@ -139,6 +139,9 @@ impl<'a, L: Lens> Run<'a, L> {
             let id = world.seat(Line::new(seat.ways.line), clock);
             world.set_access(id, seat.ways.access);
         }
+        if let Some(from) = plan.measured_from {
+            world.measure(SeatId(0), [from, plan.quiet_at].map(|at| Instant::ZERO + at));
+        }
         Run {
             plan,
             world,
@@ -204,7 +207,7 @@ impl<'a, L: Lens> Run<'a, L> {
         let lasted = self.world.now().since(Instant::ZERO);
         let players = self.plan.seats.len() as u32;
         let (red, tally, hash) = self.eye.finish(settled);
-        Outcome { red, lasted, players, tally, hash }
+        Outcome { red, lasted, players, tally, hash, measured: self.world.measured() }
     }
 }
 

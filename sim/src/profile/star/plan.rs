@@ -92,6 +92,9 @@ pub struct Plan {
     pub quiet_at: Duration,
     /// Whoever is silent for so long is suspect, if not as by default.
     pub heartbeat_timeout: Option<Duration>,
+    /// What the first to come costs is measured from then on, until it is quiet.
+    #[serde(skip)]
+    pub measured_from: Option<Duration>,
 }
 
 /// A lobby.
@@ -249,6 +252,7 @@ impl Plan {
             mischief,
             quiet_at: until,
             heartbeat_timeout: None,
+            measured_from: None,
         }
     }
 
@@ -309,6 +313,7 @@ impl Plan {
             mischief: Vec::new(),
             quiet_at,
             heartbeat_timeout: None,
+            measured_from: None,
         }
     }
 
