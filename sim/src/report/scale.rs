@@ -16,11 +16,11 @@ use std::time::Instant;
 pub const PLAYERS: [u16; 6] = [2, 4, 8, 16, 32, 64];
 /// How often everybody speaks, in a second.
 pub const HERTZ: [f64; 2] = [5.0, 20.0];
-const LASTS: Duration = Duration::from_secs(8);
+const LASTS: Duration = Duration::from_secs(7);
 /// Then the last of 64 has long come.
 const ALL_THERE: Duration = Duration::from_secs(5);
 /// So often a cell is measured: what else the machine does makes a run longer, never shorter.
-const RUNS: usize = 3;
+const RUNS: usize = 2;
 
 /// One line of the table.
 #[derive(Clone, Debug, Serialize)]
