@@ -16,16 +16,16 @@ impl Server {
     /// A relayed packet: to one other player of the lobby, over its relay connection if it has one.
     pub(super) fn on_packet(&mut self, from: ConnectionId, frame: Bytes) {
         match self.pass(from, frame) {
-            Ok(()) => self.passed_on(from, 1),
+            Ok(to) => self.passed_on(from, to, 1),
             Err(why) => self.exchange.counts.dropped(why),
         }
     }
 
-    fn passed_on(&mut self, from: ConnectionId, to: u64) {
+    fn passed_on(&mut self, from: ConnectionId, to: PlayerId, times: u64) {
         let now = self.exchange.now;
-        self.exchange.counts.stats.relayed += to;
+        self.exchange.counts.stats.relayed += times;
         if let Some(connection) = self.exchange.get_mut(from) {
-            connection.talk.on_passed(now);
+            connection.talk.on_passed(now, to);
         }
     }
 
@@ -34,7 +34,7 @@ impl Server {
         self.exchange.connections().filter(|connection| connection.talk.is_on(now)).count()
     }
 
-    fn pass(&mut self, from: ConnectionId, frame: Bytes) -> Result<(), Dropped> {
+    fn pass(&mut self, from: ConnectionId, frame: Bytes) -> Result<PlayerId, Dropped> {
         let connection = self.exchange.get(from).ok_or(Dropped::NotInLobby)?;
         let place = connection.place.ok_or(Dropped::NotInLobby)?;
         connection.version.ok_or(Dropped::Guest)?;
@@ -48,7 +48,7 @@ impl Server {
         let receiver = target.relay.or(target.connection).ok_or(Dropped::Away)?;
         let frame = relay::restamp(frame, to, place.player);
         self.exchange.send(receiver, Frame::Binary(frame), Class::Relayed);
-        Ok(())
+        Ok(to)
     }
 
     /// Takes it from what the lobby may relay.
@@ -77,7 +77,7 @@ impl Server {
         if let Err(why) = self.charge(place, message.data.as_json().len()) {
             return self.exchange.counts.dropped(why);
         }
-        self.passed_on(from, 1);
+        self.passed_on(from, message.to_player, 1);
         let stamped = RelayData { from_player: place.player, ..message };
         self.exchange.say_as(receiver, &ServerMessage::RelayData(stamped), Class::Relayed);
     }
@@ -103,7 +103,7 @@ impl Server {
         if let Err(why) = self.charge(place, len * there) {
             return self.exchange.counts.dropped(why);
         }
-        self.passed_on(from, there as u64);
+        self.passed_on(from, PlayerId(0), there as u64);
         let stamped = BroadcastData { from_player: place.player, ..message };
         self.tell_all(place.lobby, &ServerMessage::BroadcastData(stamped), Some(place.player), Class::Relayed);
     }

@@ -58,21 +58,31 @@ fn who_talks_through_the_server_is_known_and_who_only_keeps_a_path_open_is_not()
     let mut house = House::new(ServerConfig::default());
     let [a, b] = [house.member("den"), house.member("den")];
     let relaying = |house: &House| house.servers[0].relaying(house.now);
-    for _ in 0..4 {
-        house.relay(a, 2, b"still there");
-        house.relay(b, 1, b"still there");
+    // A question and an answer to each of three, all the while.
+    let others = [b, house.member("den"), house.member("den")];
+    for _ in 0..8 {
+        for (other, number) in others.into_iter().zip(2..) {
+            house.relay(a, number, b"still there?");
+            house.relay(other, 1, b"still there.");
+            house.relay(other, 1, b"still there?");
+            house.relay(a, number, b"still there.");
+        }
         house.pass(secs(15));
     }
     assert_eq!(relaying(&house), 0);
-    house.relay(a, 2, b"x");
-    house.pass(secs(2));
-    house.relay(a, 2, b"x");
+    // A game in which nobody does anything.
+    for _ in 0..5 {
+        house.relay(a, 2, b"x");
+        house.relay(a, 3, b"x");
+        house.pass(secs(2));
+    }
     assert_eq!(relaying(&house), 1);
-    house.say(b, to_all("x"));
-    house.say(b, to_one(1, "x"));
+    for _ in 0..5 {
+        house.say(b, to_all("x"));
+    }
     assert_eq!(relaying(&house), 2);
-    house.pass(secs(10));
-    assert_eq!(relaying(&house), 2);
+    house.pass(secs(20));
+    assert_eq!(relaying(&house), 1);
     house.pass(ms(1));
     assert_eq!(relaying(&house), 0);
 }
