@@ -122,10 +122,10 @@ const show = (status, trend, listed) => {
   const peak = (name) => Math.max(...trend[name], 0);
 
   figure("players", count(status.players));
-  put("players", ".note", `most in ten minutes: ${count(Math.max(peak("players"), status.players))}`);
+  put("players", ".note", `at most ${count(Math.max(peak("players"), status.players))} in ten minutes`);
   figure("lobbies", count(status.lobbies));
   put("lobbies", ".note", status.lobbies ? `${(status.players / status.lobbies).toFixed(1)} players in each` : "nobody plays");
-  figure("relayed", count(last("relayed_per_s")), "messages/s");
+  figure("relayed", count(last("relayed_per_s")), "/s");
   put("relayed", ".note", `${count(status.relayed)} so far`);
   const [out, unit] = bytes(last("bytes_out_per_s"));
   figure("traffic", out, `${unit}/s`);
