@@ -11,7 +11,8 @@ mod lan;
 mod pages;
 #[cfg(test)]
 mod program;
-#[cfg(all(test, unix))]
+#[cfg(test)]
+#[cfg(unix)]
 mod reload;
 #[cfg(test)]
 mod sockets;

@@ -146,3 +146,18 @@ fn without_tls_a_hang_up_changes_nothing() {
     ann.hear("player_list_updated");
     assert!(server.end().contains("only certificates are read again"));
 }
+
+/// What has read the log has ended, or the terminal is gone: the server is useful all the same.
+#[test]
+fn a_log_that_nobody_reads_ends_nothing() {
+    let mut server = Program::start(&[]);
+    let address = server.line()["addr"].as_str().unwrap().parse().unwrap();
+    drop(server.child.stderr.take());
+    let mut ann = Guest::join(address, "den", "ann");
+    for ready in [true, false] {
+        server.signal("-HUP");
+        ann.say(&json!({"type": "ready", "ready": ready}));
+        ann.hear("player_list_updated");
+    }
+    assert_eq!(ends(server.child, "-TERM"), Some(0));
+}

@@ -2,6 +2,7 @@
 
 /// What was said.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[cfg_attr(not(unix), expect(dead_code, reason = "there the system ends the program without asking"))]
 pub(super) enum Told {
     /// SIGTERM or SIGINT; or the terminal, in which it was started, is gone.
     End,
