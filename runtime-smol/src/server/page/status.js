@@ -66,7 +66,7 @@ const curve = (place, line, before, most = line) => {
   const step = 120 / (Math.max(line.length, FEW) - 1);
   const at = (value, i) => `${(120 - (line.length - 1 - i) * step).toFixed(2)} ${(39 - (value / top) * 37).toFixed(2)}`;
   const points = line.map(at);
-  if (points.length < 2) return chart(place, before).replaceChildren();
+  if (points.length < 2) return chart(place, before).replaceChildren(drawn("path", { class: "pen young", d: "M0 39L120 39" }));
   const [first] = points[0].split(" ");
   chart(place, before).replaceChildren(
     drawn("path", { class: "area", d: `M${first} 40L${points.join("L")}L120 40Z` }),
