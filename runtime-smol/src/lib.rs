@@ -99,6 +99,7 @@
 pub mod bodies;
 pub mod client;
 pub mod lan;
+pub mod network;
 pub mod server;
 pub mod settings;
 pub mod uri;

@@ -11,8 +11,10 @@
 //! assert_eq!(limits.idle_timeout.as_secs(), 90);
 //! ```
 
+mod hint;
+
+use crate::network::Network;
 use serde::Deserialize;
-use std::net::IpAddr;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 use webstar_core::server::ServerConfig;
@@ -51,8 +53,8 @@ pub struct File {
     pub lan_interval: Option<Time>,
     /// Even while somebody is connected.
     pub lan_always: bool,
-    /// Proxies whose `X-Forwarded-For` is believed.
-    pub trusted_proxies: Vec<IpAddr>,
+    /// Proxies, or networks of them, whose `X-Forwarded-For` is believed.
+    pub trusted_proxies: Vec<Network>,
     /// Pages of these origins may connect; none: of all.
     pub allowed_origins: Vec<String>,
     /// The limits of each shard.
@@ -74,7 +76,7 @@ impl TryFrom<String> for Time {
 macro_rules! limits {
     (times: $($time:ident)*, numbers: $($number:ident: $raw:ty,)*) => {
         /// The limits that differ from the usual ones.
-        #[derive(Deserialize, Debug, Default)]
+        #[derive(Deserialize, Debug, Default, Clone)]
         #[serde(default, deny_unknown_fields)]
         pub struct Limits {
             $($time: Option<Time>,)*
@@ -91,9 +93,6 @@ macro_rules! limits {
                     config.$number = number;
                 })*
             }
-
-            #[cfg(test)]
-            const NAMES: &[&str] = &[$(stringify!($time),)* $(stringify!($number),)*];
         }
     };
 }
@@ -142,12 +141,20 @@ impl File {
         File::parse(&text).map_err(|(line, why)| format!("{}, line {line}: {why}", path.display()))
     }
 
-    /// Reads its text; what is wrong is told with its line, from 1.
+    /// Reads its text; what is wrong is told with its line, from 1, and with what was probably meant.
     pub fn parse(text: &str) -> Result<Self, (usize, String)> {
-        toml::from_str(text).map_err(|error| {
-            let before = error.span().and_then(|span| text.get(..span.start)).unwrap_or_default();
-            (before.matches('\n').count() + 1, error.message().replace('\n', " "))
-        })
+        let (top, limits) = (hint::fields::<File>(), hint::fields::<Limits>());
+        let file: File = toml::from_str(text).map_err(|error| hint::explain(text, &error, top, limits))?;
+        let mut config = ServerConfig::default();
+        file.limits.clone().apply(&mut config);
+        config.check().map_err(|error| hint::out_of_range(text, error.setting, error.must))?;
+        Ok(file)
+    }
+
+    /// The names of all settings; those of [`File::limits`] with `limits.` before them.
+    pub fn names() -> Vec<String> {
+        let top = hint::fields::<File>().iter().filter(|name| **name != "limits").map(|name| (*name).to_owned());
+        top.chain(hint::fields::<Limits>().iter().map(|name| format!("limits.{name}"))).collect()
     }
 }
 
@@ -172,7 +179,7 @@ mod tests {
         let mut expected: Vec<_> = config.as_object().unwrap().keys().map(String::as_str).collect();
         // That one follows from `create_token_env`.
         expected.retain(|name| *name != "ask_admission");
-        let mut names = Limits::NAMES.to_vec();
+        let mut names = hint::fields::<Limits>().to_vec();
         names.sort_unstable();
         expected.sort_unstable();
         assert_eq!(names, expected);
@@ -182,11 +189,83 @@ mod tests {
         assert_eq!((config.handshake_timeout, config.queue), (Duration::from_millis(50), 70_000));
     }
 
+    /// A line of the example that is a setting: with its `#` taken away it is one.
+    fn setting(line: &str) -> Option<&str> {
+        line.strip_prefix('#').filter(|line| line.starts_with(|c: char| c.is_ascii_lowercase()))
+    }
+
+    /// What is missing in an example, not known, told twice, or not explained.
+    fn faults(example: &str) -> Vec<String> {
+        let lines: Vec<&str> = example.lines().collect();
+        let (mut table, mut told, mut faults) = ("", Vec::new(), Vec::new());
+        for (at, line) in lines.iter().enumerate() {
+            if *line == "[limits]" {
+                table = "limits.";
+            }
+            let Some((name, _)) = setting(line).and_then(|line| line.split_once(" = ")) else { continue };
+            // Settings that belong together share what is said above the first.
+            let above = lines[..at].iter().rev().find(|line| setting(line).is_none());
+            if !above.is_some_and(|line| line.starts_with("# ")) {
+                faults.push(format!("{table}{name} is not explained"));
+            }
+            told.push(format!("{table}{name}"));
+        }
+        let known = File::names();
+        faults.extend(known.iter().filter(|name| !told.contains(name)).map(|name| format!("{name} is missing")));
+        faults.extend(told.iter().filter(|name| !known.contains(name)).map(|name| format!("{name} is unknown")));
+        let twice = (1..told.len()).filter(|&at| told[..at].contains(&told[at]));
+        faults.extend(twice.map(|at| format!("{} is there twice", told[at])));
+        faults
+    }
+
     #[test]
-    fn what_is_wrong_is_told_with_its_line() {
-        let (line, why) = File::parse("listen = '[::]:1'\n\nlistne = 1\n").unwrap_err();
-        assert!(line == 3 && why.contains("unknown field `listne`") && why.contains("`listen`"), "{line} {why}");
-        let (line, why) = File::parse("[limits]\nidle_timeout = '5 parsecs'").unwrap_err();
-        assert!(line == 2 && !why.is_empty(), "{line} {why}");
+    fn every_setting_is_in_the_example_with_its_default() {
+        const EXAMPLE: &str = include_str!("../../webstar.example.toml");
+        assert_eq!(faults(EXAMPLE), Vec::<String>::new());
+        let all: Vec<&str> = EXAMPLE.lines().map(|line| setting(line).unwrap_or(line)).collect();
+        let file = File::parse(&all.join("\n")).unwrap();
+        let mut limits = ServerConfig::default();
+        file.limits.apply(&mut limits);
+        assert_eq!(limits, ServerConfig::default());
+        assert_eq!(format!("{:?}", File::parse(EXAMPLE).unwrap()), format!("{:?}", File::default()));
+
+        let wrong =
+            EXAMPLE.replace("#window = ", "#windows = ").replace("# How many threads serve", "How many threads");
+        assert_eq!(
+            faults(&wrong),
+            ["shards is not explained", "limits.window is missing", "limits.windows is unknown"]
+        );
+    }
+
+    #[test]
+    fn what_is_wrong_is_told_with_its_line_and_what_was_meant() {
+        let table = [
+            ("listen = '[::]:1'\n\nlistne = 1\n", 3, "unknown field `listne`; did you mean `listen`?"),
+            ("tls-cert = 'a'", 1, "unknown field `tls-cert`; did you mean `tls_cert`?"),
+            ("[limits]\nqeue = 70000", 2, "unknown field `qeue`; did you mean `queue`?"),
+            ("idle_timeout = '5s'", 1, "`idle_timeout` stands below the line [limits]"),
+            ("[limits]\n\nshards = 2", 3, "`shards` stands before the line [limits]"),
+            ("colour = 'red'", 1, "unknown field `colour`; all settings are told in webstar.example.toml"),
+            ("[limit]\nqueue = 70000", 1, "did you mean `limits`?"),
+            (
+                "\nshards = 'four'",
+                2,
+                "`shards`: invalid type: string \"four\", expected a whole number; it is written like: shards = 0",
+            ),
+            ("lan = 1", 1, "expected true or false; it is written like: lan = false"),
+            ("stun = 'stun:a'", 1, "expected a list in brackets; it is written like: stun = [\"stun:"),
+            ("tls_cert = 5", 1, "expected text in quotes; it is written like: tls_cert = \""),
+            ("listen = 127.0.0.1", 1, "it is written like: listen = \"127.0.0.1:8080\""),
+            ("port_fallback = 70000", 1, "expected a whole number up to 65535"),
+            ("[limits]\nidle_timeout = '5 parsecs'", 2, "`idle_timeout`: a duration has a unit"),
+            ("[limits]\nidle_timeout = 60", 2, "it is written like: idle_timeout = \"60s\""),
+            ("trusted_proxies = [\n  '10.0.0.1/8',\n]", 1, "`trusted_proxies`: `10.0.0.1/8` is no network"),
+            ("shards = 1\n[limits]\n\nmax_lobby_players = 65", 4, "`max_lobby_players` must be 2 to 64"),
+            ("shards = 1\nshards = 2", 2, "duplicate key"),
+        ];
+        for (text, line, words) in table {
+            let (told, why) = File::parse(text).unwrap_err();
+            assert!(told == line && why.contains(words) && !why.contains('\n'), "{text:?}: {told} {why}");
+        }
     }
 }

@@ -111,7 +111,9 @@ impl Server {
         let is_replaced = lobby.host.is_some() || lobby.vacated.is_some();
         lobby.seat(host);
         let (name, epoch) = (lobby.name.clone(), lobby.epoch);
-        self.exchange.counts.stats.host_changes += u64::from(is_replaced);
+        if is_replaced {
+            self.exchange.counts.host_changed(cause);
+        }
         self.exchange.event(ServerEvent::HostChanged { lobby: name, host, cause });
         Some(HostMigration { new_host_id: host, epoch, cause })
     }

@@ -6,6 +6,7 @@ use super::joining::Pending;
 use super::limits::{Bucket, FLOOD, Rate};
 use super::lobby::LobbyKey;
 use super::queue::{Class, Queue};
+use super::talking::Talk;
 use super::{Arrival, Endpoint, Output, ServerConfig, ServerEvent};
 use crate::id::{ConnectionId, PlayerId};
 use crate::time::{Duration, Instant, earlier};
@@ -43,6 +44,7 @@ pub(super) struct Connection {
     /// What it has asked for and waits for.
     pub(super) pending: Option<Box<Pending>>,
     pub(super) buckets: Buckets,
+    pub(super) talk: Talk,
     opened: Instant,
     pub(super) heard: Instant,
     progress: Instant,
@@ -129,6 +131,7 @@ impl Connection {
             peer: None,
             pending: None,
             buckets: Buckets::new(),
+            talk: Talk::default(),
             opened: now,
             heard: now,
             progress: now,
@@ -215,6 +218,11 @@ impl Exchange {
     pub(super) fn ids(&self) -> impl Iterator<Item = ConnectionId> {
         let numbers = (0..).zip(&self.slots);
         numbers.filter(|(_, slot)| slot.is_some()).map(|(number, _)| ConnectionId(number))
+    }
+
+    /// What is kept of those.
+    pub(super) fn connections(&self) -> impl Iterator<Item = &Connection> {
+        self.slots.iter().filter_map(|slot| slot.as_deref())
     }
 
     pub(super) fn insert(&mut self, id: ConnectionId, connection: Box<Connection>) {

@@ -1,7 +1,7 @@
 //! What the server counts, kept so that counting costs no allocation, and told by name.
 
 use super::ServerStats;
-use crate::wire::signal::{CloseReason, ErrorCode};
+use crate::wire::signal::{CloseReason, ErrorCode, HostCause};
 use serde::Serialize;
 use std::collections::BTreeMap;
 
@@ -39,6 +39,7 @@ pub(super) struct Counts {
     dropped: BTreeMap<Dropped, u64>,
     refused: BTreeMap<ErrorCode, u64>,
     closed: BTreeMap<CloseReason, u64>,
+    host_changes: BTreeMap<HostCause, u64>,
 }
 
 impl Counts {
@@ -54,11 +55,20 @@ impl Counts {
         *self.closed.entry(reason).or_default() += 1;
     }
 
+    /// A lobby has another host.
+    pub(super) fn host_changed(&mut self, cause: Option<HostCause>) {
+        self.stats.host_changes += 1;
+        if let Some(cause) = cause {
+            *self.host_changes.entry(cause).or_default() += 1;
+        }
+    }
+
     pub(super) fn told(&self) -> ServerStats {
         let mut stats = self.stats.clone();
         stats.dropped = named(&self.dropped);
         stats.refused = named(&self.refused);
         stats.closed = named(&self.closed);
+        stats.host_changes_by = named(&self.host_changes);
         stats
     }
 }

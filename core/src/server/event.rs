@@ -89,6 +89,8 @@ pub struct ServerStats {
     pub resumes: u64,
     /// Hosts replaced so far.
     pub host_changes: u64,
+    /// Those by cause.
+    pub host_changes_by: BTreeMap<String, u64>,
     /// Frames in so far.
     pub frames_in: u64,
     /// Bytes in so far.
@@ -99,6 +101,8 @@ pub struct ServerStats {
     pub bytes_out: u64,
     /// Relayed packets and data passed on so far.
     pub relayed: u64,
+    /// Steps of WebRTC negotiations passed on so far.
+    pub signals: u64,
     /// Relayed frames dropped for slow receivers, for rates, and for nobody there.
     pub dropped: BTreeMap<String, u64>,
     /// Refusals by code.

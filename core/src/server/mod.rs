@@ -88,7 +88,9 @@ mod relaying;
 mod resuming;
 mod reviving;
 mod star;
+mod talking;
 mod token;
+mod trend;
 mod views;
 mod watch;
 
@@ -97,6 +99,7 @@ pub use config::ServerConfig;
 pub use event::{ServerEvent, ServerStats};
 pub use helping::IceHelp;
 pub use parcel::Parcel;
+pub use trend::{SAMPLE_EVERY, Trend};
 
 use crate::config::ConfigError;
 use crate::id::{AskId, ConnectionId, ShardId};

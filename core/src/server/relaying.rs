@@ -7,6 +7,7 @@ use super::limits::Rate;
 use super::queue::Class;
 use super::{Server, ServerEvent};
 use crate::id::{ConnectionId, PlayerId};
+use crate::time::Instant;
 use crate::wire::relay;
 use crate::wire::signal::{BroadcastData, Data, ErrorCode, Frame, RelayData, Role, ServerMessage, WebrtcSignal};
 use bytes::Bytes;
@@ -15,12 +16,25 @@ impl Server {
     /// A relayed packet: to one other player of the lobby, over its relay connection if it has one.
     pub(super) fn on_packet(&mut self, from: ConnectionId, frame: Bytes) {
         match self.pass(from, frame) {
-            Ok(()) => self.exchange.counts.stats.relayed += 1,
+            Ok(to) => self.passed_on(from, to, 1),
             Err(why) => self.exchange.counts.dropped(why),
         }
     }
 
-    fn pass(&mut self, from: ConnectionId, frame: Bytes) -> Result<(), Dropped> {
+    fn passed_on(&mut self, from: ConnectionId, to: PlayerId, times: u64) {
+        let now = self.exchange.now;
+        self.exchange.counts.stats.relayed += times;
+        if let Some(connection) = self.exchange.get_mut(from) {
+            connection.talk.on_passed(now, to);
+        }
+    }
+
+    /// How many talk through this server at the moment; the others talk by direct paths, or not at all.
+    pub fn relaying(&self, now: Instant) -> usize {
+        self.exchange.connections().filter(|connection| connection.talk.is_on(now)).count()
+    }
+
+    fn pass(&mut self, from: ConnectionId, frame: Bytes) -> Result<PlayerId, Dropped> {
         let connection = self.exchange.get(from).ok_or(Dropped::NotInLobby)?;
         let place = connection.place.ok_or(Dropped::NotInLobby)?;
         connection.version.ok_or(Dropped::Guest)?;
@@ -34,7 +48,7 @@ impl Server {
         let receiver = target.relay.or(target.connection).ok_or(Dropped::Away)?;
         let frame = relay::restamp(frame, to, place.player);
         self.exchange.send(receiver, Frame::Binary(frame), Class::Relayed);
-        Ok(())
+        Ok(to)
     }
 
     /// Takes it from what the lobby may relay.
@@ -63,7 +77,7 @@ impl Server {
         if let Err(why) = self.charge(place, message.data.as_json().len()) {
             return self.exchange.counts.dropped(why);
         }
-        self.exchange.counts.stats.relayed += 1;
+        self.passed_on(from, message.to_player, 1);
         let stamped = RelayData { from_player: place.player, ..message };
         self.exchange.say_as(receiver, &ServerMessage::RelayData(stamped), Class::Relayed);
     }
@@ -89,7 +103,7 @@ impl Server {
         if let Err(why) = self.charge(place, len * there) {
             return self.exchange.counts.dropped(why);
         }
-        self.exchange.counts.stats.relayed += there as u64;
+        self.passed_on(from, PlayerId(0), there as u64);
         let stamped = BroadcastData { from_player: place.player, ..message };
         self.tell_all(place.lobby, &ServerMessage::BroadcastData(stamped), Some(place.player), Class::Relayed);
     }
@@ -127,6 +141,7 @@ impl Server {
             return self.refuse(from, ErrorCode::Busy, 0);
         }
         let stamped = WebrtcSignal { from_player: place.player, ..message };
+        self.exchange.counts.stats.signals += 1;
         self.exchange.say(receiver, &ServerMessage::WebrtcSignal(stamped));
     }
 }

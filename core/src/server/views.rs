@@ -435,7 +435,9 @@ impl Server {
         if !is_other {
             return None;
         }
-        self.exchange.counts.stats.host_changes += u64::from(is_replaced);
+        if is_replaced {
+            self.exchange.counts.host_changed(cause);
+        }
         self.exchange.event(ServerEvent::HostChanged { lobby: name, host, cause });
         Some(HostMigration { new_host_id: host, epoch, cause })
     }

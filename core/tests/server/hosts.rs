@@ -51,7 +51,8 @@ fn a_closed_connection_is_asked_about_at_once_and_proposed_over_when_all_have_an
     let told = den.views(3);
     assert_eq!(told.len(), 1);
     assert!(told[0].view == wanted && den.is_certified(&told[0]));
-    assert_eq!(den.house.servers[0].stats().host_changes, 1);
+    let stats = den.house.servers[0].stats();
+    assert_eq!((stats.host_changes, &stats.host_changes_by), (1, &[("crash_closed".to_owned(), 1)].into()));
     den.house.pass(secs(60));
     assert_eq!(den.proposals(3), []);
 }

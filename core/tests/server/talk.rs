@@ -54,6 +54,40 @@ fn a_packet_names_its_true_sender_and_reaches_its_lobby_only() {
 }
 
 #[test]
+fn who_talks_through_the_server_is_known_and_who_only_keeps_a_path_open_is_not() {
+    let mut house = House::new(ServerConfig::default());
+    let [a, b] = [house.member("den"), house.member("den")];
+    let relaying = |house: &House| house.servers[0].relaying(house.now);
+    // A question and an answer to each of three, all the while.
+    let others = [b, house.member("den"), house.member("den")];
+    for _ in 0..8 {
+        for (other, number) in others.into_iter().zip(2..) {
+            house.relay(a, number, b"still there?");
+            house.relay(other, 1, b"still there.");
+            house.relay(other, 1, b"still there?");
+            house.relay(a, number, b"still there.");
+        }
+        house.pass(secs(15));
+    }
+    assert_eq!(relaying(&house), 0);
+    // A game in which nobody does anything.
+    for _ in 0..5 {
+        house.relay(a, 2, b"x");
+        house.relay(a, 3, b"x");
+        house.pass(secs(2));
+    }
+    assert_eq!(relaying(&house), 1);
+    for _ in 0..5 {
+        house.say(b, to_all("x"));
+    }
+    assert_eq!(relaying(&house), 2);
+    house.pass(secs(20));
+    assert_eq!(relaying(&house), 1);
+    house.pass(ms(1));
+    assert_eq!(relaying(&house), 0);
+}
+
+#[test]
 fn guests_talk_in_json_with_each_other_and_with_players() {
     let mut house = House::new(ServerConfig::default());
     let player = house.member("den");
@@ -129,6 +163,7 @@ fn negotiation_is_passed_on_between_players() {
     house.say(a, ClientMessage::WebrtcSignal(signal(2)));
     let stamped = WebrtcSignal { from_player: PlayerId(1), ..signal(2) };
     assert_eq!(house.heard(b), [ServerMessage::WebrtcSignal(stamped)]);
+    assert_eq!(house.servers[0].stats().signals, 1);
     house.say(a, ClientMessage::WebrtcSignal(signal(3)));
     assert_eq!(house.refused(a), ErrorCode::NoSuchPlayer);
     house.say(guest, ClientMessage::WebrtcSignal(signal(1)));

@@ -10,6 +10,8 @@ pub(crate) fn start(json: bool, usual: &str) -> Result<(), String> {
         Err(_) => EnvFilter::new(usual),
     };
     let log = tracing_subscriber::fmt().with_env_filter(filter).with_writer(io::stderr).with_target(false);
+    // That standard error is gone would be told on standard error, and who cannot do that panics.
+    let log = log.log_internal_errors(false);
     if json {
         log.json().init();
     } else {

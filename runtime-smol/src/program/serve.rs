@@ -1,12 +1,14 @@
 //! `webstar serve`: what can be said on its command line, the first line, and the end. The server itself is the
 //! library's.
 
+mod ears;
 mod place;
 mod settings;
 
 use super::join::values::duration;
 use super::log;
 use clap::Args;
+use ears::{Ears, Told};
 use serde_json::json;
 use std::io::{self, Write};
 use std::path::PathBuf;
@@ -15,7 +17,8 @@ use std::time::Duration;
 use webstar_core::lan::AnnounceConfig;
 use webstar_smol::server::{BindError, Server, ServerOptions};
 
-/// Runs a lobby server until SIGTERM or SIGINT; then clients are told, and it leaves within 5 seconds.
+/// Runs a lobby server until SIGTERM or SIGINT; then clients are told, and it leaves within 5 seconds. SIGHUP has it read
+/// its certificate again.
 #[derive(Args, Debug)]
 #[command(after_help = "Examples:\n  webstar serve\n  webstar serve --listen 0.0.0.0:8080 --key-file webstar.key\n  \
                         webstar serve --listen 0.0.0.0:443 --tls-cert cert.pem --tls-key key.pem --config a.toml\n  \
@@ -93,9 +96,9 @@ impl Serve {
         }
         settings::allow_files();
         // From here on nobody ends the program without its knowing: whoever reads the first line may do so at once.
-        let end = end();
+        let ears = Ears::open();
         match bind(options, keeps_key) {
-            Ok(server) => self.serve(&server, lan, end),
+            Ok(server) => self.serve(&server, lan, ears),
             Err(error @ (BindError::Taken(_) | BindError::Listen { .. } | BindError::System(_))) => {
                 self.failed("cannot_listen", &error.to_string(), 1)
             }
@@ -103,17 +106,14 @@ impl Serve {
         }
     }
 
-    fn serve(&self, server: &Server, lan: Option<AnnounceConfig>, end: impl Future<Output = ()>) -> ExitCode {
+    fn serve(&self, server: &Server, lan: Option<AnnounceConfig>, mut ears: Ears) -> ExitCode {
         let (addr, url) = (server.local_addr(), server.url());
         let line = if self.json {
             format!(r#"{{"event":"listening","addr":{},"url":{}}}"#, json!(addr), json!(url))
         } else {
             format!("webstar listens on {addr}; join with: webstar join new --server {url}")
         };
-        let mut out = io::stdout().lock();
-        // Nobody reads it: the server is useful all the same.
-        let _ = writeln!(out, "{line}").and_then(|()| out.flush());
-        drop(out);
+        say(&line);
         let announcing = lan.and_then(|lan| match server.announce(lan) {
             Ok(announcing) => Some(announcing),
             Err(error) => {
@@ -123,13 +123,38 @@ impl Serve {
         });
         // Not `async_io::block_on`: this thread must not take the sockets' events from those that serve.
         futures_lite::future::block_on(async {
-            end.await;
+            while ears.hear().await == Told::ReadAgain {
+                self.reload(server);
+            }
             tracing::info!("shutting down");
             drop(announcing);
             server.close().await;
         });
         tracing::info!("left");
         ExitCode::SUCCESS
+    }
+
+    /// The certificate was renewed, and the operator says so.
+    fn reload(&self, server: &Server) {
+        let told = match server.reload_certificate() {
+            Ok(true) => {
+                tracing::info!("certificate and key were read again; new connections get them");
+                json!({"event": "certificate_reloaded"})
+            }
+            Ok(false) => {
+                tracing::info!(
+                    "SIGHUP: only certificates are read again, and there is none; to read settings, start anew"
+                );
+                return;
+            }
+            Err(error) => {
+                tracing::error!("{error}; new connections get the old certificate");
+                json!({"event": "error", "code": "certificate_refused", "message": error.to_string()})
+            }
+        };
+        if self.json {
+            say(&told.to_string());
+        }
     }
 
     fn failed(&self, code: &str, why: &str, exit: u8) -> ExitCode {
@@ -161,27 +186,8 @@ fn bind(mut options: ServerOptions, keeps_key: bool) -> Result<Server, BindError
     Server::bind(options)
 }
 
-/// Hears from now on when the program is asked to end, and is done then.
-#[cfg(unix)]
-fn end() -> impl Future<Output = ()> {
-    use async_signal::{Signal, Signals};
-    use futures_lite::StreamExt;
-    let signals = Signals::new([Signal::Term, Signal::Int]);
-    async {
-        match signals {
-            Ok(mut signals) => {
-                signals.next().await;
-            }
-            Err(error) => {
-                tracing::warn!(%error, "signals cannot be heard: the program ends at once when it is told to");
-                std::future::pending::<()>().await;
-            }
-        }
-    }
-}
-
-/// The system ends the program without asking.
-#[cfg(not(unix))]
-fn end() -> impl Future<Output = ()> {
-    std::future::pending()
+/// A line on standard output. If nobody reads it, the server is useful all the same.
+fn say(line: &str) {
+    let mut out = io::stdout().lock();
+    let _ = writeln!(out, "{line}").and_then(|()| out.flush());
 }

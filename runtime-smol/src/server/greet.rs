@@ -7,6 +7,7 @@ use super::house::House;
 use super::pages::{self, Response};
 use super::shard::Shard;
 use super::wire::{Transport, Wire};
+use crate::network::{Network, is_near};
 use async_io::{Async, Timer};
 use async_tungstenite::WebSocketStream;
 use async_tungstenite::tungstenite::handshake::derive_accept_key;
@@ -56,13 +57,14 @@ pub(super) async fn greet(shard: Rc<Shard>, stream: Async<TcpStream>, peer: Sock
     match door(&shard.house, &request) {
         Door::WebSocket(endpoint, upgrade) => {
             let encoding = upgrade.protocols.iter().find_map(|name| Encoding::of_subprotocol(name));
-            let address = address(peer.ip(), request.forwarded_for, &shard.house.trusted_proxies);
+            let address = address(peer.ip(), &request.forwarded_for, &shard.house.trusted_proxies);
             if let Some(socket) = accept(wire, rest, &upgrade.key, encoding).await {
                 shard.open(socket, Arrival { address, endpoint, encoding });
             }
         }
         Door::Page => {
-            let page = pages::page(&shard.house, &request).await;
+            let is_local = is_near(peer.ip()) && request.forwarded_for.iter().all(|address| is_near(*address));
+            let page = pages::page(&shard.house, &request, is_local).await;
             say(&shard.house, &mut wire, &page, request.method == "HEAD").await;
         }
         Door::Refused(response) => say(&shard.house, &mut wire, &response, false).await,
@@ -120,10 +122,19 @@ fn door<'a>(house: &House, request: &'a Request) -> Door<'a> {
     Door::WebSocket(endpoint, upgrade)
 }
 
-/// The client's address. A proxy is believed only if the operator trusts it.
-fn address(peer: IpAddr, told: Option<IpAddr>, trusted: &[IpAddr]) -> IpAddr {
-    let peer = peer.to_canonical();
-    told.filter(|_| trusted.contains(&peer)).map_or(peer, |told| told.to_canonical())
+/// The client's address. A proxy is believed only if the operator trusts it, and each says who stands before it: the first
+/// one from here that is not trusted is the client.
+fn address(peer: IpAddr, told: &[IpAddr], trusted: &[Network]) -> IpAddr {
+    let is_trusted = |address: IpAddr| trusted.iter().any(|network| network.contains(address));
+    let mut told = told.iter().rev();
+    let mut client = peer;
+    while is_trusted(client) {
+        match told.next() {
+            Some(before) => client = *before,
+            None => break,
+        }
+    }
+    client.to_canonical()
 }
 
 /// Answers an upgrade. None if the connection broke.
@@ -162,11 +173,16 @@ mod tests {
 
     #[test]
     fn only_a_trusted_proxy_is_believed() {
-        let [proxy, client, other] = [[127, 0, 0, 1], [9, 9, 9, 9], [8, 8, 8, 8]].map(IpAddr::from);
-        assert_eq!(address(proxy, Some(client), &[proxy]), client);
-        assert_eq!(address(other, Some(client), &[proxy]), other);
-        assert_eq!(address(proxy, Some(client), &[]), proxy);
-        assert_eq!(address(proxy, None, &[proxy]), proxy);
-        assert_eq!(address("::ffff:9.9.9.9".parse().unwrap(), None, &[]), client);
+        let [proxy, inner, client, other] =
+            [[127, 0, 0, 1], [10, 2, 3, 4], [9, 9, 9, 9], [8, 8, 8, 8]].map(IpAddr::from);
+        let trusted: Vec<Network> = ["127.0.0.1", "10.0.0.0/8"].map(|text| text.parse().unwrap()).into();
+        assert_eq!(address(proxy, &[client], &trusted), client);
+        assert_eq!(address(other, &[client], &trusted), other);
+        assert_eq!(address(proxy, &[client], &[]), proxy);
+        assert_eq!(address(proxy, &[], &trusted), proxy);
+        assert_eq!(address("::ffff:9.9.9.9".parse().unwrap(), &[], &[]), client);
+        // What the client itself says comes first and is not looked at.
+        assert_eq!(address(proxy, &[other, client, inner], &trusted), client);
+        assert_eq!(address(proxy, &[inner], &trusted), inner);
     }
 }

@@ -22,8 +22,8 @@ pub(super) struct Request {
     pub(super) query: String,
     /// From where, if it is a browser.
     pub(super) origin: Option<String>,
-    /// The last address that a proxy has told.
-    pub(super) forwarded_for: Option<IpAddr>,
+    /// The addresses that proxies have told, the nearest last. What stands before one that cannot be read is left out.
+    pub(super) forwarded_for: Vec<IpAddr>,
     /// It wants a WebSocket.
     pub(super) upgrade: Option<Upgrade>,
 }
@@ -111,7 +111,7 @@ fn parse(bytes: &[u8]) -> Result<Option<(Request, usize)>, HeadError> {
     };
     let (Some(method), Some(target)) = (head.method, head.path) else { return Err(HeadError::Malformed) };
     let (path, query) = target.split_once('?').unwrap_or((target, ""));
-    let (mut origin, mut forwarded_for, mut upgrade) = (None, None, Upgrade::default());
+    let (mut origin, mut forwarded_for, mut upgrade) = (None, Vec::new(), Upgrade::default());
     let (mut is_upgrade, mut is_websocket) = (false, false);
     for header in head.headers.iter() {
         let Ok(value) = str::from_utf8(header.value) else { continue };
@@ -129,7 +129,12 @@ fn parse(bytes: &[u8]) -> Result<Option<(Request, usize)>, HeadError> {
         } else if name.eq_ignore_ascii_case("origin") {
             origin = Some(value.trim().into());
         } else if name.eq_ignore_ascii_case("x-forwarded-for") {
-            forwarded_for = list(value).last().and_then(|address| address.parse().ok());
+            for address in list(value) {
+                match address.parse() {
+                    Ok(address) => forwarded_for.push(address),
+                    Err(_) => forwarded_for.clear(),
+                }
+            }
         }
     }
     let upgrade = (is_upgrade && is_websocket).then_some(upgrade);
@@ -162,7 +167,7 @@ mod tests {
             path: "/ws".into(),
             query: "x=1".into(),
             origin: Some("https://o".into()),
-            forwarded_for: Some([2, 2, 2, 2].into()),
+            forwarded_for: vec![[1, 1, 1, 1].into(), [2, 2, 2, 2].into()],
             upgrade: Some(upgrade),
         };
         assert_eq!((request, &rest[..]), (expected, &b"more"[..]));

@@ -3,17 +3,18 @@
 
 use super::shard::Mover;
 use super::tls::Tls;
+use crate::network::Network;
 use argon2::{Algorithm, Argon2, Params, Version};
 use async_channel::{Receiver, Sender};
 use async_io::Async;
-use std::net::{IpAddr, SocketAddr, TcpStream};
+use std::net::{SocketAddr, TcpStream};
 use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 use subtle::ConstantTimeEq;
 use webstar_core::id::{PlayerId, ShardId};
 use webstar_core::server::directory::Table;
-use webstar_core::server::{Admission, IceHelp, ServerEvent, ServerStats};
+use webstar_core::server::{Admission, IceHelp, ServerEvent, ServerStats, Trend};
 use webstar_core::wire::signal::{Data, LobbyName, Secret};
 
 /// Events and client messages that wait for the application; beyond it the oldest are dropped and counted.
@@ -31,6 +32,8 @@ pub(super) enum Message {
     SendToAll(Data, Sender<()>),
     /// The numbers are asked for.
     Stats(Sender<ServerStats>),
+    /// How many talk through the server is asked for.
+    Relaying(Sender<usize>),
     /// The server goes, and clients have this long to go too.
     ShutDown(Duration),
 }
@@ -52,13 +55,16 @@ pub(super) struct House {
     /// who waits for its answer.
     pub(super) shards: Vec<Sender<Message>>,
     directory: Mutex<Table>,
+    trend: Mutex<Trend>,
     pub(super) tls: Option<Tls>,
     create_token: Option<Secret>,
-    pub(super) trusted_proxies: Vec<IpAddr>,
+    pub(super) trusted_proxies: Vec<Network>,
     pub(super) allowed_origins: Vec<String>,
     pub(super) ice_servers: Vec<IceHelp>,
     pub(super) local: SocketAddr,
     pub(super) url: String,
+    /// The operator has said where clients connect.
+    pub(super) is_url_given: bool,
     pub(super) started: Instant,
     pub(super) is_leaving: AtomicBool,
     /// Connections whose handshake is not done.
@@ -88,19 +94,25 @@ pub(super) struct Plan {
     pub(super) shards: Vec<Sender<Message>>,
     pub(super) tls: Option<Tls>,
     pub(super) create_token: Option<Secret>,
-    pub(super) trusted_proxies: Vec<IpAddr>,
+    pub(super) trusted_proxies: Vec<Network>,
     pub(super) allowed_origins: Vec<String>,
     pub(super) ice_servers: Vec<IceHelp>,
     pub(super) local: SocketAddr,
-    pub(super) url: String,
+    pub(super) public_url: Option<String>,
 }
 
 impl House {
     pub(super) fn new(plan: Plan) -> Self {
-        let Plan { shards, tls, create_token, trusted_proxies, allowed_origins, ice_servers, local, url } = plan;
+        let Plan { shards, tls, create_token, trusted_proxies, allowed_origins, ice_servers, local, public_url } = plan;
+        let is_url_given = public_url.is_some();
+        let url = public_url.unwrap_or_else(|| {
+            let scheme = if tls.is_some() { "wss" } else { "ws" };
+            format!("{scheme}://{local}/ws")
+        });
         House {
             shards,
             directory: Mutex::new(Table::new()),
+            trend: Mutex::new(Trend::new()),
             tls,
             create_token,
             trusted_proxies,
@@ -108,6 +120,7 @@ impl House {
             ice_servers,
             local,
             url,
+            is_url_given,
             started: Instant::now(),
             is_leaving: AtomicBool::new(false),
             greeting: AtomicUsize::new(0),
@@ -126,6 +139,11 @@ impl House {
 
     pub(super) fn directory(&self) -> MutexGuard<'_, Table> {
         self.directory.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// The last minutes.
+    pub(super) fn trend(&self) -> MutexGuard<'_, Trend> {
+        self.trend.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Making a lobby may need the operator's token; joining never does.
@@ -153,16 +171,30 @@ impl House {
 
     /// The numbers of all shards, added up.
     pub(super) async fn stats(&self) -> ServerStats {
-        let (answer, answers) = async_channel::bounded(self.shards.len());
-        for shard in &self.shards {
-            let _ = shard.try_send(Message::Stats(answer.clone()));
-        }
-        drop(answer);
         let mut sum = ServerStats::default();
-        while let Ok(stats) = answers.recv().await {
+        for stats in self.ask(Message::Stats).await {
             add(&mut sum, stats);
         }
         sum
+    }
+
+    /// How many talk through the server, in all shards.
+    pub(super) async fn relaying(&self) -> usize {
+        self.ask(Message::Relaying).await.into_iter().sum()
+    }
+
+    /// What each shard answers to a question; one that has ended does not.
+    async fn ask<T>(&self, question: impl Fn(Sender<T>) -> Message) -> Vec<T> {
+        let (answer, answers) = async_channel::bounded(self.shards.len());
+        for shard in &self.shards {
+            let _ = shard.try_send(question(answer.clone()));
+        }
+        drop(answer);
+        let mut all = Vec::new();
+        while let Ok(one) = answers.recv().await {
+            all.push(one);
+        }
+        all
     }
 }
 
@@ -201,11 +233,13 @@ fn add(sum: &mut ServerStats, stats: ServerStats) {
         joins,
         resumes,
         host_changes,
+        host_changes_by,
         frames_in,
         bytes_in,
         frames_out,
         bytes_out,
         relayed,
+        signals,
         dropped,
         refused,
         closed,
@@ -225,13 +259,19 @@ fn add(sum: &mut ServerStats, stats: ServerStats) {
         (&mut sum.frames_out, frames_out),
         (&mut sum.bytes_out, bytes_out),
         (&mut sum.relayed, relayed),
+        (&mut sum.signals, signals),
         (&mut sum.passwords, passwords),
         (&mut sum.queued_bytes, queued_bytes),
     ];
     for (sum, number) in numbers {
         *sum += number;
     }
-    let tables = [(&mut sum.dropped, dropped), (&mut sum.refused, refused), (&mut sum.closed, closed)];
+    let tables = [
+        (&mut sum.dropped, dropped),
+        (&mut sum.refused, refused),
+        (&mut sum.closed, closed),
+        (&mut sum.host_changes_by, host_changes_by),
+    ];
     for (sum, table) in tables {
         for (name, number) in table {
             *sum.entry(name).or_default() += number;

@@ -4,6 +4,7 @@
 use super::greet::greet;
 use super::house::{House, Message};
 use super::shard::Shard;
+use crate::client::clock;
 use async_channel::Receiver;
 use async_executor::LocalExecutor;
 use async_io::{Async, Timer};
@@ -14,7 +15,7 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 use webstar_core::id::ShardId;
-use webstar_core::server::{Input, Server as Machine};
+use webstar_core::server::{Input, SAMPLE_EVERY, Server as Machine};
 
 /// Connections whose handshake is not done, of all shards together. More are closed at once.
 const MAX_GREETING: usize = 4096;
@@ -36,7 +37,8 @@ pub(super) fn live(
     let shard = Shard::new(house.clone(), number, machine, Rc::downgrade(&executor));
     async_io::block_on(executor.run(async {
         shard.start();
-        let listening = listener.map(|listener| executor.spawn(listen(house.clone(), listener)));
+        let listening = listener
+            .map(|listener| [executor.spawn(listen(house.clone(), listener)), executor.spawn(watch(house.clone()))]);
         let grace = obey(&shard, mailbox).await;
         drop(listening);
         shard.tell(Input::ShutDown { within: grace });
@@ -76,6 +78,15 @@ async fn listen(house: Arc<House>, listener: Async<TcpListener>) {
     }
 }
 
+/// Draws the lines of the last minutes, for whoever looks at them.
+async fn watch(house: Arc<House>) {
+    loop {
+        let (stats, relaying) = (house.stats().await, house.relaying().await);
+        house.trend().on_sample(clock::now(), &stats, relaying as u64);
+        Timer::after(SAMPLE_EVERY).await;
+    }
+}
+
 /// Until it has to go; returns how long clients have to go too.
 async fn obey(shard: &Rc<Shard>, mailbox: &Receiver<Message>) -> Duration {
     loop {
@@ -99,6 +110,9 @@ fn on_message(shard: &Rc<Shard>, message: Message) {
         }
         Message::Stats(answer) => {
             let _ = answer.try_send(shard.stats());
+        }
+        Message::Relaying(answer) => {
+            let _ = answer.try_send(shard.relaying());
         }
         Message::ShutDown(_) => {}
     }

@@ -31,6 +31,7 @@ pub(super) fn text(stats: &ServerStats, counters: &Counters, uptime: Duration) -
         ("frames_out_total", "Frames to clients so far.", stats.frames_out),
         ("bytes_out_total", "Bytes to clients so far.", stats.bytes_out),
         ("relayed_total", "Messages passed on so far.", stats.relayed),
+        ("signals_total", "Steps of WebRTC negotiations passed on so far.", stats.signals),
         ("passwords_total", "Passwords computed so far.", stats.passwords),
         ("http_pages_total", "HTTP requests answered with a page so far.", count(&counters.pages)),
         ("http_refused_total", "HTTP requests refused so far.", count(&counters.refused)),
@@ -41,6 +42,8 @@ pub(super) fn text(stats: &ServerStats, counters: &Counters, uptime: Duration) -
     for (name, help, value) in totals {
         one(&mut text, name, "counter", help, value);
     }
+    let by_cause = &stats.host_changes_by;
+    many(&mut text, "host_changes_by_cause_total", "Hosts replaced so far, by cause.", "cause", by_cause);
     many(&mut text, "dropped_total", "Relayed messages dropped so far, by reason.", "reason", &stats.dropped);
     many(&mut text, "refused_total", "Requests refused so far, by code.", "code", &stats.refused);
     many(&mut text, "closed_total", "Connections closed by the server so far, by reason.", "reason", &stats.closed);

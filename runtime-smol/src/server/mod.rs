@@ -34,13 +34,14 @@ pub use tls::TlsFiles;
 
 use crate::client::clock;
 use crate::lan::Announcing;
+use crate::network::Network;
 use async_channel::{Receiver, Sender};
 use async_io::Async;
 use futures_lite::future::block_on;
 use house::{House, Message, Plan};
 use std::fmt;
 use std::io;
-use std::net::{IpAddr, SocketAddr, TcpListener};
+use std::net::{SocketAddr, TcpListener};
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
@@ -75,8 +76,8 @@ pub struct ServerOptions {
     pub key_file: Option<PathBuf>,
     /// How many threads serve; 0: one for each processor.
     pub shards: usize,
-    /// Proxies whose `X-Forwarded-For` is believed.
-    pub trusted_proxies: Vec<IpAddr>,
+    /// Proxies, or networks of them, whose `X-Forwarded-For` is believed.
+    pub trusted_proxies: Vec<Network>,
     /// Pages of these origins may connect; none: of all.
     pub allowed_origins: Vec<String>,
     /// Servers that help players to find direct ways; they are told of them.
@@ -162,7 +163,7 @@ impl Server {
         let mut limits = options.limits;
         limits.ask_admission |= options.create_token.is_some();
         limits.check()?;
-        let tls = options.tls.as_ref().map(tls::Tls::load).transpose()?;
+        let tls = options.tls.map(tls::Tls::load).transpose()?;
         let key = key::load(options.key_file.as_deref())?;
         let listener = listen(options.listen, options.port_fallback)?;
         let local = listener.get_ref().local_addr()?;
@@ -172,7 +173,6 @@ impl Server {
         };
         let (ways, mailboxes): (Vec<_>, Vec<_>) =
             (0..count.min(MAX_SHARDS)).map(|_| async_channel::unbounded()).unzip();
-        let url = options.public_url.unwrap_or_else(|| url(tls.is_some(), local));
         let house = Arc::new(House::new(Plan {
             shards: ways,
             tls,
@@ -181,7 +181,7 @@ impl Server {
             allowed_origins: options.allowed_origins,
             ice_servers: options.ice_servers,
             local,
-            url,
+            public_url: options.public_url,
         }));
         let (alive, ended) = async_channel::bounded(1);
         let server = Server { handle: Arc::new(Handle { house, ended }) };
@@ -234,6 +234,13 @@ impl Server {
             Some(block_on(house.stats()).connections)
         };
         Announcing::start(config, self.local_addr(), self.handle.house.tls.is_some(), clients)
+    }
+
+    /// Reads certificate and key again: who connects from now on gets the new certificate, and open connections go on. If
+    /// they cannot be used, the old ones stay. Says whether there is TLS at all.
+    pub fn reload_certificate(&self) -> Result<bool, BindError> {
+        let Some(tls) = &self.handle.house.tls else { return Ok(false) };
+        tls.reload().map(|()| true)
     }
 
     /// Says something to everybody in every lobby. Done when all of it is on its way.
@@ -311,10 +318,4 @@ fn listen(wanted: SocketAddr, fallback: u16) -> Result<Async<TcpListener>, BindE
         }
     }
     Err(BindError::Taken(wanted))
-}
-
-/// Where clients of this machine connect.
-fn url(is_tls: bool, local: SocketAddr) -> String {
-    let scheme = if is_tls { "wss" } else { "ws" };
-    format!("{scheme}://{local}/ws")
 }

@@ -4,6 +4,7 @@ use super::head::Request;
 use super::house::House;
 use super::metrics;
 use serde::Serialize;
+use std::collections::BTreeMap;
 use std::fmt::Write;
 use std::net::{IpAddr, Ipv4Addr, UdpSocket};
 use std::sync::atomic::Ordering;
@@ -13,12 +14,23 @@ use webstar_core::wire::signal::{Filter, Listing, Metadata};
 
 /// The most lobbies in one answer.
 const MAX_LISTED: usize = 200;
+/// What the page may do: load its own style and program, and ask this server. Nothing in it is made of what others say
+/// except as text, nothing frames it, and nothing of it goes elsewhere.
+const PAGE_POLICY: &str = "default-src 'none'; style-src 'self'; script-src 'self'; connect-src 'self'; img-src data:; \
+                           base-uri 'none'; form-action 'none'; frame-ancestors 'none'; require-trusted-types-for 'script'; \
+                           trusted-types 'none'";
+/// What all other answers may do: nothing.
+const POLICY: &str = "default-src 'none'; frame-ancestors 'none'";
+/// All that is answered to GET and HEAD.
+const PATHS: &[&str] =
+    &["/", "/status.css", "/status.js", "/healthz", "/readyz", "/metrics", "/api/lobbies", "/api/status", "/api/trend"];
 
 /// An answer.
 #[derive(Debug)]
 pub(super) struct Response {
     pub(super) status: u16,
     kind: &'static str,
+    policy: &'static str,
     extra: Option<(&'static str, &'static str)>,
     body: String,
 }
@@ -36,10 +48,10 @@ pub struct Status {
     pub discovery_enabled: bool,
     /// It is being announced there.
     pub discovery_active: bool,
-    /// The address that others in the local network reach it by.
-    pub local_ip: IpAddr,
-    /// Where clients connect.
-    pub url: String,
+    /// The address that others in the local network reach it by. Over HTTP nobody else is told.
+    pub local_ip: Option<IpAddr>,
+    /// Where clients connect. If the operator has not said it, over HTTP only the local network is told.
+    pub url: Option<String>,
     /// The release.
     pub version: &'static str,
     /// For how long it has run.
@@ -52,17 +64,31 @@ pub struct Status {
     pub players: u64,
     /// Relayed messages so far.
     pub relayed: u64,
+    /// Steps of WebRTC negotiations passed on so far.
+    pub signals: u64,
+    /// Bytes from clients so far.
+    pub bytes_in: u64,
+    /// Bytes to clients so far.
+    pub bytes_out: u64,
+    /// Bytes that wait for slow receivers now.
+    pub queued_bytes: u64,
+    /// Relayed messages dropped so far.
+    pub dropped: u64,
+    /// Requests refused so far.
+    pub refused: u64,
     /// Joins so far.
     pub joins: u64,
     /// Resumes so far.
     pub resumes: u64,
     /// Hosts replaced so far.
     pub host_changes: u64,
+    /// Those by cause.
+    pub host_changes_by: BTreeMap<String, u64>,
 }
 
 impl Response {
     fn new(status: u16, kind: &'static str, body: String) -> Self {
-        Response { status, kind, extra: None, body }
+        Response { status, kind, policy: POLICY, extra: None, body }
     }
 
     pub(super) fn text(status: u16, body: &str) -> Self {
@@ -94,10 +120,12 @@ impl Response {
         };
         let mut text = format!(
             "HTTP/1.1 {} {reason}\r\nContent-Type: {}\r\nContent-Length: {}\r\nConnection: close\r\n\
-             Cache-Control: no-store\r\nX-Content-Type-Options: nosniff\r\n",
+             Cache-Control: no-store\r\nX-Content-Type-Options: nosniff\r\nReferrer-Policy: no-referrer\r\n\
+             Content-Security-Policy: {}\r\n",
             self.status,
             self.kind,
-            self.body.len()
+            self.body.len(),
+            self.policy
         );
         if let Some((name, value)) = self.extra {
             let _ = write!(text, "{name}: {value}\r\n");
@@ -111,15 +139,19 @@ impl Response {
 }
 
 /// Answers a request for anything but a WebSocket.
-pub(super) async fn page(house: &House, request: &Request) -> Response {
-    const PATHS: &str = "there is: / /ws /relay /healthz /readyz /metrics /api/lobbies /api/status\n";
-    let is_known =
-        matches!(request.path.as_str(), "/" | "/healthz" | "/readyz" | "/metrics" | "/api/lobbies" | "/api/status");
-    if is_known && !matches!(request.method.as_str(), "GET" | "HEAD") {
+///
+/// Who asks from the same network is told the addresses of the server itself; nobody is told those of others.
+pub(super) async fn page(house: &House, request: &Request, is_local: bool) -> Response {
+    if PATHS.contains(&request.path.as_str()) && !matches!(request.method.as_str(), "GET" | "HEAD") {
         return Response::text(405, "only GET and HEAD are answered here\n").with("Allow", "GET, HEAD");
     }
     match request.path.as_str() {
-        "/" => Response::new(200, "text/html; charset=utf-8", include_str!("page.html").into()),
+        "/" => {
+            let page = Response::new(200, "text/html; charset=utf-8", include_str!("page/page.html").into());
+            Response { policy: PAGE_POLICY, ..page }
+        }
+        "/status.css" => Response::new(200, "text/css; charset=utf-8", include_str!("page/status.css").into()),
+        "/status.js" => Response::new(200, "text/javascript; charset=utf-8", include_str!("page/status.js").into()),
         "/healthz" => Response::text(200, "ok\n"),
         "/readyz" if house.is_leaving.load(Ordering::Relaxed) => Response::text(503, "shutting down\n"),
         "/readyz" => Response::text(200, "ready\n"),
@@ -127,7 +159,15 @@ pub(super) async fn page(house: &House, request: &Request) -> Response {
             let text = metrics::text(&house.stats().await, &house.counters, house.started.elapsed());
             Response::new(200, "text/plain; version=0.0.4; charset=utf-8", text)
         }
-        "/api/status" => Response::json(&status(house, &house.stats().await)),
+        "/api/status" => {
+            let mut status = status(house, &house.stats().await);
+            if !is_local {
+                status.local_ip = None;
+                status.url = status.url.filter(|_| house.is_url_given);
+            }
+            Response::json(&status)
+        }
+        "/api/trend" => Response::json(&*house.trend()),
         "/api/lobbies" => match filter(&request.query) {
             Ok(filter) => {
                 #[derive(Serialize)]
@@ -138,7 +178,7 @@ pub(super) async fn page(house: &House, request: &Request) -> Response {
             }
             Err(wrong) => Response::text(400, &wrong),
         },
-        _ => Response::text(404, PATHS),
+        _ => Response::text(404, &format!("there is: /ws /relay {}\n", PATHS.join(" "))),
     }
 }
 
@@ -150,17 +190,24 @@ pub(super) fn status(house: &House, stats: &ServerStats) -> Status {
         connected_clients: stats.connections,
         discovery_enabled: false,
         discovery_active: false,
-        local_ip: local_ip(house.local.ip()),
-        url: house.url.clone(),
+        local_ip: Some(local_ip(house.local.ip())),
+        url: Some(house.url.clone()),
         version: env!("CARGO_PKG_VERSION"),
         uptime_s: house.started.elapsed().as_secs(),
         shards: house.shards.len(),
         lobbies: stats.lobbies,
         players: stats.players,
         relayed: stats.relayed,
+        signals: stats.signals,
+        bytes_in: stats.bytes_in,
+        bytes_out: stats.bytes_out,
+        queued_bytes: stats.queued_bytes,
+        dropped: stats.dropped.values().sum(),
+        refused: stats.refused.values().sum(),
         joins: stats.joins,
         resumes: stats.resumes,
         host_changes: stats.host_changes,
+        host_changes_by: stats.host_changes_by.clone(),
     }
 }
 

@@ -223,6 +223,11 @@ impl Shard {
         self.machine.borrow().stats()
     }
 
+    /// How many talk through this shard.
+    pub(super) fn relaying(&self) -> usize {
+        self.machine.borrow().relaying(clock::now())
+    }
+
     /// What this connection holds is sent when all that is ready now was read.
     pub(super) fn send_soon(&self, connection: &Rc<Connection>) {
         if !connection.is_due.replace(true) {

@@ -1,4 +1,4 @@
-//! The server's certificate and key, and the TLS handshake with them.
+//! The server's certificate and key, read at the start and again when they were renewed, and the TLS handshake with them.
 
 use super::BindError;
 use async_io::Async;
@@ -12,7 +12,7 @@ use std::fmt::Display;
 use std::io;
 use std::net::TcpStream;
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
+use std::sync::{Arc, PoisonError, RwLock};
 
 /// Where certificate and key are.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -24,28 +24,45 @@ pub struct TlsFiles {
 }
 
 /// Ready to greet clients.
-pub(super) struct Tls(TlsAcceptor);
+pub(super) struct Tls {
+    files: TlsFiles,
+    /// Who greets the next ones. A connection keeps the one that it was greeted by.
+    acceptor: RwLock<TlsAcceptor>,
+}
 
 impl Tls {
     /// Reads the files.
-    pub(super) fn load(files: &TlsFiles) -> Result<Self, BindError> {
-        let certificates = CertificateDer::pem_file_iter(&files.certificate)
-            .and_then(Iterator::collect::<Result<Vec<_>, _>>)
-            .map_err(|error| wrong(&files.certificate, &error))?;
-        if certificates.is_empty() {
-            return Err(wrong(&files.certificate, &"there is no certificate in it"));
-        }
-        let key = PrivateKeyDer::from_pem_file(&files.key).map_err(|error| wrong(&files.key, &error))?;
-        let config = ServerConfig::builder_with_provider(Arc::new(aws_lc_rs::default_provider()))
-            .with_safe_default_protocol_versions()
-            .and_then(|builder| builder.with_no_client_auth().with_single_cert(certificates, key))
-            .map_err(|error: rustls::Error| wrong(&files.key, &format!("it does not fit the certificate: {error}")))?;
-        Ok(Tls(TlsAcceptor::from(Arc::new(config))))
+    pub(super) fn load(files: TlsFiles) -> Result<Self, BindError> {
+        let acceptor = RwLock::new(read(&files)?);
+        Ok(Tls { files, acceptor })
+    }
+
+    /// Reads the files again, for those who come from now on. If they cannot be used, all stays as it is.
+    pub(super) fn reload(&self) -> Result<(), BindError> {
+        let fresh = read(&self.files)?;
+        *self.acceptor.write().unwrap_or_else(PoisonError::into_inner) = fresh;
+        Ok(())
     }
 
     pub(super) async fn accept(&self, stream: Async<TcpStream>) -> io::Result<TlsStream<Async<TcpStream>>> {
-        self.0.accept(stream).await
+        let acceptor = self.acceptor.read().unwrap_or_else(PoisonError::into_inner).clone();
+        acceptor.accept(stream).await
     }
+}
+
+fn read(files: &TlsFiles) -> Result<TlsAcceptor, BindError> {
+    let certificates = CertificateDer::pem_file_iter(&files.certificate)
+        .and_then(Iterator::collect::<Result<Vec<_>, _>>)
+        .map_err(|error| wrong(&files.certificate, &error))?;
+    if certificates.is_empty() {
+        return Err(wrong(&files.certificate, &"there is no certificate in it"));
+    }
+    let key = PrivateKeyDer::from_pem_file(&files.key).map_err(|error| wrong(&files.key, &error))?;
+    let config = ServerConfig::builder_with_provider(Arc::new(aws_lc_rs::default_provider()))
+        .with_safe_default_protocol_versions()
+        .and_then(|builder| builder.with_no_client_auth().with_single_cert(certificates, key))
+        .map_err(|error: rustls::Error| wrong(&files.key, &format!("it does not fit the certificate: {error}")))?;
+    Ok(TlsAcceptor::from(Arc::new(config)))
 }
 
 fn wrong(file: &Path, why: &dyn Display) -> BindError {

@@ -46,7 +46,7 @@ pub(crate) fn body(answer: &str) -> &str {
 }
 
 /// A client that speaks JSON.
-pub(crate) struct Guest(pub(crate) WebSocket<TcpStream>);
+pub(crate) struct Guest<S = TcpStream>(pub(crate) WebSocket<S>);
 
 impl Guest {
     pub(crate) fn connect(address: SocketAddr) -> Self {
@@ -72,7 +72,9 @@ impl Guest {
         guest.hear("lobby_joined");
         guest
     }
+}
 
+impl<S: Read + Write> Guest<S> {
     pub(crate) fn say(&mut self, message: &Value) {
         self.0.send(Message::text(message.to_string())).unwrap();
     }

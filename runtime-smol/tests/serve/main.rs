@@ -1,5 +1,5 @@
 //! The lobby server on real sockets: pages, WebSockets, hostile clients, shards, the local network, and the program's own
-//! flags and end.
+//! flags, its certificates, and its end.
 
 #[cfg(test)]
 mod clients;
@@ -11,5 +11,8 @@ mod lan;
 mod pages;
 #[cfg(test)]
 mod program;
+#[cfg(test)]
+#[cfg(unix)]
+mod reload;
 #[cfg(test)]
 mod sockets;

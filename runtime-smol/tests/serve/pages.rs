@@ -1,8 +1,10 @@
 //! What is answered over HTTP.
 
-use crate::clients::{Guest, ask, body, get, server};
+use crate::clients::{Guest, PATIENCE, ask, body, get, server};
 use serde_json::{Value, json};
 use std::collections::BTreeSet;
+use std::thread::sleep;
+use std::time::{Duration, Instant};
 
 #[test]
 fn every_page_is_there() {
@@ -21,8 +23,126 @@ fn every_page_is_there() {
     assert_eq!((&told["discovery_enabled"], &told["discovery_active"]), (&json!(false), &json!(false)));
     assert_eq!(told["local_ip"], "127.0.0.1");
     assert_eq!(told["url"], format!("ws://{address}/ws"));
+    assert!(answer.contains("Content-Type: application/json"), "{answer}");
+    let counted =
+        ["uptime_s", "shards", "lobbies", "players", "relayed", "signals", "joins", "resumes", "host_changes"];
+    let bytes = ["bytes_in", "bytes_out", "queued_bytes", "dropped", "refused"];
+    for name in counted.iter().chain(&bytes) {
+        assert!(told[name].is_u64(), "{name}: {told}");
+    }
+    assert_eq!(told["host_changes_by"], json!({}));
     let (status, answer) = ask(address, "HEAD /healthz HTTP/1.1\r\n\r\n");
     assert_eq!((status, body(&answer)), (200, ""));
+}
+
+/// The page takes what it needs from this server alone, and nothing in it could be made to run what somebody else has said.
+#[test]
+fn the_page_is_whole_and_runs_nothing_but_its_own() {
+    let server = server(|_| {});
+    let address = server.local_addr();
+    let (_, page) = get(address, "/");
+    let (head, html) = page.split_once("\r\n\r\n").unwrap();
+    let header = |name: &str| head.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(": "));
+    assert_eq!(header("Content-Type"), Some("text/html; charset=utf-8"));
+    assert_eq!(header("X-Content-Type-Options"), Some("nosniff"));
+    assert_eq!(header("Referrer-Policy"), Some("no-referrer"));
+    let policy = header("Content-Security-Policy").unwrap();
+    let rules: BTreeSet<&str> = policy.split("; ").collect();
+    for rule in [
+        "default-src 'none'",
+        "script-src 'self'",
+        "style-src 'self'",
+        "connect-src 'self'",
+        "frame-ancestors 'none'",
+        "base-uri 'none'",
+        "form-action 'none'",
+    ] {
+        assert!(rules.contains(rule), "{rule}: {policy}");
+    }
+    assert!(!policy.contains("unsafe") && !policy.contains('*'), "{policy}");
+    // What the policy would not let run or load is not there either.
+    for word in ["<style", " style=", " onload", " onclick", " onerror", "javascript:", "https://"] {
+        assert!(!html.contains(word), "{word}");
+    }
+    assert_eq!(html.matches("<script").count(), html.matches("<script src=\"./status.js\" defer></script>").count());
+    for (path, kind) in [("/status.js", "text/javascript"), ("/status.css", "text/css")] {
+        let (status, asset) = get(address, path);
+        assert!(status == 200 && asset.contains(&format!("Content-Type: {kind}; charset=utf-8\r\n")), "{asset}");
+        assert!(html.contains(&format!("\".{path}\"")) && !body(&asset).contains("innerHTML"), "{path}");
+        assert!(!body(&asset).contains("https://") && !body(&asset).contains("@import"), "{path}");
+    }
+    let (_, answer) = get(address, "/healthz");
+    assert!(answer.contains("Content-Security-Policy: default-src 'none'; frame-ancestors 'none'\r\n"), "{answer}");
+}
+
+/// Who is not let in learns of a private lobby that there is one, and nothing else.
+#[test]
+fn pages_tell_numbers_and_no_secrets() {
+    let server = server(|options| options.public_url = Some("wss://play.example/ws".into()));
+    let address = server.local_addr();
+    let mut ann = Guest::connect(address);
+    ann.say(
+        &json!({"type": "join_lobby", "lobby_id": "hideout", "username": "annabel", "create": {"password": "sesame"}}),
+    );
+    ann.hear("lobby_joined");
+    let mut bob = Guest::connect(address);
+    bob.say(&json!({"type": "join_lobby", "lobby_id": "market", "username": "robert", "create": {"public": true}}));
+    bob.hear("lobby_joined");
+    let pages = ["/", "/status.js", "/api/status", "/api/trend", "/api/lobbies", "/metrics"];
+    let all: String = pages.map(|path| get(address, path).1).concat();
+    for secret in ["hideout", "annabel", "sesame", "robert"] {
+        assert!(!all.contains(secret), "{secret}");
+    }
+    assert!(all.contains("market") && all.contains("\"lobbies\":2"), "{all}");
+}
+
+#[test]
+fn the_servers_own_addresses_are_for_its_own_network() {
+    let ask_status = |address, from: &str| -> Value {
+        let (_, answer) = ask(address, &format!("GET /api/status HTTP/1.1\r\nX-Forwarded-For: {from}\r\n\r\n"));
+        serde_json::from_str(body(&answer)).unwrap()
+    };
+    let plain = server(|_| {});
+    let told = ask_status(plain.local_addr(), "192.168.1.5");
+    assert_eq!(told["local_ip"], "127.0.0.1");
+    // A proxy of ours passes on what somebody outside asks.
+    for from in ["9.9.9.9", "9.9.9.9, 10.0.0.1", "2001:db8::1"] {
+        let told = ask_status(plain.local_addr(), from);
+        assert_eq!((&told["local_ip"], &told["url"]), (&json!(null), &json!(null)), "{from}");
+    }
+    let named = server(|options| options.public_url = Some("wss://play.example/ws".into()));
+    assert_eq!(ask_status(named.local_addr(), "9.9.9.9")["url"], "wss://play.example/ws");
+}
+
+#[test]
+fn the_last_minutes_are_drawn_while_nobody_looks() {
+    let server = server(|_| {});
+    let address = server.local_addr();
+    let mut ann = Guest::join(address, "den", "ann");
+    let _bob = Guest::join(address, "den", "bob");
+    let begun = Instant::now();
+    let told = loop {
+        ann.say(&json!({"type": "broadcast_data", "data": "hello"}));
+        let (_, answer) = get(address, "/api/trend");
+        assert!(answer.contains("Content-Type: application/json"), "{answer}");
+        let told: Value = serde_json::from_str(body(&answer)).unwrap();
+        if told["relaying"].as_array().unwrap().last() == Some(&json!(1.0)) {
+            break told;
+        }
+        assert!(begun.elapsed() < PATIENCE, "{told}");
+        sleep(Duration::from_millis(250));
+    };
+    let lines: Vec<&Value> = told.as_object().unwrap().values().filter(|line| line.is_array()).collect();
+    assert!(
+        lines.len() == 10
+            && lines.iter().all(|line| line.as_array().unwrap().len() == lines[0].as_array().unwrap().len())
+    );
+    let last = |name: &str| told[name].as_array().unwrap().last().unwrap().as_f64().unwrap();
+    assert_eq!(
+        (told["every_ms"].as_u64(), last("players"), last("lobbies"), last("connections")),
+        (Some(5_000), 2.0, 1.0, 2.0)
+    );
+    assert!(last("relayed_per_s") > 0.0 && last("bytes_in_per_s") > 0.0 && last("bytes_out_per_s") > 0.0, "{told}");
 }
 
 #[test]

@@ -8,16 +8,16 @@ use std::path::PathBuf;
 use std::process::{Child, Command, Stdio};
 
 /// A folder of its own that is gone afterwards.
-struct Folder(PathBuf);
+pub(crate) struct Folder(PathBuf);
 
 impl Folder {
-    fn new(name: &str) -> Self {
+    pub(crate) fn new(name: &str) -> Self {
         let path = std::env::temp_dir().join(format!("webstar-serve-{name}-{}", std::process::id()));
         fs::create_dir_all(&path).unwrap();
         Folder(path)
     }
 
-    fn file(&self, name: &str) -> String {
+    pub(crate) fn file(&self, name: &str) -> String {
         self.0.join(name).to_str().unwrap().to_owned()
     }
 }
@@ -50,7 +50,7 @@ pub(crate) fn fails(command: &mut Command) -> (Option<i32>, String) {
     (output.status.code(), String::from_utf8(output.stderr).unwrap())
 }
 
-fn ends(mut child: Child, signal: &str) -> Option<i32> {
+pub(crate) fn ends(mut child: Child, signal: &str) -> Option<i32> {
     let status = Command::new("kill").args([signal, &child.id().to_string()]).status().unwrap();
     assert!(status.success());
     child.wait().unwrap().code()
@@ -95,9 +95,10 @@ fn wrong_flags_and_files_are_one_line() {
     fs::write(&pem, "no certificate").unwrap();
     fs::write(&short, "short").unwrap();
     let free = ["--listen", "127.0.0.1:0"];
-    let table: [(&[&str], &str); 10] = [
+    let table: [(&[&str], &str); 11] = [
         (&["--listen", "here"], "ADDR:PORT"),
         (&["--config", &config], "line 2: unknown field `listne`"),
+        (&["--config", &config], "did you mean `listen`?"),
         (&["--config", "/nowhere/serve.toml"], "/nowhere/serve.toml"),
         (&["--tls-cert", &pem, "--tls-key", &pem], "cert.pem for TLS"),
         (&["--create-token-env", "WEBSTAR_TEST_UNSET"], "WEBSTAR_TEST_UNSET is not set"),
@@ -139,6 +140,15 @@ fn file_environment_and_flags_are_heard() {
     let (child, _) = start(&["--config", &config]);
     assert_eq!(ends(child, "-TERM"), Some(0));
     assert_eq!(fs::read(&key).unwrap(), first);
+}
+
+/// As it is delivered it changes nothing, so that who copies it begins with the usual server.
+#[test]
+fn the_example_of_all_settings_starts_a_server() {
+    let example = concat!(env!("CARGO_MANIFEST_DIR"), "/../webstar.example.toml");
+    let (child, line) = start(&["--config", example, "--listen", "127.0.0.1:0"]);
+    assert!(line.contains("webstar listens on 127.0.0.1:"), "{line}");
+    assert_eq!(ends(child, "-TERM"), Some(0));
 }
 
 #[test]
