@@ -237,9 +237,7 @@ impl World {
                     if matches!(event, PeerEvent::Joined { .. } | PeerEvent::Closed(_)) {
                         self.learn_place(index, &event);
                     }
-                    if matches!(event, PeerEvent::Message(_)) {
-                        meter::delivered(&mut self.meter, now);
-                    }
+                    meter::told(&mut self.meter, now, &event);
                     watch.on_event(now, id, event);
                 }
                 Output::Timeout(deadline) => break deadline,
@@ -248,9 +246,14 @@ impl World {
         };
         given.into_iter().for_each(|player| self.note_given(index, player, watch));
         watch.on_rest(now, Some(id), outputs, deadline.is_some());
-        let clock = self.seats[index].clock;
-        let at = deadline.map(|(at, _)| clock.world(at).max(now));
-        self.alarms.set(Who::Seat(index), at.filter(|_| !self.seats[index].is_asleep));
+        self.set_seat(index, deadline.map(|(at, _)| at));
+    }
+
+    /// A machine wants to be called at this moment of its own clock.
+    fn set_seat(&mut self, index: usize, deadline: Option<Instant>) {
+        let Seat { clock, is_asleep, .. } = &self.seats[index];
+        let at = deadline.map(|at| clock.world(at).max(self.now));
+        self.alarms.set(Who::Seat(index), at.filter(|_| !is_asleep));
     }
 
     /// Tells the shards everything that is to be told at this moment.

@@ -2,6 +2,7 @@
 
 use core::time::Duration;
 use std::time::Instant as Watch;
+use webstar_core::peer::PeerEvent;
 use webstar_core::time::Instant;
 
 /// What is measured, and what was.
@@ -54,9 +55,9 @@ pub(super) fn left(meter: &mut Option<Meter>, seat: usize, now: Instant, bytes: 
     }
 }
 
-/// A message is given to somebody.
-pub(super) fn delivered(meter: &mut Option<Meter>, now: Instant) {
+/// Somebody is told something.
+pub(super) fn told(meter: &mut Option<Meter>, now: Instant, event: &PeerEvent) {
     if let Some(meter) = meter.as_mut().filter(|meter| meter.runs(now)) {
-        meter.delivered += 1;
+        meter.delivered += u64::from(matches!(event, PeerEvent::Message(_)));
     }
 }
