@@ -108,6 +108,7 @@ limits! {
     creations_per_minute: u32,
     frames_per_second: u32,
     bytes_per_second: u32,
+    address_bytes_per_second: u32,
     lobby_bytes_per_second: u32,
     messages_per_second: u32,
     control_frames_per_second: u32,

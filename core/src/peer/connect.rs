@@ -145,7 +145,8 @@ fn is_final(reason: CloseReason) -> bool {
         | CloseReason::FellBehind
         | CloseReason::TokenReused
         | CloseReason::LobbyClosed
-        | CloseReason::UnsupportedVersion => true,
+        | CloseReason::UnsupportedVersion
+        | CloseReason::TooLarge => true,
         CloseReason::HandshakeTimeout
         | CloseReason::Idle
         | CloseReason::TooSlow

@@ -60,6 +60,9 @@ pub struct ServerConfig {
     /// Connections opened a minute and address, with a burst of as many; more are closed as busy. Loopback addresses are
     /// exempt.
     pub connections_per_minute: u32,
+    /// Bytes a second from all connections of an address together, each frame counted with 64 more, with a burst of as
+    /// many: more are dropped. Loopback addresses are exempt.
+    pub address_bytes_per_second: u32,
     /// Bytes a second that a lobby relays, with a burst of as many; more are dropped.
     pub lobby_bytes_per_second: u32,
     /// How long after it was given a resume or relay token can still be used by a player that has been connected all the
@@ -92,6 +95,7 @@ impl Default for ServerConfig {
             password_queue: 64,
             max_lobby_players: 64,
             connections_per_minute: 1_200,
+            address_bytes_per_second: 64 * 1024 * 1024,
             lobby_bytes_per_second: 64 * 1024 * 1024,
             token_lifetime: Duration::from_secs(7 * 24 * 3600),
             ask_admission: false,
@@ -114,6 +118,7 @@ impl ServerConfig {
             (self.creations_per_minute > 0, "creations_per_minute", "at least 1"),
             (self.frames_per_second > 0, "frames_per_second", "at least 1"),
             (self.bytes_per_second as usize >= MAX_FRAME, "bytes_per_second", "at least 65536"),
+            (self.address_bytes_per_second as usize >= 4 * MAX_FRAME, "address_bytes_per_second", "at least 262144"),
             (self.lobby_bytes_per_second as usize >= MAX_FRAME, "lobby_bytes_per_second", "at least 65536"),
             (self.messages_per_second >= 3, "messages_per_second", "at least 3"),
             (self.control_frames_per_second > 0, "control_frames_per_second", "at least 1"),

@@ -38,6 +38,10 @@ pub(super) struct Connection {
     doomed: bool,
     /// Unreadable frames in a row.
     pub(super) bad: u8,
+    /// How often it may be told that it asks too often.
+    pub(super) patience: Bucket,
+    /// Sent and not yet charged to its address.
+    pub(super) owed: usize,
     pub(super) place: Option<Place>,
     /// The name that it has claimed.
     pub(super) peer: Option<PeerId>,
@@ -76,7 +80,10 @@ pub(super) struct Buckets {
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(super) enum Passage {
     Free,
+    /// The connection sends too much.
     Dropped,
+    /// All connections of its address together do.
+    Crowded,
     Flood,
 }
 
@@ -127,6 +134,8 @@ impl Connection {
             counted: false,
             doomed: false,
             bad: 0,
+            patience: Bucket::full(),
+            owed: 0,
             place: None,
             peer: None,
             pending: None,

@@ -13,6 +13,8 @@ pub(super) enum Dropped {
     SlowReceiver,
     /// Its sender sends too much.
     Rate,
+    /// The connections of its sender's address send too much together.
+    AddressRate,
     /// Its lobby sends too much.
     LobbyRate,
     /// Nobody of that number is in the lobby.

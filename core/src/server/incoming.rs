@@ -2,7 +2,10 @@
 //! passed here.
 
 use super::connection::{Connection, Passage};
+use super::counts::Dropped;
 use super::joining::{Goal, Job, Join, Way};
+use super::limits::Rate;
+use super::queue::FRAME_OVERHEAD;
 use super::{Arrival, Endpoint, InputError, Server, ServerEvent};
 use crate::id::ConnectionId;
 use crate::wire::relay;
@@ -14,6 +17,10 @@ use sha2::{Digest, Sha256};
 
 /// Unreadable messages in a row that are answered; at one more the connection is closed.
 const MAX_BAD: u8 = 10;
+/// So often in a minute a connection is told that it asks too often; then it is closed.
+const MAX_TOLD: u64 = 20;
+/// An address is charged for its connections when one of them owes so much.
+const CHARGED: usize = 64 * 1024;
 /// What a message that is much work counts.
 const HEAVY: u64 = 10;
 /// What the names of peers' own lobbies begin with. Nobody chooses such a name.
@@ -54,7 +61,16 @@ impl Server {
         let connection = self.exchange.get_mut(id).ok_or(InputError::NoSuchConnection(id))?;
         connection.heard = now;
         let len = frame.bytes().len();
-        let passage = connection.buckets.frame(now, &self.config, len);
+        let mut passage = connection.buckets.frame(now, &self.config, len);
+        connection.owed += len + FRAME_OVERHEAD;
+        if connection.owed >= CHARGED {
+            if self.addresses.charge(now, connection.address, &self.config, connection.owed) {
+                connection.owed = 0;
+            } else if passage == Passage::Free {
+                connection.owed = CHARGED;
+                passage = Passage::Crowded;
+            }
+        }
         let proven = core::mem::take(&mut connection.unproven).then_some(connection.place).flatten();
         let by_frame = if matches!(frame, Frame::Text(_)) { Encoding::Json } else { Encoding::Postcard };
         let encoding = *connection.encoding.get_or_insert(by_frame);
@@ -65,7 +81,8 @@ impl Server {
         }
         match (passage, frame) {
             (Passage::Flood, _) => self.exchange.doom(id, CloseReason::RateLimited),
-            (Passage::Dropped, _) => self.exchange.counts.dropped(super::counts::Dropped::Rate),
+            (Passage::Dropped, _) => self.exchange.counts.dropped(Dropped::Rate),
+            (Passage::Crowded, _) => self.exchange.counts.dropped(Dropped::AddressRate),
             (Passage::Free, Frame::Binary(packet)) if packet.first() == Some(&relay::TAG) => self.on_packet(id, packet),
             (Passage::Free, frame) => self.on_signal(id, encoding, &frame),
         }
@@ -231,6 +248,18 @@ impl Server {
         self.exchange.counts.refused(code);
         self.exchange.say(id, &ServerMessage::Error(error));
         self.exchange.event(ServerEvent::Refused { connection: id, code });
+        if code == ErrorCode::RateLimited {
+            self.lose_patience(id);
+        }
+    }
+
+    /// Whoever goes on asking though it was told so often is closed.
+    fn lose_patience(&mut self, id: ConnectionId) {
+        let now = self.exchange.now;
+        let Some(connection) = self.exchange.get_mut(id) else { return };
+        if !connection.patience.take(now, Rate::per_minute(MAX_TOLD), 1) {
+            self.exchange.doom(id, CloseReason::RateLimited);
+        }
     }
 }
 

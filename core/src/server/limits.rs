@@ -77,6 +77,7 @@ struct Address {
     failed: Bucket,
     created: Bucket,
     opened: Bucket,
+    bytes: Bucket,
     /// It waits among those that are to be forgotten.
     fades: bool,
 }
@@ -152,6 +153,12 @@ impl Addresses {
         from.is_loopback() || self.entry(from).created.take(now, rate, 1)
     }
 
+    /// Its connections have sent so many bytes. False: together they send too much.
+    pub(super) fn charge(&mut self, now: Instant, from: IpAddr, config: &ServerConfig, bytes: usize) -> bool {
+        let rate = Rate::per_second(u64::from(config.address_bytes_per_second), 1);
+        from.is_loopback() || self.entry(from).bytes.take(now, rate, bytes as u64)
+    }
+
     fn entry(&mut self, from: IpAddr) -> &mut Address {
         self.table.entry(key(from)).or_insert_with(|| Address {
             connections: 0,
@@ -159,6 +166,7 @@ impl Addresses {
             failed: Bucket::full(),
             created: Bucket::full(),
             opened: Bucket::full(),
+            bytes: Bucket::full(),
             fades: false,
         })
     }
@@ -174,7 +182,9 @@ impl Addresses {
             if address.connections > 0 {
                 continue;
             }
-            let is_full = [address.failed, address.created, address.opened].iter().all(|bucket| bucket.is_full(now));
+            let is_full = [address.failed, address.created, address.opened, address.bytes]
+                .iter()
+                .all(|bucket| bucket.is_full(now));
             if is_full && address.checking == 0 {
                 self.table.remove(&from);
             } else {
@@ -197,7 +207,7 @@ fn failures(config: &ServerConfig) -> Rate {
 }
 
 /// Whoever has an IPv6 address has 2^64 of them: these count as one.
-fn key(address: IpAddr) -> IpAddr {
+pub(super) fn key(address: IpAddr) -> IpAddr {
     match address.to_canonical() {
         IpAddr::V6(v6) if !v6.is_loopback() => IpAddr::V6(Ipv6Addr::from_bits(v6.to_bits() & !u128::from(u64::MAX))),
         other => other,

@@ -69,9 +69,11 @@ mod config;
 mod connection;
 mod counts;
 pub mod directory;
+mod doors;
 mod elect;
 mod entering;
 mod event;
+mod hall;
 mod helping;
 mod incoming;
 mod joining;
@@ -96,7 +98,9 @@ mod watch;
 
 pub use ask::{Admission, Answer, Ask, Claim, DirectoryAnswer, DirectoryAsk, Found, Owner};
 pub use config::ServerConfig;
+pub use doors::{Arrival, Endpoint, Fault};
 pub use event::{ServerEvent, ServerStats};
+pub use hall::{Hall, Standing};
 pub use helping::IceHelp;
 pub use parcel::Parcel;
 pub use trend::{SAMPLE_EVERY, Trend};
@@ -104,10 +108,9 @@ pub use trend::{SAMPLE_EVERY, Trend};
 use crate::config::ConfigError;
 use crate::id::{AskId, ConnectionId, ShardId};
 use crate::time::{Duration, Instant};
-use crate::wire::signal::{CloseReason, Closing, Data, Encoding, ErrorCode, Frame, ServerMessage};
+use crate::wire::signal::{CloseReason, Closing, Data, ErrorCode, Frame, ServerMessage};
 use asks::{Asks, Question};
 use connection::{Exchange, TimerKey};
-use core::net::IpAddr;
 use limits::Addresses;
 use lobby::{Lobbies, LobbyKey};
 use passwords::Passwords;
@@ -119,26 +122,6 @@ use star::Seal;
 use std::collections::BTreeSet;
 use thiserror::Error;
 use token::{Mint, mac};
-
-/// Where a connection comes from and where it came in.
-#[derive(Clone, PartialEq, Eq, Debug)]
-pub struct Arrival {
-    /// The client's address, behind trusted proxies as they tell it.
-    pub address: IpAddr,
-    /// Which door it took.
-    pub endpoint: Endpoint,
-    /// What its sub-protocol said, if it named one.
-    pub encoding: Option<Encoding>,
-}
-
-/// The doors of a server.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub enum Endpoint {
-    /// `/ws`: everything.
-    Lobby,
-    /// `/relay`: the relay messages alone.
-    Relay,
-}
 
 /// What is told to a server.
 #[derive(Debug)]
@@ -175,6 +158,13 @@ pub enum Input {
         connection: ConnectionId,
         /// The sum of the lengths of the frames.
         bytes: usize,
+    },
+    /// What comes on a connection is no WebSocket messages any more, or is too much of it.
+    Broken {
+        /// On this connection.
+        connection: ConnectionId,
+        /// What is wrong with it.
+        fault: Fault,
     },
     /// A connection is closed. Its name is free.
     Closed {
@@ -394,6 +384,7 @@ impl Server {
             Input::Moved { connection, parcel } => return self.on_moved(connection, *parcel),
             Input::Frame { connection, frame } => return self.on_frame(connection, frame),
             Input::Control { connection } => return self.on_control(connection),
+            Input::Broken { connection, fault } => return self.on_broken(connection, fault),
             Input::Wrote { connection, bytes } => {
                 self.exchange.get(connection).ok_or(InputError::NoSuchConnection(connection))?;
                 let was_given = self.exchange.wrote(connection, bytes);

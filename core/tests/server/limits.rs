@@ -1,9 +1,11 @@
 //! How much a client may do, and how long it may do nothing.
 
-use crate::hand::{House, arrival, connecting, joining, ms, secs};
+use crate::hand::{House, arrival, connecting, entering, joining, ms, secs};
 use bytes::Bytes;
 use webstar_core::id::{AskId, ConnectionId, PlayerId};
-use webstar_core::server::{Answer, DirectoryAnswer, Identity, Input, InputError, Server, ServerConfig, ServerTimer};
+use webstar_core::server::{
+    Answer, DirectoryAnswer, Fault, Identity, Input, InputError, Server, ServerConfig, ServerTimer,
+};
 use webstar_core::time::{Duration, Instant};
 use webstar_core::wire::signal::{
     BroadcastData, ClientMessage, CloseReason, Closing, Data, Encoding, ErrorCode, Frame, Ping, Ready, ServerMessage,
@@ -172,6 +174,65 @@ fn a_broadcast_costs_its_fan_out_and_a_lobby_has_its_own_bound() {
 }
 
 #[test]
+fn connections_of_one_address_share_its_bytes() {
+    let config = ServerConfig { address_bytes_per_second: 4 * 65_536, ..ServerConfig::default() };
+    let mut house = House::new(config);
+    let [a, b] = ["192.0.2.1", "192.0.2.1"].map(|address| house.player_from(address));
+    let [near, far] = ["127.0.0.1", "192.0.2.2"].map(|address| house.player_from(address));
+    for who in [a, b, near, far] {
+        house.join(who, joining("den"));
+    }
+    house.pass(secs(10));
+    house.forget();
+    for _ in 0..8 {
+        house.relay(a, 4, &[b'x'; 32_000]);
+        house.relay(b, 4, &[b'x'; 32_000]);
+    }
+    // Each is charged when it owes two of them.
+    assert_eq!((house.packets(far).len(), dropped(&house, "address_rate")), (10, 6));
+    for _ in 0..16 {
+        house.relay(near, 4, &[b'x'; 32_000]);
+    }
+    assert_eq!((house.packets(far).len(), dropped(&house, "address_rate")), (16, 6));
+    house.pass(secs(1));
+    house.relay(a, 4, b"x");
+    assert_eq!((house.packets(far).len(), dropped(&house, "address_rate")), (1, 6));
+}
+
+#[test]
+fn what_is_no_conversation_is_closed_with_its_reason() {
+    let reasons = [
+        (Fault::TooLarge, CloseReason::TooLarge, "too_large"),
+        (Fault::Malformed, CloseReason::BadMessages, "bad_messages"),
+        (Fault::Endless, CloseReason::RateLimited, "rate_limited"),
+        (Fault::Unread, CloseReason::TooSlow, "too_slow"),
+    ];
+    for (fault, reason, name) in reasons {
+        let mut house = House::new(ServerConfig::default());
+        let who = house.member("den");
+        let connection = house.clients[who].id;
+        house.tell(0, Input::Broken { connection, fault });
+        assert_eq!(house.clients[who].closed, Some(reason));
+        let stats = house.servers[0].stats();
+        assert_eq!((stats.closed[name], stats.players), (1, 1), "its place is kept");
+    }
+}
+
+#[test]
+fn who_goes_on_asking_is_closed() {
+    let mut house = House::new(ServerConfig::default());
+    let who = house.player_from("192.0.2.1");
+    let mut asked = 0;
+    while house.clients[who].closed.is_none() {
+        house.say(who, ClientMessage::JoinLobby(entering("guess")));
+        house.pass(ms(200));
+        asked += 1;
+    }
+    // Ten guesses, twenty times told that it asks too often, and two that the minutes gave back.
+    assert_eq!((asked, house.clients[who].closed), (33, Some(CloseReason::RateLimited)));
+}
+
+#[test]
 fn a_server_that_goes_says_so_refuses_joins_and_closes_all() {
     let mut house = House::new(ServerConfig::default());
     let (a, b) = (house.member("den"), house.player());
@@ -205,6 +266,7 @@ fn misuse_is_told_and_changes_nothing() {
         (Input::Connected { connection, arrival }, InputError::ConnectionTaken(connection)),
         (Input::Frame { connection: nobody, frame }, InputError::NoSuchConnection(nobody)),
         (Input::Control { connection: nobody }, InputError::NoSuchConnection(nobody)),
+        (Input::Broken { connection: nobody, fault: Fault::Malformed }, InputError::NoSuchConnection(nobody)),
         (Input::Closed { connection: nobody }, InputError::NoSuchConnection(nobody)),
         (Input::Wrote { connection: nobody, bytes: 0 }, InputError::NoSuchConnection(nobody)),
         (Input::Wrote { connection, bytes: 1 }, InputError::WroteTooMuch(connection)),

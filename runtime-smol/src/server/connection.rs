@@ -2,9 +2,10 @@
 //! nothing.
 
 use super::shard::Shard;
-use super::wire::Wire;
+use super::wire::{Excess, Wire};
 use async_tungstenite::WebSocketStream;
-use async_tungstenite::tungstenite::protocol::{CloseFrame, Role, WebSocketConfig, frame::coding::CloseCode};
+use async_tungstenite::tungstenite::error::ProtocolError as P;
+use async_tungstenite::tungstenite::protocol::{Role, WebSocketConfig};
 use async_tungstenite::tungstenite::{Error, Message};
 use bytes::Bytes;
 use futures_lite::Stream;
@@ -13,7 +14,7 @@ use std::pin::Pin;
 use std::rc::Rc;
 use std::task::{Context, Poll, Waker, ready};
 use webstar_core::id::ConnectionId;
-use webstar_core::server::Input;
+use webstar_core::server::{Fault, Input};
 use webstar_core::wire::signal::{Frame, MAX_FRAME};
 
 /// The library's own default of 128 KiB would cost 147 kB a connection.
@@ -73,11 +74,14 @@ impl Connection {
             match ready!(next) {
                 Some(Ok(message)) => self.on_message(message, shard),
                 Some(Err(error)) => {
-                    shard.on_lost(self, complaint(&error));
+                    match fault(&error) {
+                        Some(fault) => shard.on_broken(self, fault),
+                        None => shard.on_lost(self),
+                    }
                     return Poll::Ready(());
                 }
                 None => {
-                    shard.on_lost(self, None);
+                    shard.on_lost(self);
                     return Poll::Ready(());
                 }
             }
@@ -147,7 +151,7 @@ impl Connection {
             None => return Poll::Ready(()),
         };
         if let Poll::Ready(Err(_)) = polled {
-            shard.on_lost(self, None);
+            shard.on_lost(self);
             return Poll::Ready(());
         }
         if polled.is_ready() {
@@ -166,14 +170,18 @@ fn owned(bytes: Bytes) -> Bytes {
     if bytes.len() < READ_BUFFER { Bytes::copy_from_slice(&bytes) } else { bytes }
 }
 
-/// What a client is told whose bytes are no WebSocket messages.
-fn complaint(error: &Error) -> Option<CloseFrame> {
-    let (code, reason) = match error {
-        Error::Capacity(_) => (CloseCode::Size, "too_large"),
-        Error::Utf8(_) => (CloseCode::Invalid, "bad_messages"),
-        Error::Protocol(_) => (CloseCode::Protocol, "bad_messages"),
-        Error::Io(error) if error.kind() == std::io::ErrorKind::InvalidData => (CloseCode::Policy, "rate_limited"),
-        _ => return None,
-    };
-    Some(CloseFrame { code, reason: reason.into() })
+/// What is wrong with bytes that are no WebSocket messages; nothing if the connection broke.
+fn fault(error: &Error) -> Option<Fault> {
+    match error {
+        // It has gone without a word, or does not stop after it.
+        Error::Protocol(P::ResetWithoutClosingHandshake | P::ReceivedAfterClosing) => None,
+        Error::Capacity(_) => Some(Fault::TooLarge),
+        Error::Utf8(_) | Error::Protocol(_) => Some(Fault::Malformed),
+        Error::WriteBufferFull(_) => Some(Fault::Unread),
+        Error::Io(error) => Excess::of(error).map(|excess| match excess {
+            Excess::Unread => Fault::Endless,
+            Excess::Held => Fault::Unread,
+        }),
+        _ => None,
+    }
 }

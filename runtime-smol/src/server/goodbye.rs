@@ -24,6 +24,7 @@ pub(super) fn farewell(reason: CloseReason) -> CloseFrame {
         R::Left | R::LobbyClosed | R::Replaced => CloseCode::Normal,
         R::ShuttingDown | R::HostLost | R::TimedOut | R::Idle => CloseCode::Away,
         R::BadMessages | R::UnsupportedVersion => CloseCode::Protocol,
+        R::TooLarge => CloseCode::Size,
         R::Busy => CloseCode::Again,
         R::Kicked | R::Banned | R::HandshakeTimeout | R::TooSlow | R::RateLimited | R::FellBehind | R::TokenReused => {
             CloseCode::Policy

@@ -3,7 +3,7 @@
 use super::connection::web_socket;
 use super::goodbye::linger;
 use super::head::{self, HeadError, MAX_HEAD, Request, Upgrade};
-use super::house::House;
+use super::house::{House, Newcomer};
 use super::pages::{self, Response};
 use super::shard::Shard;
 use super::wire::{Transport, Wire};
@@ -26,22 +26,26 @@ use webstar_core::wire::signal::Encoding;
 const PATIENCE: Duration = Duration::from_secs(5);
 
 /// Serves a new connection until it is a WebSocket of the shard, or closed.
-pub(super) async fn greet(shard: Rc<Shard>, stream: Async<TcpStream>, peer: SocketAddr) {
+pub(super) async fn greet(shard: Rc<Shard>, stream: Async<TcpStream>, peer: SocketAddr, newcomer: Newcomer) {
+    or(serve(&shard, stream, peer), newcomer.is_sent_away()).await;
+    shard.house.leave(&newcomer);
+}
+
+async fn serve(shard: &Rc<Shard>, stream: Async<TcpStream>, peer: SocketAddr) {
     let heard = or(async { Some(hear(&shard.house, stream).await) }, async {
         Timer::after(PATIENCE).await;
         None
     })
     .await;
-    shard.on_greeted();
-    let counters = &shard.house.counters;
+    let unfinished = &shard.house.counters.unfinished;
     let Some(Ok((mut wire, request))) = heard else {
-        counters.unfinished.fetch_add(1, Ordering::Relaxed);
+        unfinished.fetch_add(1, Ordering::Relaxed);
         return;
     };
     let (request, rest) = match request {
         Ok(read) => read,
         Err(HeadError::Gone) => {
-            counters.unfinished.fetch_add(1, Ordering::Relaxed);
+            unfinished.fetch_add(1, Ordering::Relaxed);
             return;
         }
         Err(HeadError::TooLong) => {
@@ -161,8 +165,7 @@ async fn accept(mut wire: Wire, rest: Vec<u8>, key: &str, encoding: Option<Encod
 
 /// Answers with a page and closes.
 async fn say(house: &House, wire: &mut Wire, response: &Response, is_head: bool) {
-    let counter = if response.status < 400 { &house.counters.pages } else { &house.counters.refused };
-    counter.fetch_add(1, Ordering::Relaxed);
+    house.counters.answered(response.status);
     wire.hold(&response.bytes(is_head));
     linger(wire).await;
 }

@@ -50,7 +50,7 @@ pub(super) enum HeadError {
 
 /// Reads a head. What came behind it is returned too.
 pub(super) async fn read(stream: &mut (impl AsyncRead + Unpin)) -> Result<(Request, Vec<u8>), HeadError> {
-    let mut bytes = Vec::with_capacity(1024);
+    let (mut bytes, mut look_at) = (Vec::with_capacity(1024), 0);
     loop {
         let read = bytes.len();
         bytes.resize((read + 1024).min(MAX_HEAD), 0);
@@ -59,12 +59,22 @@ pub(super) async fn read(stream: &mut (impl AsyncRead + Unpin)) -> Result<(Reque
         if more == 0 {
             return Err(HeadError::Gone);
         }
+        // Looked at whenever it may be whole; and now and then, so that what is no head hears it soon. Not at each piece:
+        // whoever sends single bytes would have all the others read again for each.
+        if bytes.len() < look_at.min(MAX_HEAD) && !has_empty_line(&bytes[read.saturating_sub(2)..]) {
+            continue;
+        }
+        look_at = 2 * bytes.len();
         match parse(&bytes)? {
             Some((request, length)) => return Ok((request, bytes.split_off(length))),
             None if bytes.len() == MAX_HEAD => return Err(HeadError::TooLong),
             None => {}
         }
     }
+}
+
+fn has_empty_line(bytes: &[u8]) -> bool {
+    bytes.windows(2).any(|pair| pair == b"\n\n") || bytes.windows(3).any(|three| three == b"\n\r\n")
 }
 
 /// A promise of [`read`]: the request does not depend on the pieces in which it comes. Panics where that is broken.
@@ -171,6 +181,23 @@ mod tests {
             upgrade: Some(upgrade),
         };
         assert_eq!((request, &rest[..]), (expected, &b"more"[..]));
+    }
+
+    #[test]
+    fn a_head_may_come_in_pieces() {
+        for piece in [1, 2, 3, 700] {
+            for text in
+                ["GET / HTTP/1.1\r\nA: b\r\n\r\nrest", "GET / HTTP/1.1\nA: b\n\nrest", "\r\n\nGET / HTTP/1.1\r\n\nrest"]
+            {
+                let mut pieces = Pieces { rest: text.as_bytes(), piece };
+                let (request, rest) = block_on(read(&mut pieces)).unwrap();
+                assert_eq!(request.path, "/");
+                assert!("rest".as_bytes().starts_with(&rest));
+            }
+            let endless = format!("GET /{} HTTP/1.1\r\n\r\n", "a".repeat(MAX_HEAD));
+            let mut pieces = Pieces { rest: endless.as_bytes(), piece };
+            assert_eq!(block_on(read(&mut pieces)), Err(HeadError::TooLong));
+        }
     }
 
     #[test]

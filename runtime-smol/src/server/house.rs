@@ -7,25 +7,30 @@ use crate::network::Network;
 use argon2::{Algorithm, Argon2, Params, Version};
 use async_channel::{Receiver, Sender};
 use async_io::Async;
-use std::net::{SocketAddr, TcpStream};
-use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
+use std::collections::BTreeMap;
+use std::convert::Infallible;
+use std::net::{IpAddr, SocketAddr, TcpStream};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 use subtle::ConstantTimeEq;
 use webstar_core::id::{PlayerId, ShardId};
 use webstar_core::server::directory::Table;
-use webstar_core::server::{Admission, IceHelp, ServerEvent, ServerStats, Trend};
+use webstar_core::server::{Admission, Hall, IceHelp, ServerEvent, ServerStats, Standing, Trend};
 use webstar_core::wire::signal::{Data, LobbyName, Secret};
 
 /// Events and client messages that wait for the application; beyond it the oldest are dropped and counted.
 const MAX_WAITING: usize = 4096;
+/// Connections that have not said what they want, of all shards together, and those of them that one address may have.
+const HALL: usize = 4096;
+const SHARE: usize = 512;
 /// Argon2id as OWASP asks for it: 19 MiB, two passes, one lane.
 const ARGON2: (u32, u32, u32) = (19_456, 2, 1);
 
 /// What a shard is told by others.
 pub(super) enum Message {
     /// A connection was accepted.
-    Accepted(Async<TcpStream>, SocketAddr),
+    Accepted(Async<TcpStream>, SocketAddr, Newcomer),
     /// A connection of another shard belongs here.
     Moved(Box<Mover>),
     /// The application says something to everybody.
@@ -34,6 +39,8 @@ pub(super) enum Message {
     Stats(Sender<ServerStats>),
     /// How many talk through the server is asked for.
     Relaying(Sender<usize>),
+    /// How many sockets are being closed is asked for.
+    Ending(Sender<usize>),
     /// The server goes, and clients have this long to go too.
     ShutDown(Duration),
 }
@@ -67,8 +74,8 @@ pub(super) struct House {
     pub(super) is_url_given: bool,
     pub(super) started: Instant,
     pub(super) is_leaving: AtomicBool,
-    /// Connections whose handshake is not done.
-    pub(super) greeting: AtomicUsize,
+    /// Connections that are no WebSockets yet, or are answered with a page.
+    hall: Mutex<Hall<Sender<Infallible>>>,
     pub(super) counters: Counters,
     pub(super) events: (Sender<ServerEvent>, Receiver<ServerEvent>),
     pub(super) messages: (Sender<ClientMessage>, Receiver<ClientMessage>),
@@ -79,14 +86,44 @@ pub(super) struct House {
 pub(super) struct Counters {
     /// Requests answered with a page.
     pub(super) pages: AtomicU64,
-    /// Requests refused.
-    pub(super) refused: AtomicU64,
+    /// Requests refused, by status.
+    refused: Mutex<BTreeMap<u16, u64>>,
     /// Connections that did not finish their handshake.
     pub(super) unfinished: AtomicU64,
-    /// Connections refused because too many were in their handshake.
+    /// Connections that had to make room for newer ones in the hall.
     pub(super) crowded: AtomicU64,
     /// Events and messages that the application did not fetch in time.
     pub(super) overlooked: AtomicU64,
+}
+
+impl Counters {
+    /// A request was answered.
+    pub(super) fn answered(&self, status: u16) {
+        if status < 400 {
+            self.pages.fetch_add(1, Ordering::Relaxed);
+        } else {
+            *locked(&self.refused).entry(status).or_default() += 1;
+        }
+    }
+
+    /// Requests refused, by status.
+    pub(super) fn refused(&self) -> BTreeMap<String, u64> {
+        locked(&self.refused).iter().map(|(status, count)| (status.to_string(), *count)).collect()
+    }
+}
+
+/// A connection in the hall.
+pub(super) struct Newcomer {
+    standing: Standing,
+    /// Closed when it is sent away.
+    way_out: Receiver<Infallible>,
+}
+
+impl Newcomer {
+    /// Ends when others need its place.
+    pub(super) async fn is_sent_away(&self) {
+        let _ = self.way_out.recv().await;
+    }
 }
 
 /// What a house is made of.
@@ -123,7 +160,7 @@ impl House {
             is_url_given,
             started: Instant::now(),
             is_leaving: AtomicBool::new(false),
-            greeting: AtomicUsize::new(0),
+            hall: Mutex::new(Hall::new(HALL, SHARE)),
             counters: Counters::default(),
             events: async_channel::bounded(MAX_WAITING),
             messages: async_channel::bounded(MAX_WAITING),
@@ -138,12 +175,37 @@ impl House {
     }
 
     pub(super) fn directory(&self) -> MutexGuard<'_, Table> {
-        self.directory.lock().unwrap_or_else(PoisonError::into_inner)
+        locked(&self.directory)
     }
 
     /// The last minutes.
     pub(super) fn trend(&self) -> MutexGuard<'_, Trend> {
-        self.trend.lock().unwrap_or_else(PoisonError::into_inner)
+        locked(&self.trend)
+    }
+
+    pub(super) fn is_trusted(&self, address: IpAddr) -> bool {
+        self.trusted_proxies.iter().any(|network| network.contains(address))
+    }
+
+    /// Somebody has connected. Behind a proxy stand many.
+    pub(super) fn enter(&self, from: IpAddr) -> Newcomer {
+        let (stay, way_out) = async_channel::bounded(1);
+        let is_proxy = from.is_loopback() || self.is_trusted(from);
+        let (standing, gone) = locked(&self.hall).enter(from, is_proxy, stay);
+        if gone.is_some() {
+            self.counters.crowded.fetch_add(1, Ordering::Relaxed);
+        }
+        Newcomer { standing, way_out }
+    }
+
+    /// It is a WebSocket now, or closed.
+    pub(super) fn leave(&self, newcomer: &Newcomer) {
+        locked(&self.hall).leave(newcomer.standing);
+    }
+
+    /// How many have not said yet what they want, or are answered with a page.
+    pub(super) fn newcomers(&self) -> usize {
+        locked(&self.hall).len()
     }
 
     /// Making a lobby may need the operator's token; joining never does.
@@ -183,6 +245,11 @@ impl House {
         self.ask(Message::Relaying).await.into_iter().sum()
     }
 
+    /// How many sockets are being closed, in all shards.
+    pub(super) async fn ending(&self) -> usize {
+        self.ask(Message::Ending).await.into_iter().sum()
+    }
+
     /// What each shard answers to a question; one that has ended does not.
     async fn ask<T>(&self, question: impl Fn(Sender<T>) -> Message) -> Vec<T> {
         let (answer, answers) = async_channel::bounded(self.shards.len());
@@ -196,6 +263,10 @@ impl House {
         }
         all
     }
+}
+
+fn locked<T>(of: &Mutex<T>) -> MutexGuard<'_, T> {
+    of.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 /// A password's hash.

@@ -12,13 +12,10 @@ use futures_lite::future::or;
 use std::net::TcpListener;
 use std::rc::Rc;
 use std::sync::Arc;
-use std::sync::atomic::Ordering;
 use std::time::Duration;
 use webstar_core::id::ShardId;
 use webstar_core::server::{Input, SAMPLE_EVERY, Server as Machine};
 
-/// Connections whose handshake is not done, of all shards together. More are closed at once.
-const MAX_GREETING: usize = 4096;
 /// When the system gives no more sockets, some have to be closed first.
 const NO_SOCKETS: Duration = Duration::from_millis(100);
 /// Sockets that are not closed by then are cut.
@@ -68,13 +65,9 @@ async fn listen(house: Arc<House>, listener: Async<TcpListener>) {
                 }
             }
         };
-        if house.greeting.fetch_add(1, Ordering::Relaxed) >= MAX_GREETING {
-            house.greeting.fetch_sub(1, Ordering::Relaxed);
-            house.counters.crowded.fetch_add(1, Ordering::Relaxed);
-            continue;
-        }
+        let newcomer = house.enter(peer.ip());
         let shard = ShardId(u16::try_from(number).expect("there are at most 256 shards"));
-        house.tell(shard, Message::Accepted(stream, peer));
+        house.tell(shard, Message::Accepted(stream, peer, newcomer));
     }
 }
 
@@ -102,7 +95,9 @@ async fn obey(shard: &Rc<Shard>, mailbox: &Receiver<Message>) -> Duration {
 fn on_message(shard: &Rc<Shard>, message: Message) {
     match message {
         // The future is large while the handshake lasts; nothing of it stays.
-        Message::Accepted(stream, peer) => shard.spawn(Box::pin(greet(shard.clone(), stream, peer))).detach(),
+        Message::Accepted(stream, peer, newcomer) => {
+            shard.spawn(Box::pin(greet(shard.clone(), stream, peer, newcomer))).detach();
+        }
         Message::Moved(mover) => shard.take_over(*mover),
         Message::SendToAll(data, done) => {
             shard.tell(Input::SendToAll { data });
@@ -110,6 +105,9 @@ fn on_message(shard: &Rc<Shard>, message: Message) {
         }
         Message::Stats(answer) => {
             let _ = answer.try_send(shard.stats());
+        }
+        Message::Ending(answer) => {
+            let _ = answer.try_send(shard.ending());
         }
         Message::Relaying(answer) => {
             let _ = answer.try_send(shard.relaying());

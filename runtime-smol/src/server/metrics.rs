@@ -7,10 +7,19 @@ use std::sync::atomic::Ordering;
 use std::time::Duration;
 use webstar_core::server::ServerStats;
 
+/// Sockets that are not, or no longer, connections of a machine.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Sockets {
+    pub(super) newcomers: usize,
+    pub(super) closing: usize,
+}
+
 /// The page for collectors.
-pub(super) fn text(stats: &ServerStats, counters: &Counters, uptime: Duration) -> String {
+pub(super) fn text(stats: &ServerStats, counters: &Counters, sockets: Sockets, uptime: Duration) -> String {
     let mut text = String::new();
     let gauges = [
+        ("newcomers", "Connections now that have not said what they want.", sockets.newcomers as u64),
+        ("closing", "Connections that are being closed now.", sockets.closing as u64),
         ("connections", "Connections open now.", stats.connections),
         ("lobbies", "Lobbies now.", stats.lobbies),
         ("players", "Players in lobbies now, the disconnected ones too.", stats.players),
@@ -34,14 +43,14 @@ pub(super) fn text(stats: &ServerStats, counters: &Counters, uptime: Duration) -
         ("signals_total", "Steps of WebRTC negotiations passed on so far.", stats.signals),
         ("passwords_total", "Passwords computed so far.", stats.passwords),
         ("http_pages_total", "HTTP requests answered with a page so far.", count(&counters.pages)),
-        ("http_refused_total", "HTTP requests refused so far.", count(&counters.refused)),
         ("handshakes_unfinished_total", "Connections that did not say what they want.", count(&counters.unfinished)),
-        ("handshakes_crowded_total", "Connections refused because of too many handshakes.", count(&counters.crowded)),
+        ("handshakes_crowded_total", "Connections that made room for newer ones.", count(&counters.crowded)),
         ("events_overlooked_total", "Events that the application did not fetch in time.", count(&counters.overlooked)),
     ];
     for (name, help, value) in totals {
         one(&mut text, name, "counter", help, value);
     }
+    many(&mut text, "http_refused_total", "HTTP requests refused so far.", "status", &counters.refused());
     let by_cause = &stats.host_changes_by;
     many(&mut text, "host_changes_by_cause_total", "Hosts replaced so far, by cause.", "cause", by_cause);
     many(&mut text, "dropped_total", "Relayed messages dropped so far, by reason.", "reason", &stats.dropped);

@@ -2,7 +2,7 @@
 
 use super::head::Request;
 use super::house::House;
-use super::metrics;
+use super::metrics::{self, Sockets};
 use serde::Serialize;
 use std::collections::BTreeMap;
 use std::fmt::Write;
@@ -156,7 +156,8 @@ pub(super) async fn page(house: &House, request: &Request, is_local: bool) -> Re
         "/readyz" if house.is_leaving.load(Ordering::Relaxed) => Response::text(503, "shutting down\n"),
         "/readyz" => Response::text(200, "ready\n"),
         "/metrics" => {
-            let text = metrics::text(&house.stats().await, &house.counters, house.started.elapsed());
+            let sockets = Sockets { newcomers: house.newcomers(), closing: house.ending().await };
+            let text = metrics::text(&house.stats().await, &house.counters, sockets, house.started.elapsed());
             Response::new(200, "text/plain; version=0.0.4; charset=utf-8", text)
         }
         "/api/status" => {

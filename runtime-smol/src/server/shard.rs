@@ -16,11 +16,10 @@ use std::future::poll_fn;
 use std::pin::Pin;
 use std::rc::{Rc, Weak};
 use std::sync::Arc;
-use std::sync::atomic::Ordering;
 use std::task::{Poll, Waker, ready};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use webstar_core::id::{AskId, ConnectionId, ShardId};
-use webstar_core::server::{Answer, Arrival, Ask, Input, Output, Parcel, Server as Machine, ServerStats};
+use webstar_core::server::{Answer, Arrival, Ask, Fault, Input, Output, Parcel, Server as Machine, ServerStats};
 use webstar_core::time::Instant;
 
 /// Buffers kept for the next frames, and how large they may be.
@@ -191,16 +190,27 @@ impl Shard {
     }
 
     /// The client has closed, or its connection broke.
-    pub(super) fn on_lost(self: &Rc<Self>, connection: &Rc<Connection>, farewell: Option<CloseFrame>) {
-        let id = connection.id;
-        let is_here = |entry: &Entry| Rc::ptr_eq(&entry.connection, connection);
-        if !self.connections.borrow().get(id.0 as usize).is_some_and(is_here) {
+    pub(super) fn on_lost(self: &Rc<Self>, connection: &Rc<Connection>) {
+        if !self.is_here(connection) {
             return;
         }
-        if let Some(socket) = self.remove(id) {
-            self.end(socket, farewell);
+        if let Some(socket) = self.remove(connection.id) {
+            self.end(socket, None);
         }
-        self.tell(Input::Closed { connection: id });
+        self.tell(Input::Closed { connection: connection.id });
+    }
+
+    /// What comes on it cannot be read on.
+    pub(super) fn on_broken(self: &Rc<Self>, connection: &Rc<Connection>, fault: Fault) {
+        if self.is_here(connection) {
+            self.tell(Input::Broken { connection: connection.id, fault });
+        }
+    }
+
+    /// Its number may belong to another by now.
+    fn is_here(&self, connection: &Rc<Connection>) -> bool {
+        let connections = self.connections.borrow();
+        connections.get(connection.id.0 as usize).is_some_and(|entry| Rc::ptr_eq(&entry.connection, connection))
     }
 
     fn end(self: &Rc<Self>, socket: WebSocketStream<Wire>, farewell: Option<CloseFrame>) {
@@ -297,9 +307,9 @@ impl Shard {
         }
     }
 
-    /// Handshakes in progress are bounded for all shards together.
-    pub(super) fn on_greeted(&self) {
-        self.house.greeting.fetch_sub(1, Ordering::Relaxed);
+    /// Sockets that are being closed.
+    pub(super) fn ending(&self) -> usize {
+        self.ending.get()
     }
 }
 

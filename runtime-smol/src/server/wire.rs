@@ -7,16 +7,33 @@ use async_tungstenite::tungstenite::protocol::frame::coding::{Control, Data, OpC
 use async_tungstenite::tungstenite::protocol::frame::{CloseFrame, FrameHeader};
 use futures_lite::{AsyncRead, AsyncWrite};
 use futures_rustls::server::TlsStream;
-use std::io::{Error, ErrorKind, Read, Result};
+use std::io::{self, Error, ErrorKind, Read, Result};
 use std::net::{Shutdown, TcpStream};
 use std::pin::Pin;
 use std::task::{Context, Poll, ready};
+use thiserror::Error as Complaint;
 use webstar_core::wire::signal::Frame;
 
 /// Bytes that may come without a message in them: twice the longest message. Floods of tiny fragments end here.
 const MAX_UNREAD: usize = 128 * 1024;
 /// Bytes that may wait for the socket. The machine's window keeps its frames far below; answers to pings come on top.
 pub(super) const MAX_HELD: usize = 256 * 1024;
+
+/// Why a stream is given up though it works.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Complaint)]
+pub(super) enum Excess {
+    #[error("too many bytes without a message")]
+    Unread,
+    #[error("too many bytes wait for the client")]
+    Held,
+}
+
+impl Excess {
+    /// If that is what the error is.
+    pub(super) fn of(error: &io::Error) -> Option<Excess> {
+        error.get_ref()?.downcast_ref().copied()
+    }
+}
 
 /// Bytes that have left are taken out of the buffer when they are so many.
 const MAX_GONE: usize = 32 * 1024;
@@ -143,7 +160,7 @@ impl AsyncRead for Wire {
     fn poll_read(self: Pin<&mut Self>, cx: &mut Context<'_>, buffer: &mut [u8]) -> Poll<Result<usize>> {
         let wire = self.get_mut();
         if wire.unread > MAX_UNREAD {
-            return Poll::Ready(Err(Error::new(ErrorKind::InvalidData, "too many bytes without a message")));
+            return Poll::Ready(Err(Error::other(Excess::Unread)));
         }
         let read = match &mut wire.transport {
             Transport::Plain(stream) => {
@@ -172,7 +189,7 @@ impl AsyncWrite for Wire {
     fn poll_write(self: Pin<&mut Self>, _: &mut Context<'_>, bytes: &[u8]) -> Poll<Result<usize>> {
         let wire = self.get_mut();
         if wire.held.len() - wire.gone + bytes.len() > MAX_HELD {
-            return Poll::Ready(Err(Error::new(ErrorKind::OutOfMemory, "too many bytes wait for the client")));
+            return Poll::Ready(Err(Error::other(Excess::Held)));
         }
         wire.held.extend_from_slice(bytes);
         Poll::Ready(Ok(bytes.len()))

@@ -111,6 +111,8 @@ pub enum CloseReason {
     Busy,
     /// Offered no version that the server speaks.
     UnsupportedVersion,
+    /// Sent a message longer than may be.
+    TooLarge,
 }
 
 impl ErrorCode {
@@ -160,6 +162,7 @@ impl CloseReason {
         CloseReason::LobbyClosed,
         CloseReason::Busy,
         CloseReason::UnsupportedVersion,
+        CloseReason::TooLarge,
     ];
 }
 

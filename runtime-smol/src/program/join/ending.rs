@@ -27,7 +27,8 @@ pub(super) fn code_of(ended: &Ended) -> u8 {
             | CloseReason::TokenReused
             | CloseReason::RateLimited
             | CloseReason::BadMessages
-            | CloseReason::UnsupportedVersion => 3,
+            | CloseReason::UnsupportedVersion
+            | CloseReason::TooLarge => 3,
             _ => 4,
         },
         Ended::RedirectLoop | Ended::Unreachable { .. } => 4,
@@ -51,7 +52,7 @@ pub(super) fn sentence(ended: &Ended) -> String {
             CloseReason::ShuttingDown => "the server is shutting down; join again in a few seconds",
             CloseReason::TokenReused => "somebody else has used this player's token; join again",
             CloseReason::Busy => "the server is busy; join again in a few seconds",
-            CloseReason::BadMessages | CloseReason::UnsupportedVersion => {
+            CloseReason::BadMessages | CloseReason::UnsupportedVersion | CloseReason::TooLarge => {
                 "the server does not understand this program; install the same release as there"
             }
             CloseReason::Left | CloseReason::Idle | CloseReason::HandshakeTimeout => {

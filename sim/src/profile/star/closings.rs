@@ -56,10 +56,12 @@ impl Closings {
 
 /// Whether somebody is at fault when a connection is closed for this.
 fn is_fault(reason: CloseReason) -> bool {
-    use CloseReason::{BadMessages, FellBehind, HandshakeTimeout, Idle, RateLimited, TimedOut, TokenReused, TooSlow};
+    use CloseReason::{
+        BadMessages, FellBehind, HandshakeTimeout, Idle, RateLimited, TimedOut, TokenReused, TooLarge, TooSlow,
+    };
     matches!(
         reason,
-        BadMessages | FellBehind | HandshakeTimeout | Idle | RateLimited | TimedOut | TokenReused | TooSlow
+        BadMessages | FellBehind | HandshakeTimeout | Idle | RateLimited | TimedOut | TokenReused | TooLarge | TooSlow
     )
 }
 
