@@ -1,10 +1,10 @@
 //! What all shards of a server share: the ways to each other, the directory, admission, and the ways out to the
 //! application. Nothing of it is touched when a frame is passed on.
 
+use super::passwords::Passwords;
 use super::shard::Mover;
 use super::tls::Tls;
 use crate::network::Network;
-use argon2::{Algorithm, Argon2, Params, Version};
 use async_channel::{Receiver, Sender};
 use async_io::Async;
 use std::collections::BTreeMap;
@@ -24,8 +24,6 @@ const MAX_WAITING: usize = 4096;
 /// Connections that have not said what they want, of all shards together, and those of them that one address may have.
 const HALL: usize = 4096;
 const SHARE: usize = 512;
-/// Argon2id as OWASP asks for it: 19 MiB, two passes, one lane.
-const ARGON2: (u32, u32, u32) = (19_456, 2, 1);
 
 /// What a shard is told by others.
 pub(super) enum Message {
@@ -76,6 +74,7 @@ pub(super) struct House {
     pub(super) is_leaving: AtomicBool,
     /// Connections that are no WebSockets yet, or are answered with a page.
     hall: Mutex<Hall<Sender<Infallible>>>,
+    pub(super) passwords: Passwords,
     pub(super) counters: Counters,
     pub(super) events: (Sender<ServerEvent>, Receiver<ServerEvent>),
     pub(super) messages: (Sender<ClientMessage>, Receiver<ClientMessage>),
@@ -147,6 +146,7 @@ impl House {
             format!("{scheme}://{local}/ws")
         });
         House {
+            passwords: Passwords::new(shards.len()),
             shards,
             directory: Mutex::new(Table::new()),
             trend: Mutex::new(Trend::new()),
@@ -267,17 +267,6 @@ impl House {
 
 fn locked<T>(of: &Mutex<T>) -> MutexGuard<'_, T> {
     of.lock().unwrap_or_else(PoisonError::into_inner)
-}
-
-/// A password's hash.
-pub(super) fn hash(password: &Secret, salt: &[u8; 16]) -> [u8; 32] {
-    let (memory, passes, lanes) = ARGON2;
-    let params = Params::new(memory, passes, lanes, Some(32)).expect("these are within Argon2's limits");
-    let mut hash = [0; 32];
-    Argon2::new(Algorithm::Argon2id, Version::V0x13, params)
-        .hash_password_into(password.as_str().as_bytes(), salt, &mut hash)
-        .expect("any password of at most 1024 bytes can be hashed with a salt of 16");
-    hash
 }
 
 fn log(event: &ServerEvent) {

@@ -23,6 +23,7 @@ mod key;
 mod life;
 mod metrics;
 mod pages;
+mod passwords;
 mod shard;
 mod tls;
 mod wire;

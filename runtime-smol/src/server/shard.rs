@@ -149,7 +149,7 @@ impl Shard {
             Ask::HashPassword { password, salt } => {
                 let shard = self.clone();
                 self.spawn(async move {
-                    let hash = blocking::unblock(move || super::house::hash(&password, &salt)).await;
+                    let hash = shard.house.passwords.hash(password, salt).await;
                     shard.tell(Input::Answered { ask, answer: Answer::Hash(hash) });
                 })
                 .detach();
