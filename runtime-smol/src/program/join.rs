@@ -1,6 +1,6 @@
 //! `webstar join`: what can be said on its command line. What it does stands in the files below.
 
-mod ending;
+pub(crate) mod ending;
 mod flood;
 pub(crate) mod history;
 pub(crate) mod ice;

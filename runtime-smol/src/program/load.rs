@@ -1,5 +1,6 @@
 //! `webstar load`: what can be said on its command line, and the summary. The players stand in the files below.
 
+mod churn;
 mod files;
 mod player;
 mod report;
@@ -19,7 +20,9 @@ use webstar_smol::uri::server_url;
 #[command(
     after_help = "Examples:\n  webstar load ws://127.0.0.1:8080/ws --lobbies 10 --players 8 --rate 20 --size 64 \
                         --seconds 10\n  webstar load ws://127.0.0.1:8080/ws --lobbies 625 --players 8 --rate 0 --size \
-                        64 --seconds 30 --ramp 10s\n\nExit codes: 0 no errors, 1 errors, 2 usage"
+                        64 --seconds 30 --ramp 10s\n  webstar load ws://127.0.0.1:8080/ws --churn --lobbies 100 \
+                        --players 5 --rate 0.2 --seconds 60\n\nExit codes: 0 no errors, 1 errors, 2 usage; if nobody \
+                        got in: 3 refused by the server, 4 the server cannot be reached"
 )]
 pub(crate) struct Load {
     /// The lobby server
@@ -51,6 +54,19 @@ pub(crate) struct Load {
     /// A PEM file with certificates that are trusted besides those of the system
     #[arg(long, value_name = "FILE")]
     ca: Option<PathBuf>,
+    /// Players come, leave and crash all the time, hosts too, in so many lobbies at a time; each is closed after a while
+    /// and followed by a new one. Those who stay must hear each other after every change
+    #[arg(long)]
+    churn: bool,
+    /// With --churn: how long a lobby lasts, on the average
+    #[arg(long, value_name = "S", default_value = "20", value_parser = seconds, requires = "churn")]
+    life: Duration,
+    /// With --churn: a lobby is stuck in which somebody does not hear somebody for this long after the last change
+    #[arg(long, value_name = "S", default_value = "30", value_parser = seconds, requires = "churn")]
+    patience: Duration,
+    /// With --churn: what is drawn follows from this number
+    #[arg(long, value_name = "N", default_value_t = 1, requires = "churn")]
+    seed: u64,
     /// Only the summary, as one JSON object, on standard output
     #[arg(long)]
     json: bool,
@@ -92,13 +108,22 @@ impl Load {
         if self.size < player::STAMP {
             return Err(format!("--size is at least {} bytes: number and time travel in the message", player::STAMP));
         }
+        if self.churn && (self.players < 2 || self.players > churn::MOST_PLAYERS) {
+            return Err(format!("with --churn --players is 2 to {}", churn::MOST_PLAYERS));
+        }
+        let least = Duration::from_secs(1);
+        if self.churn && (self.life < least || self.patience < least) {
+            return Err("--life and --patience are at least 1 s".into());
+        }
         let mode = if self.mode == Mode::Relay { config::Mode::Relay } else { config::Mode::Hybrid };
-        // With WebRTC each player has two sockets for datagrams besides.
-        let each = if self.mode == Mode::Relay { 1 } else { 3 };
+        // With WebRTC each player has two sockets for datagrams besides. Who leaves takes a moment to be gone.
+        let each = if self.mode == Mode::Relay { 1 } else { 3 } * if self.churn { 2 } else { 1 };
         let sockets = each * u64::from(self.lobbies) * u64::from(self.players);
         files::allow(sockets)?;
-        let Load { lobbies, players, rate, size, seconds, ramp, ca, json, .. } = self;
+        let Load { lobbies, players, rate, size, seconds, ramp, life, patience, seed, ca, json, .. } = self;
         let channel = self.channel.into();
-        Ok(run::Plan { server, lobbies, players, rate, size, seconds, ramp, channel, mode, certificates: ca, json })
+        let churn = self.churn.then_some(churn::Churn { life, patience, seed });
+        let certificates = ca;
+        Ok(run::Plan { server, lobbies, players, rate, size, seconds, ramp, channel, mode, churn, certificates, json })
     }
 }

@@ -5,7 +5,7 @@ use webstar_core::peer::Ended;
 use webstar_core::wire::signal::CloseReason;
 
 /// The word for an end: a refusal's or a reason's own code.
-pub(super) fn reason_of(ended: &Ended) -> String {
+pub(crate) fn reason_of(ended: &Ended) -> String {
     match ended {
         Ended::Left => "left".into(),
         Ended::Refused(refusal) => name_of(&refusal.code),
@@ -16,7 +16,7 @@ pub(super) fn reason_of(ended: &Ended) -> String {
 }
 
 /// The exit code: 0 left, 3 refused by the server, 4 connection lost for good.
-pub(super) fn code_of(ended: &Ended) -> u8 {
+pub(crate) fn code_of(ended: &Ended) -> u8 {
     match ended {
         Ended::Left => 0,
         Ended::Refused(_) => 3,

@@ -9,6 +9,7 @@ use futures_lite::future::{self, race};
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
+use webstar_core::id::PlayerId;
 use webstar_core::peer::{Destination, PeerEvent, PeerMessage, SendError};
 use webstar_smol::client::{Client, Options, now};
 
@@ -33,12 +34,13 @@ pub(super) async fn play(plan: Arc<Plan>, counts: Arc<Counts>, options: Options,
     let begun = now();
     let client = match Client::join_with(options).await {
         Ok(client) => client,
-        Err(error) => return counts.error(error.to_string()),
+        Err(error) => return counts.failure(&error),
     };
     Counts::note(&counts.connect, now().since(begun));
     Counts::add(&counts.joined);
-    let mut player = Player { plan, counts, client, stage, is_blocked: false };
+    let mut player = Player { plan, counts, client, stage, is_blocked: false, me: None, host: None };
     player.talk(turn).await;
+    player.note_paths();
     player.client.leave().await;
 }
 
@@ -48,6 +50,8 @@ struct Player {
     client: Client,
     stage: Stage,
     is_blocked: bool,
+    me: Option<PlayerId>,
+    host: Option<PlayerId>,
 }
 
 enum Turn {
@@ -108,10 +112,19 @@ impl Player {
         match event {
             PeerEvent::Message(message) => self.on_message(&message),
             PeerEvent::Drained(_) => self.is_blocked = false,
+            PeerEvent::Joined { player, host, .. } => (self.me, self.host) = (Some(player), host),
+            PeerEvent::HostChanged { host, .. } | PeerEvent::ViewChanged { host, .. } => self.host = Some(host),
             PeerEvent::Reconnecting { why, .. } => self.counts.error(format!("a connection broke: {why}")),
             PeerEvent::ContinuityLost => self.counts.error("continuity was lost".into()),
             _ => {}
         }
+    }
+
+    /// By which ways it went.
+    fn note_paths(&self) {
+        let host = self.host.filter(|host| Some(*host) != self.me);
+        let to_host = self.client.stats().into_iter().find(|other| Some(other.player) == host);
+        self.counts.went(self.client.landed(), to_host.and_then(|other| other.path));
     }
 
     fn on_message(&self, message: &PeerMessage) {

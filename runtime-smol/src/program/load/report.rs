@@ -1,10 +1,13 @@
 //! Counts and times of a load, and the summary of them. Percentiles are nearest-rank.
 
+use crate::join::ending::code_of;
 use serde_json::{Value, json};
-use std::sync::Mutex;
-use std::sync::PoisonError;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
+use webstar_core::path::PathKind;
+use webstar_core::peer::Landed;
+use webstar_smol::client::JoinError;
 
 /// Times kept exactly up to here; beyond it each further one is counted, and every sample stands for two, four, ..
 const MAX_SAMPLES: usize = 1 << 21;
@@ -21,6 +24,10 @@ pub(super) struct Counts {
     pub(super) errors: AtomicU64,
     /// The first thing that went wrong.
     first_error: Mutex<Option<String>>,
+    /// The exit code of the first join that came to nothing.
+    first_failure: Mutex<Option<u8>>,
+    /// What brought packets, and what led players to their host in the end.
+    paths: Mutex<Paths>,
     pub(super) connect: Mutex<Samples>,
     pub(super) latency: Mutex<Samples>,
 }
@@ -32,32 +39,92 @@ impl Counts {
 
     pub(super) fn error(&self, why: String) {
         Counts::add(&self.errors);
-        self.first_error.lock().unwrap_or_else(PoisonError::into_inner).get_or_insert(why);
+        locked(&self.first_error).get_or_insert(why);
+    }
+
+    /// A join came to nothing.
+    pub(super) fn failure(&self, why: &JoinError) {
+        let code = match why {
+            JoinError::Ended(ended) => code_of(ended),
+            JoinError::Start(_) => 1,
+        };
+        locked(&self.first_failure).get_or_insert(code);
+        self.error(why.to_string());
     }
 
     pub(super) fn first_error(&self) -> Option<String> {
-        self.first_error.lock().unwrap_or_else(PoisonError::into_inner).clone()
+        locked(&self.first_error).clone()
+    }
+
+    /// 0 no errors, 1 errors; if nobody got in, why: 3 refused, 4 unreachable.
+    pub(super) fn exit_code(&self) -> u8 {
+        let errors = self.errors.load(Ordering::Relaxed);
+        match *locked(&self.first_failure) {
+            Some(code) if self.joined.load(Ordering::Relaxed) == 0 => code,
+            _ => u8::from(errors != 0),
+        }
     }
 
     pub(super) fn note(samples: &Mutex<Samples>, time: Duration) {
-        samples.lock().unwrap_or_else(PoisonError::into_inner).add(time);
+        locked(samples).add(time);
+    }
+
+    /// A player goes: so many packets have come to it, and by this path it reached its host. The host itself has none.
+    pub(super) fn went(&self, landed: Landed, to_host: Option<PathKind>) {
+        let mut paths = locked(&self.paths);
+        paths.add(PathKind::Srtp, landed.srtp);
+        paths.add(PathKind::Sctp, landed.sctp);
+        paths.add(PathKind::Relay, landed.relay);
+        if let Some(kind) = to_host {
+            paths.players[place(kind)] += 1;
+        }
     }
 
     /// The summary: `delivered_per_s` over the time in which they talked.
     pub(super) fn summary(&self, talked: Duration) -> Value {
         let read = |counter: &AtomicU64| counter.load(Ordering::Relaxed);
-        let of = |samples: &Mutex<Samples>| {
-            let mut samples = samples.lock().unwrap_or_else(PoisonError::into_inner);
-            json!({"p50": samples.percentile(50.0), "p99": samples.percentile(99.0)})
-        };
+        let of = |samples| Samples::told(&mut locked(samples));
+        let [by_path, players_by_path] = locked(&self.paths).told();
         let (expected, delivered) = (read(&self.expected), read(&self.delivered));
         let seconds = talked.as_secs_f64().max(1e-9);
         json!({
             "event": "summary", "connections": read(&self.joined), "connect_ms": of(&self.connect),
             "sent": read(&self.sent), "delivered": delivered, "lost": expected.saturating_sub(delivered),
             "delivered_per_s": (delivered as f64 / seconds).round(), "latency_ms": of(&self.latency),
-            "full": read(&self.full), "errors": read(&self.errors), "first_error": self.first_error(),
+            "full": read(&self.full), "paths": by_path, "players_by_path": players_by_path,
+            "errors": read(&self.errors), "first_error": self.first_error(),
         })
+    }
+}
+
+/// A panic elsewhere leaves numbers as they were.
+pub(super) fn locked<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// By which paths it went, in the order of [`place`].
+#[derive(Default)]
+struct Paths {
+    packets: [u64; 3],
+    players: [u64; 3],
+}
+
+impl Paths {
+    fn add(&mut self, kind: PathKind, packets: u64) {
+        self.packets[place(kind)] += packets;
+    }
+
+    fn told(&self) -> [Value; 2] {
+        [self.packets, self.players].map(|[srtp, sctp, relay]| json!({"srtp": srtp, "sctp": sctp, "relay": relay}))
+    }
+}
+
+/// The players of a load bring no data channels of their own.
+fn place(kind: PathKind) -> usize {
+    match kind {
+        PathKind::Srtp => 0,
+        PathKind::Sctp | PathKind::External => 1,
+        PathKind::Relay => 2,
     }
 }
 
@@ -76,7 +143,7 @@ impl Default for Samples {
 }
 
 impl Samples {
-    fn add(&mut self, time: Duration) {
+    pub(super) fn add(&mut self, time: Duration) {
         self.seen += 1;
         if !self.seen.is_multiple_of(self.every) {
             return;
@@ -90,6 +157,11 @@ impl Samples {
             self.every *= 2;
         }
         self.nanos.push(u64::try_from(time.as_nanos()).unwrap_or(u64::MAX));
+    }
+
+    /// The percentiles of a summary.
+    pub(super) fn told(&mut self) -> Value {
+        json!({"p50": self.percentile(50.0), "p99": self.percentile(99.0)})
     }
 
     /// The nearest-rank percentile in milliseconds; none of nothing.
