@@ -240,6 +240,32 @@ fn what_cannot_be_written_is_an_error_that_names_it() {
 }
 
 #[test]
+fn the_document_of_measurements_shows_every_table_with_a_curve_that_is_well_formed() {
+    let dir = scratch("docs");
+    let sizes = "--messages 40 --runs 1 --hours 0.002 --most-players 4";
+    let output = sim(&format!("report --docs {} {sizes}", dir.display()));
+    assert!(output.status.success(), "{}", text(&output.stderr));
+    let document = std::fs::read_to_string(dir.join("measurements.md")).expect("the document was written");
+    assert!(document.contains(&format!("report --docs docs {sizes}\n")), "{document}");
+    assert!(!document.contains(&dir.display().to_string()), "a path of this machine");
+    let curves: Vec<_> = std::fs::read_dir(dir.join("measurements")).expect("curves were written").collect();
+    let tables = ["latency", "migration", "false-alarms", "scale"];
+    assert_eq!(curves.len(), tables.len());
+    for table in tables {
+        assert!(document.contains(&format!("`webstar-sim report --table {table}")), "{table}");
+        assert!(document.contains(&format!("](measurements/{table}.svg)")), "{table}");
+        let svg = std::fs::read_to_string(dir.join(format!("measurements/{table}.svg"))).expect("a curve");
+        let tree = roxmltree::Document::parse(&svg).unwrap_or_else(|why| panic!("{table}: {why}"));
+        assert!(tree.root_element().has_tag_name(("http://www.w3.org/2000/svg", "svg")), "{table}");
+        assert!(tree.descendants().any(|node| node.tag_name().name() == "polyline"), "{table}");
+        assert!(!svg.contains("NaN") && !svg.contains("inf"), "{table}");
+        assert!(svg.contains("prefers-color-scheme:dark"), "{table}");
+    }
+    assert_eq!(document.matches("How to read it:").count(), tables.len());
+    assert!(document.lines().all(|line| line.len() < 160), "{document}");
+}
+
+#[test]
 fn the_latency_table_has_every_row_of_the_contract() {
     let dir = scratch("report");
     let output = sim(&format!("report --table latency --json --out {}", dir.display()));
@@ -298,6 +324,10 @@ fn wrong_usage_leaves_with_two() {
         "report --table size",
         "report --table false-alarms --row 500",
         "report --table false-alarms --hours 0",
+        "report --table latency --check",
+        "report --table scale --check --most-players 8",
+        "report --docs docs --table scale",
+        "report --messages 0",
         "replay 1 --without-faults 3-1",
         "shrink",
     ] {

@@ -22,7 +22,7 @@ const PLAYERS: u16 = 3;
 const ONE_WAY: Duration = Duration::from_millis(50);
 /// In every second run everybody speaks at the first rate, in the others at the second: a game, and players who wait.
 const HZ: [f64; 2] = [20.0, 0.2];
-/// How long a run is. Each begins with fresh players.
+/// How long a run is, unless less is asked for. Each begins with fresh players.
 const RUN: Duration = Duration::from_secs(600);
 
 /// One line of the table.
@@ -91,8 +91,9 @@ fn runs(hours: f64) -> u64 {
 
 /// Measures these rows for so many hours each, on so many threads; tells how many lobbies are done.
 pub fn measure(rows: &[Cell], hours: f64, jobs: usize, tell: &(dyn Fn(u64) + Sync)) -> Vec<Row> {
+    let lasts = RUN.min(Duration::from_secs_f64(hours * 3_600.0));
     let lobbies: Vec<(Cell, u64)> = rows.iter().flat_map(|cell| (0..runs(hours)).map(|run| (*cell, run))).collect();
-    let measured = cells::measure(&lobbies, jobs, tell, |(cell, run)| cell.run(*run));
+    let measured = cells::measure(&lobbies, jobs, tell, |(cell, run)| cell.run(*run, lasts));
     let mut rows = rows.iter().map(|cell| cell.row()).collect::<Vec<_>>();
     for ((cell, _), (lasted, alarms)) in lobbies.iter().zip(measured) {
         let is_it = |row: &&mut Row| (row.t_ms, row.loss, row.jitter_ms) == (cell.t_ms, cell.loss, cell.jitter_ms);
@@ -113,7 +114,7 @@ impl Cell {
     }
 
     /// How long a lobby lasted, and how often its host was replaced.
-    fn run(self, run: u64) -> (Duration, u64) {
+    fn run(self, run: u64, lasts: Duration) -> (Duration, u64) {
         let equal = Equal {
             players: PLAYERS,
             one_way: ONE_WAY,
@@ -121,14 +122,14 @@ impl Cell {
             jitter: Duration::from_millis(self.jitter_ms),
             hz: HZ[(run % 2) as usize],
             bytes: 64,
-            lasts: RUN,
+            lasts,
             heartbeat_timeout: Some(Duration::from_millis(self.t_ms)),
             fate: None,
         };
         let outcome = run_plan(Seed::new(run), &equal.plan(), &Mask::default(), &mut Trace::new(false), Clear);
         // A run that a checker ends for another reason is no quiet lobby either.
         let is_red = outcome.red.is_some_and(|red| red.check != "provoked");
-        (outcome.lasted.min(RUN), outcome.tally.host_changes + u64::from(is_red))
+        (outcome.lasted.min(lasts), outcome.tally.host_changes + u64::from(is_red))
     }
 }
 

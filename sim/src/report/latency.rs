@@ -61,9 +61,13 @@ struct Cell {
     size: usize,
 }
 
-/// Measures all rows on so many threads; tells how many are done. The figures are the same for any number of them.
-pub fn measure(jobs: usize, tell: &(dyn Fn(u64) + Sync)) -> Vec<Row> {
-    cells::measure(&all(), jobs, tell, Cell::measure)
+/// Messages each way of a row, unless fewer are asked for.
+pub const MESSAGES: usize = 20_000;
+
+/// Measures all rows with so many messages each way, on so many threads; tells how many are done. The figures are the
+/// same for any number of threads.
+pub fn measure(messages: usize, jobs: usize, tell: &(dyn Fn(u64) + Sync)) -> Vec<Row> {
+    cells::measure(&all(), jobs, tell, |cell| cell.measure(messages))
 }
 
 /// How many rows the table has.
@@ -84,8 +88,8 @@ fn all() -> Vec<Cell> {
 }
 
 impl Cell {
-    fn measure(&self) -> Row {
-        let talk = Talk::new(self.carrier, self.delivery, self.loss, self.size);
+    fn measure(&self, messages: usize) -> Row {
+        let talk = Talk { messages, ..Talk::new(self.carrier, self.delivery, self.loss, self.size) };
         let figures: Figures = talk.measure(Seed::new(1));
         let percentile = |share| round(figures.percentile(share));
         Row {

@@ -2,6 +2,7 @@
 
 mod cells;
 pub mod chart;
+pub mod document;
 pub mod false_alarms;
 pub mod joining;
 mod lanes;
