@@ -55,7 +55,7 @@ pub struct File {
     pub lan_always: bool,
     /// Proxies, or networks of them, whose `X-Forwarded-For` is believed.
     pub trusted_proxies: Vec<Network>,
-    /// Pages of these origins may connect; none: of all.
+    /// Pages of these origins may connect and read `/api` from a browser; none: of all.
     pub allowed_origins: Vec<String>,
     /// The limits of each shard.
     pub limits: Limits,

@@ -4,6 +4,7 @@ use super::connection::web_socket;
 use super::goodbye::linger;
 use super::head::{self, HeadError, MAX_HEAD, Request, Upgrade};
 use super::house::{House, Newcomer};
+use super::origins;
 use super::pages::{self, Response};
 use super::shard::Shard;
 use super::wire::{Transport, Wire};
@@ -69,9 +70,10 @@ async fn serve(shard: &Rc<Shard>, stream: Async<TcpStream>, peer: SocketAddr) {
         Door::Page => {
             let is_local = is_near(peer.ip()) && request.forwarded_for.iter().all(|address| is_near(*address));
             let page = pages::page(&shard.house, &request, is_local).await;
+            let page = origins::marked(&shard.house.allowed_origins, &request, page);
             say(&shard.house, &mut wire, &page, request.method == "HEAD").await;
         }
-        Door::Refused(response) => say(&shard.house, &mut wire, &response, false).await,
+        Door::Answered(response) => say(&shard.house, &mut wire, &response, false).await,
     }
 }
 
@@ -91,37 +93,35 @@ async fn hear(house: &House, stream: Async<TcpStream>) -> std::io::Result<Heard>
 enum Door<'a> {
     WebSocket(Endpoint, &'a Upgrade),
     Page,
-    Refused(Response),
+    Answered(Response),
 }
 
 /// Which door a request takes.
 fn door<'a>(house: &House, request: &'a Request) -> Door<'a> {
+    if let Some(answer) = origins::answer(&house.allowed_origins, request) {
+        return Door::Answered(answer);
+    }
     let endpoint = match request.path.as_str() {
         "/ws" => Endpoint::Lobby,
         "/relay" => Endpoint::Relay,
         _ => return Door::Page,
     };
     if request.method != "GET" {
-        return Door::Refused(Response::text(405, "a WebSocket is opened by GET\n").with("Allow", "GET"));
+        return Door::Answered(Response::text(405, "a WebSocket is opened by GET\n").with("Allow", "GET"));
     }
     let Some(upgrade) = &request.upgrade else {
         let text = "this is a WebSocket endpoint; open it with a WebSocket client\n";
-        return Door::Refused(Response::text(426, text).with("Upgrade", "websocket"));
+        return Door::Answered(Response::text(426, text).with("Upgrade", "websocket"));
     };
     if upgrade.version != "13" {
         let text = "only version 13 of WebSocket (RFC 6455) is spoken here\n";
-        return Door::Refused(Response::text(426, text).with("Sec-WebSocket-Version", "13"));
+        return Door::Answered(Response::text(426, text).with("Sec-WebSocket-Version", "13"));
     }
     if !BASE64.decode(upgrade.key.as_bytes()).is_ok_and(|key| key.len() == 16) {
-        return Door::Refused(Response::text(400, "Sec-WebSocket-Key must be 16 bytes in base64\n"));
-    }
-    let origins = &house.allowed_origins;
-    if request.origin.as_ref().is_some_and(|origin| !origins.is_empty() && !origins.contains(origin)) {
-        let text = "pages of this origin may not connect; the operator can add it to `allowed_origins`\n";
-        return Door::Refused(Response::text(403, text));
+        return Door::Answered(Response::text(400, "Sec-WebSocket-Key must be 16 bytes in base64\n"));
     }
     if house.is_leaving.load(Ordering::Relaxed) {
-        return Door::Refused(Response::text(503, "the server is shutting down; connect again in a few seconds\n"));
+        return Door::Answered(Response::text(503, "the server is shutting down; connect again in a few seconds\n"));
     }
     Door::WebSocket(endpoint, upgrade)
 }

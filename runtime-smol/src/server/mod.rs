@@ -22,6 +22,7 @@ mod house;
 mod key;
 mod life;
 mod metrics;
+mod origins;
 mod pages;
 mod passwords;
 mod shard;
@@ -79,7 +80,7 @@ pub struct ServerOptions {
     pub shards: usize,
     /// Proxies, or networks of them, whose `X-Forwarded-For` is believed.
     pub trusted_proxies: Vec<Network>,
-    /// Pages of these origins may connect; none: of all.
+    /// Pages of these origins, such as `https://game.example`, may connect and read `/api` from a browser; none: of all.
     pub allowed_origins: Vec<String>,
     /// Servers that help players to find direct ways; they are told of them.
     pub ice_servers: Vec<IceHelp>,

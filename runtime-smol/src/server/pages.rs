@@ -4,6 +4,7 @@ use super::head::Request;
 use super::house::House;
 use super::metrics::{self, Sockets};
 use serde::Serialize;
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::fmt::Write;
 use std::net::{IpAddr, Ipv4Addr, UdpSocket};
@@ -22,7 +23,7 @@ const PAGE_POLICY: &str = "default-src 'none'; style-src 'self'; script-src 'sel
 /// What all other answers may do: nothing.
 const POLICY: &str = "default-src 'none'; frame-ancestors 'none'";
 /// All that is answered to GET and HEAD.
-const PATHS: &[&str] =
+pub(super) const PATHS: &[&str] =
     &["/", "/status.css", "/status.js", "/healthz", "/readyz", "/metrics", "/api/lobbies", "/api/status", "/api/trend"];
 
 /// An answer.
@@ -31,7 +32,7 @@ pub(super) struct Response {
     pub(super) status: u16,
     kind: &'static str,
     policy: &'static str,
-    extra: Option<(&'static str, &'static str)>,
+    extra: Vec<(&'static str, Cow<'static, str>)>,
     body: String,
 }
 
@@ -88,7 +89,7 @@ pub struct Status {
 
 impl Response {
     fn new(status: u16, kind: &'static str, body: String) -> Self {
-        Response { status, kind, policy: POLICY, extra: None, body }
+        Response { status, kind, policy: POLICY, extra: Vec::new(), body }
     }
 
     pub(super) fn text(status: u16, body: &str) -> Self {
@@ -97,12 +98,12 @@ impl Response {
 
     fn json(value: &impl Serialize) -> Self {
         let body = serde_json::to_string(value).expect("plain values have a JSON form");
-        Response::new(200, "application/json", body + "\n").with("Access-Control-Allow-Origin", "*")
+        Response::new(200, "application/json", body + "\n")
     }
 
     /// With one more header.
-    pub(super) fn with(mut self, name: &'static str, value: &'static str) -> Self {
-        self.extra = Some((name, value));
+    pub(super) fn with(mut self, name: &'static str, value: impl Into<Cow<'static, str>>) -> Self {
+        self.extra.push((name, value.into()));
         self
     }
 
@@ -110,6 +111,7 @@ impl Response {
     pub(super) fn bytes(&self, is_head: bool) -> Vec<u8> {
         let reason = match self.status {
             200 => "OK",
+            204 => "No Content",
             400 => "Bad Request",
             403 => "Forbidden",
             404 => "Not Found",
@@ -119,15 +121,15 @@ impl Response {
             _ => "Service Unavailable",
         };
         let mut text = format!(
-            "HTTP/1.1 {} {reason}\r\nContent-Type: {}\r\nContent-Length: {}\r\nConnection: close\r\n\
-             Cache-Control: no-store\r\nX-Content-Type-Options: nosniff\r\nReferrer-Policy: no-referrer\r\n\
-             Content-Security-Policy: {}\r\n",
-            self.status,
-            self.kind,
-            self.body.len(),
-            self.policy
+            "HTTP/1.1 {} {reason}\r\nConnection: close\r\nCache-Control: no-store\r\n\
+             X-Content-Type-Options: nosniff\r\nReferrer-Policy: no-referrer\r\nContent-Security-Policy: {}\r\n",
+            self.status, self.policy
         );
-        if let Some((name, value)) = self.extra {
+        // What has no content does not tell its length (RFC 9110, section 8.6).
+        if self.status != 204 {
+            let _ = write!(text, "Content-Type: {}\r\nContent-Length: {}\r\n", self.kind, self.body.len());
+        }
+        for (name, value) in &self.extra {
             let _ = write!(text, "{name}: {value}\r\n");
         }
         text += "\r\n";

@@ -1,11 +1,12 @@
 //! WebSockets: how they are opened, passed between shards, and closed.
 
-use crate::clients::{Guest, get, server};
+use crate::clients::{Guest, connect, get, server};
 use async_tungstenite::tungstenite::Message;
 use async_tungstenite::tungstenite::protocol::CloseFrame;
 use async_tungstenite::tungstenite::protocol::frame::coding::CloseCode;
 use futures_lite::future::block_on;
 use serde_json::json;
+use std::io::{BufRead, BufReader, Write};
 use webstar_core::server::ServerEvent;
 use webstar_core::wire::signal::{
     ClientMessage, Data, Encoding, Frame, Hello, ServerMessage, Version, decode_server, encode_client,
@@ -107,19 +108,31 @@ fn a_taken_port_is_told_or_passed_over() {
 }
 
 #[test]
-fn an_origin_that_is_not_listed_may_not_connect() {
+fn only_pages_of_listed_origins_may_connect_and_read() {
     let server = server(|options| options.allowed_origins = vec!["https://game.example".into()]);
-    let open = |origin: &str| {
-        let request = format!(
-            "GET /ws HTTP/1.1\r\nConnection: Upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Version: 13\r\n\
-             Origin: {origin}\r\nSec-WebSocket-Key: AAAAAAAAAAAAAAAAAAAAAA==\r\n\r\n"
-        );
-        let mut stream = crate::clients::connect(server.local_addr());
-        std::io::Write::write_all(&mut stream, request.as_bytes()).unwrap();
-        let mut line = String::new();
-        std::io::BufRead::read_line(&mut std::io::BufReader::new(stream), &mut line).unwrap();
-        line
+    let head = |request: &str, origin: &str| {
+        let upgrade = "Connection: Upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Version: 13\r\n\
+                       Sec-WebSocket-Key: AAAAAAAAAAAAAAAAAAAAAA==\r\n";
+        let mut stream = connect(server.local_addr());
+        let request = format!("{request} HTTP/1.1\r\nOrigin: {origin}\r\n{upgrade}\r\n");
+        stream.write_all(request.as_bytes()).unwrap();
+        let lines = BufReader::new(stream).lines().map(|line| line.unwrap());
+        lines.take_while(|line| !line.is_empty()).collect::<Vec<_>>()
     };
-    assert!(open("https://game.example").contains(" 101 "));
-    assert!(open("https://other.example").contains(" 403 "));
+    for (request, status) in
+        [("GET /ws", 101), ("GET /api/status", 200), ("OPTIONS /api/status", 204), ("OPTIONS /ws", 204)]
+    {
+        let allowed = head(request, "https://game.example");
+        assert!(allowed[0].contains(&format!(" {status} ")), "{allowed:?}");
+        let is_there = |line: &str| allowed.iter().any(|other| other == line);
+        if status != 101 {
+            assert!(
+                is_there("Access-Control-Allow-Origin: https://game.example") && is_there("Vary: Origin"),
+                "{allowed:?}"
+            );
+        }
+        let refused = head(request, "https://other.example");
+        assert!(refused[0].contains(" 403 ") && !refused.concat().contains("Access-Control"), "{refused:?}");
+    }
+    assert!(head("GET /healthz", "https://other.example")[0].contains(" 200 "));
 }
