@@ -80,7 +80,7 @@ pub struct ServerOptions {
     pub shards: usize,
     /// Proxies, or networks of them, whose `X-Forwarded-For` is believed.
     pub trusted_proxies: Vec<Network>,
-    /// Pages of these origins, such as `https://game.example`, may connect and read `/api` from a browser; none: of all.
+    /// Pages of these origins, such as `https://game.example`, may connect and read `/api` from a browser; none: all.
     pub allowed_origins: Vec<String>,
     /// Servers that help players to find direct ways; they are told of them.
     pub ice_servers: Vec<IceHelp>,

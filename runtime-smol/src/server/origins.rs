@@ -1,5 +1,5 @@
-//! Which pages may use the server from a browser, and what browsers are told of it (CORS). It concerns the WebSockets and
-//! `/api`; the other pages are for those who open them.
+//! Which pages may use the server from a browser, and what browsers are told of it (CORS). It concerns the WebSockets
+//! and `/api`; the other pages are for those who open them.
 
 use super::head::Request;
 use super::pages::{PATHS, Response};
@@ -70,7 +70,7 @@ mod tests {
         Request { method, path, query: String::new(), origin: origin.map(Into::into), forwarded_for: vec![], upgrade }
     }
 
-    fn text(response: Response) -> String {
+    fn text(response: &Response) -> String {
         String::from_utf8(response.bytes(false)).unwrap()
     }
 
@@ -79,7 +79,7 @@ mod tests {
         let listed = [HOME.to_owned()];
         for path in ["/ws", "/relay", "/api/status"] {
             for method in ["GET", "OPTIONS"] {
-                let refused = text(answer(&listed, &asked(method, path, Some("https://other.example"))).unwrap());
+                let refused = text(&answer(&listed, &asked(method, path, Some("https://other.example"))).unwrap());
                 assert!(refused.starts_with("HTTP/1.1 403 ") && refused.contains("`allowed_origins`"), "{refused}");
                 assert!(refused.contains("Vary: Origin\r\n") && !refused.contains("Access-Control"), "{refused}");
             }
@@ -99,7 +99,7 @@ mod tests {
     fn a_browser_that_asks_what_it_may_ask_is_told() {
         let listed = [HOME.to_owned()];
         for (path, methods) in [("/ws", "GET"), ("/api/lobbies", "GET, HEAD")] {
-            let told = text(answer(&listed, &asked("OPTIONS", path, Some("https://GAME.example"))).unwrap());
+            let told = text(&answer(&listed, &asked("OPTIONS", path, Some("https://GAME.example"))).unwrap());
             assert!(told.starts_with("HTTP/1.1 204 No Content\r\n") && told.ends_with("\r\n\r\n"), "{told}");
             assert!(!told.contains("Content-Length") && !told.contains("Content-Type:"), "{told}");
             for line in [
@@ -111,7 +111,7 @@ mod tests {
             ] {
                 assert!(told.contains(line), "{line} {told}");
             }
-            let told = text(answer(&[], &asked("OPTIONS", path, Some(HOME))).unwrap());
+            let told = text(&answer(&[], &asked("OPTIONS", path, Some(HOME))).unwrap());
             assert!(told.contains("Access-Control-Allow-Origin: *\r\n") && !told.contains("Vary"), "{told}");
         }
     }

@@ -3,6 +3,8 @@
 #[cfg(test)]
 mod away;
 #[cfg(test)]
+mod canaries;
+#[cfg(test)]
 mod chatter;
 #[cfg(test)]
 mod direct;
@@ -22,6 +24,8 @@ mod resume;
 mod room;
 #[cfg(test)]
 mod rules;
+#[cfg(test)]
+mod search;
 #[cfg(test)]
 mod stage;
 #[cfg(test)]

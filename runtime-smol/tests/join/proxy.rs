@@ -1,4 +1,4 @@
-//! A wire that can be cut: a TCP proxy between players and their server.
+//! A wire that can be cut, and that keeps what went through it: a TCP proxy between players and their server.
 
 use std::io::{Read, Write};
 use std::net::{Shutdown, SocketAddr, TcpListener, TcpStream};
@@ -12,6 +12,28 @@ struct Wires {
     near: Vec<TcpStream>,
     /// Towards the server.
     far: Vec<TcpStream>,
+    talks: Vec<Talk>,
+}
+
+/// What went through a connection.
+#[derive(Clone, Default)]
+pub(crate) struct Talk {
+    to_server: Arc<Mutex<Vec<u8>>>,
+    to_player: Arc<Mutex<Vec<u8>>>,
+}
+
+impl Talk {
+    /// The head of the request with which it was opened, with its URL.
+    pub(crate) fn head(&self) -> Vec<u8> {
+        let bytes = self.to_server.lock().unwrap();
+        let end = bytes.windows(4).position(|window| window == b"\r\n\r\n");
+        bytes[..end.unwrap_or(bytes.len())].to_vec()
+    }
+
+    /// What the server said.
+    pub(crate) fn answer(&self) -> Vec<u8> {
+        self.to_player.lock().unwrap().clone()
+    }
 }
 
 pub(crate) struct Proxy {
@@ -35,8 +57,10 @@ impl Proxy {
                 let Ok(far) = TcpStream::connect(&server) else { continue };
                 wires.near.push(near.try_clone().unwrap());
                 wires.far.push(far.try_clone().unwrap());
-                carry(near.try_clone().unwrap(), far.try_clone().unwrap());
-                carry(far, near);
+                let talk = Talk::default();
+                carry(near.try_clone().unwrap(), far.try_clone().unwrap(), talk.to_server.clone());
+                carry(far, near, talk.to_player.clone());
+                wires.talks.push(talk);
             }
         });
         Proxy { address, wires }
@@ -44,6 +68,15 @@ impl Proxy {
 
     pub(crate) fn target(&self, lobby: &str) -> String {
         format!("webstar://{}/{lobby}", self.address)
+    }
+
+    pub(crate) fn address(&self) -> SocketAddr {
+        self.address
+    }
+
+    /// All connections so far.
+    pub(crate) fn talks(&self) -> Vec<Talk> {
+        self.wires.lock().unwrap().talks.clone()
     }
 
     /// Players lose their connections, and get no new ones. The server does not notice.
@@ -77,10 +110,11 @@ impl OldEnds {
 }
 
 /// Carries bytes one way until the sender is gone. The receiver is not told.
-fn carry(mut from: TcpStream, mut to: TcpStream) {
+fn carry(mut from: TcpStream, mut to: TcpStream, kept: Arc<Mutex<Vec<u8>>>) {
     thread::spawn(move || {
         let mut bytes = [0; 16 * 1024];
         while let Ok(count @ 1..) = from.read(&mut bytes) {
+            kept.lock().unwrap().extend_from_slice(&bytes[..count]);
             if to.write_all(&bytes[..count]).is_err() {
                 break;
             }

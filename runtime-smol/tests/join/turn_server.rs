@@ -17,7 +17,7 @@ use turn_server_proto::types::transmit::TransmitBuild;
 use webstar_smol::client::{now, spawn};
 
 pub(crate) const USER: &str = "ann";
-pub(crate) const PASSWORD: &str = "of ann";
+pub(crate) const PASSWORD: &str = "canary-of-ann-at-turn";
 
 /// The server. Its streams close when it is dropped.
 pub(crate) struct TurnServer {
