@@ -7,7 +7,7 @@ use criterion::{Criterion, Throughput, criterion_group, criterion_main};
 use std::hint::black_box;
 use webstar_benches::lobby::Lobby;
 use webstar_core::id::PlayerId;
-use webstar_core::star::{Channel, Content, Destination, Entry, Frame, Kind, Position, StarConfig, Told};
+use webstar_core::star::{Channel, Content, Destination, Entry, Frame, Kind, Position, Ruling, StarConfig, Told};
 use webstar_core::time::Duration;
 use webstar_core::wire::signal::Epoch;
 use webstar_core::wire::star;
@@ -46,7 +46,8 @@ fn codec(c: &mut Criterion) {
     let kind = Kind::new("move").expect("it is short");
     let payload = Bytes::from_static(&[0x5a; 64]);
     let (from, to) = (PlayerId(3), Destination::All);
-    let message = Told { from, channel: Channel::Ordered, seq: 15_000, to, kind: kind.clone(), payload };
+    let (channel, ruling) = (Channel::Ordered, Ruling::AsSent);
+    let message = Told { from, channel, seq: 15_000, to, kind: kind.clone(), payload, ruling };
     let epoch = Epoch { term: 3, round: 40 };
     let entry = Entry { position: Position(1_500_000), epoch, content: Content::Message(message) };
     let frame = Frame::Entry { epoch, entry };

@@ -8,6 +8,7 @@ use crate::wire::limits::MAX_MESSAGE;
 use crate::wire::signal::Version;
 use crate::wire::star;
 use serde::{Deserialize, Serialize};
+use std::collections::BTreeSet;
 use thiserror::Error;
 
 /// The longest time that may be set: more is a mistake of units.
@@ -205,6 +206,17 @@ pub struct PlayerConfig {
     pub snapshots: bool,
     /// When the host of two players is lost while the server is away, the other goes on alone.
     pub allow_fork: bool,
+    /// As host: what members say on the kept channels comes to the game as `PeerEvent::Proposal`, and it decides
+    /// (`Peer::decide`). The same for all players of a lobby: whoever is host asks its own game.
+    pub authority: bool,
+    /// As host: messages a second that a member may say; up to as many as those of a second at once.
+    pub referee_rate: Option<f64>,
+    /// As host: the longest message that a member may say.
+    pub referee_size: Option<usize>,
+    /// As host: how fast places may change that stand in messages of a kind.
+    pub referee_speeds: Vec<SpeedLimit>,
+    /// As host: who has so many strikes is kicked.
+    pub referee_kick_at: Option<u32>,
     /// Pipes between players that the embedder can make, besides the relay: the first is path 1. The same for all
     /// players of a lobby.
     pub direct_paths: Vec<PathKind>,
@@ -255,6 +267,11 @@ impl Default for PlayerConfig {
             safe_reliable: false,
             snapshots: false,
             allow_fork: false,
+            authority: false,
+            referee_rate: None,
+            referee_size: None,
+            referee_speeds: Vec::new(),
+            referee_kick_at: None,
             direct_paths: Vec::new(),
             relayed_only: false,
             allow_relay: true,
@@ -267,6 +284,42 @@ impl Default for PlayerConfig {
             debug: false,
             versions: vec![Version::CURRENT, Version::PREVIOUS],
         }
+    }
+}
+
+/// Where a place stands in messages of a kind, and how fast it may change.
+#[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct SpeedLimit {
+    /// The kind of the messages.
+    pub kind: String,
+    /// Bytes in front of the place.
+    pub offset: usize,
+    /// How many numbers it has, 1 to 4, one behind the other.
+    pub count: usize,
+    /// What they are.
+    pub form: NumberForm,
+    /// How far it may move in a second, in a straight line.
+    pub per_second: f64,
+}
+
+/// A number of four bytes, the lowest first.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize)]
+pub enum NumberForm {
+    /// As IEEE 754 has it.
+    F32,
+    /// A whole one, in two's complement.
+    I32,
+}
+
+impl SpeedLimit {
+    /// The most numbers of a place.
+    pub const MOST: usize = 4;
+
+    fn is_sound(&self) -> bool {
+        let is_kind = (1..=star::MAX_KIND).contains(&self.kind.len());
+        let is_place = (1..=Self::MOST).contains(&self.count) && self.offset <= MAX_MESSAGE;
+        is_kind && is_place && self.per_second.is_finite() && self.per_second > 0.0
     }
 }
 
@@ -302,6 +355,11 @@ impl PlayerConfig {
         }
     }
 
+    /// Whether members are held to rules while we are host.
+    pub(crate) fn has_referee(&self) -> bool {
+        self.referee_rate.is_some() || self.referee_size.is_some() || !self.referee_speeds.is_empty()
+    }
+
     /// The settings of the star.
     pub fn star(&self) -> StarConfig {
         StarConfig {
@@ -312,6 +370,7 @@ impl PlayerConfig {
             window: WINDOW.min(self.resume_log / 4),
             has_snapshots: self.snapshots,
             allow_fork: self.allow_fork,
+            has_authority: self.authority || self.has_referee(),
             ..StarConfig::default()
         }
     }
@@ -339,6 +398,9 @@ impl PlayerConfig {
         let is_url = |url: &str| url.starts_with("ws://") || url.starts_with("wss://");
         let relay = self.relay_server.as_deref();
         let is_direct = self.direct_paths.len() < MAX_PATHS && !self.direct_paths.contains(&PathKind::Relay);
+        let speeds = &self.referee_speeds;
+        let kinds: BTreeSet<&str> = speeds.iter().map(|limit| limit.kind.as_str()).collect();
+        let are_speeds = speeds.len() <= 64 && kinds.len() == speeds.len() && speeds.iter().all(SpeedLimit::is_sound);
         let rules = [
             (is_url(&self.signaling_server), "signaling_server", "a URL that begins with ws:// or wss://"),
             (relay.is_none_or(is_url), "relay_server", "a URL that begins with ws:// or wss://, or absent"),
@@ -352,6 +414,13 @@ impl PlayerConfig {
                 "1 to 16776704 bytes",
             ),
             (self.resume_log >= self.max_message, "resume_log", "at least max_message"),
+            (
+                self.referee_rate.is_none_or(|rate| (0.1..=1e6).contains(&rate)),
+                "referee_rate",
+                "0.1 to 1000000 messages a second, or absent",
+            ),
+            (are_speeds, "referee_speeds", "at most 64, each of another kind, with 1 to 4 numbers and a speed above 0"),
+            (self.referee_kick_at != Some(0), "referee_kick_at", "at least 1, or absent"),
             (is_direct, "direct_paths", "at most 7, none of them the relay"),
             ((0.0..=1.0).contains(&self.simulate_packet_loss), "simulate_packet_loss", "0 to 1"),
             ((0.0..=1.0).contains(&self.simulate_duplicates), "simulate_duplicates", "0 to 1"),

@@ -10,7 +10,9 @@ use peer_hand::{at, error, joined, name, request, welcome};
 use webstar_core::config::PlayerConfig;
 use webstar_core::id::{PathId, PlayerId, StreamId};
 use webstar_core::path::{Attempt, Fact, PathKind};
-use webstar_core::peer::{Channel, Command, Destination, Ended, Input, JoinRequest, Output, PeerEvent, Ticket, Wish};
+use webstar_core::peer::{
+    Channel, Command, Destination, Ended, Input, JoinRequest, Output, PeerEvent, ProposalId, Ticket, Verdict, Wish,
+};
 use webstar_core::recording::{FORMAT, MAGIC, Recorded, Replay, ReplayError, Step, Tally, seal};
 use webstar_core::session::pipe::{Control, PipeFacts};
 use webstar_core::time::Instant;
@@ -131,6 +133,10 @@ fn session() -> Session {
     session.drain();
     session.player.snapshot(at(15), webstar_core::peer::Position(0), Bytes::from_static(b"state"));
     session.drain();
+    for verdict in [Verdict::Accept, Verdict::Rewrite(Bytes::from_static(b"less")), Verdict::Reject("no".into())] {
+        session.player.decide(at(15), ProposalId(1), verdict).expect_err("nobody proposes anything");
+        session.drain();
+    }
     session.tell(at(16), Input::Buffered { stream: first, bytes: 9_000 });
     session.tell(at(2_000), Input::Closed { stream: first, reason: String::new() });
     session.tell(at(2_600), Input::Timeout);

@@ -68,7 +68,12 @@ fn by_number(kind: &Kind) -> KindTold<'_> {
 
 fn message(channel: Channel, to: Destination, name: &str, payload: &[u8]) -> Content {
     let (kind, payload) = (kind(name), Bytes::copy_from_slice(payload));
-    Content::Message(Told { from: PlayerId(3), channel, seq: SEQ, to, kind, payload })
+    Content::Message(Told { from: PlayerId(3), channel, seq: SEQ, to, kind, payload, ruling: Ruling::AsSent })
+}
+
+fn ruled(ruling: Ruling, to: Destination, payload: &'static [u8]) -> Content {
+    let (from, channel, kind, payload) = (PlayerId(3), Channel::Ordered, kind("#1"), Bytes::from_static(payload));
+    Content::Message(Told { from, channel, seq: SEQ, to, kind, payload, ruling })
 }
 
 fn entry(content: Content) -> Entry {
@@ -168,6 +173,8 @@ fn samples() -> Vec<(Frame, usize)> {
         (entry_frame(message(Reliable, Destination::One(PlayerId(2)), "#200", b"hi")), 13),
         (entry_frame(message(Ordered, Destination::AllBut(vec![PlayerId(2), PlayerId(9)]), "chat", b"")), 19),
         (Frame::Entry { epoch: EPOCH, entry: elsewhere }, 15),
+        (entry_frame(ruled(Ruling::Rewritten, Destination::Others, b"cut")), 11),
+        (entry_frame(ruled(Ruling::Rejected, Destination::One(PlayerId(3)), b"no")), 12),
         (entry_frame(joined()), 11),
         (entry_frame(Content::Left { player: PlayerId(300) }), 9),
         (entry_frame(Content::Void), 7),
@@ -213,7 +220,8 @@ fn the_longest_head_is_bounded() {
     let others = Destination::AllBut(vec![PlayerId(u32::MAX); MAX_LEFT_OUT]);
     let epoch = Epoch { term: u32::MAX, round: u32::MAX };
     let (from, kind) = (PlayerId(u32::MAX), kind(&"k".repeat(MAX_KIND)));
-    let message = Told { from, channel: Channel::Ordered, seq: u64::MAX, to: others, kind, payload: Bytes::new() };
+    let (channel, payload, ruling) = (Channel::Ordered, Bytes::new(), Ruling::Rewritten);
+    let message = Told { from, channel, seq: u64::MAX, to: others, kind, payload, ruling };
     let entry = Entry { position: Position(u64::MAX), epoch, content: Content::Message(message) };
     let frame = Frame::Entry { epoch: EPOCH, entry };
     let bytes = encode(&frame);
@@ -318,7 +326,13 @@ fn what_is_malformed_is_refused() {
         ("published as joined", vec![0x05, 5, 1, 1, 1]),
         ("published with an epoch", vec![0x05, 0x10, 1, 0, 1, 1]),
         ("position 0", raw(0x06, &[0, 7])),
-        ("what is not defined", raw(0x06, &[1, 0x20, 1, 1, 1])),
+        ("what is not defined", raw(0x06, &[1, 0x80, 1, 1, 1])),
+        ("rewritten and rejected", raw(0x06, &[1, 0x63, 1, 1, 1, 1])),
+        ("a rejection for another than its sender", raw(0x06, &[1, 0x43, 2, 1, 1, 1])),
+        ("a rejection for all", raw(0x06, &[1, 0x40, 1, 1, 1])),
+        ("a reason that is no text", raw(0x06, &[1, 0x43, 1, 1, 1, 1, 0xff])),
+        ("a reason of 257 bytes", raw(0x06, &[&[1, 0x43, 1, 1, 1, 1][..], &[b'x'; 257]].concat())),
+        ("a rewritten void", raw(0x06, &[1, 0x27])),
         ("an ordered void", raw(0x06, &[1, 0x0f])),
         ("an epoch that goes without saying", raw(0x06, &[1, 0x17, 1, 0])),
         ("an entry with number 0", raw(0x06, &[1, 0, 1, 0, 1])),
@@ -336,7 +350,9 @@ fn what_is_malformed_is_refused() {
         let bytes = Bytes::from(bytes);
         assert!(webstar_core::wire::star::decode(&bytes, &mut known).is_err(), "{what}");
     }
-    for good in [snapshot(5, 5, b""), snapshot(5, 3, b"ab"), raw(0x06, &[1, 0x17, 1, 1])] {
+    for good in
+        [snapshot(5, 5, b""), snapshot(5, 3, b"ab"), raw(0x06, &[1, 0x17, 1, 1]), raw(0x06, &[1, 0x43, 1, 1, 1, 1])]
+    {
         assert!(decode_raw(&good).is_ok(), "{good:02x?}");
     }
 }

@@ -149,7 +149,7 @@ impl Hub {
 
     /// A member wants something to go round.
     pub(super) fn on_said(&mut self, now: Instant, epoch: Epoch, cast: &Cast, to: &Destination, out: &mut Outbox) {
-        if self.is_hosting() && self.is_taken(epoch, &cast.payload, out) {
+        if self.is_hosting() && self.is_taken(epoch, &cast.payload, out) && self.is_fair(now, cast, out) {
             self.on_talk(now);
             self.route(now, cast, to, out);
         }
@@ -204,5 +204,5 @@ impl Hub {
 
 fn heard(cast: Cast) -> PeerEvent {
     let Cast { from, channel, seq, kind, payload } = cast;
-    PeerEvent::Message(PeerMessage { from, channel, seq, kind, payload, position: None })
+    PeerEvent::Message(PeerMessage { from, channel, seq, kind, payload, position: None, is_rewritten: false })
 }

@@ -1,9 +1,10 @@
 //! What a player tells its application, and the words it uses for it.
 
+use super::referee::Rule;
 use crate::id::{CommandId, PlayerId};
 use crate::path::{PathKind, Step};
 use crate::session::pipe::PathState;
-pub use crate::star::Snapshot;
+pub use crate::star::{Proposal, ProposalId, Snapshot, Verdict};
 use crate::time::Duration;
 use crate::wire::frame::Priority;
 use crate::wire::signal::{CloseReason, Data, Epoch, ErrorCode, HostCause, LobbyInfo, PlayerEntry};
@@ -26,6 +27,8 @@ pub struct PeerMessage {
     pub payload: Bytes,
     /// Its place in the log; none for what is not kept, and for what came through the server.
     pub position: Option<Position>,
+    /// The bytes are not what its sender sent, but what the host's game has made of that.
+    pub is_rewritten: bool,
 }
 
 /// A message that was taken.
@@ -79,6 +82,27 @@ pub enum PeerEvent {
     ServerData(Data),
     /// A kept message of ours is safe.
     Acked(Sent),
+    /// A kept message of ours was rejected by the host: nobody hears it. It counts as acknowledged, before or after this.
+    Rejected {
+        /// Which.
+        sent: Sent,
+        /// What it was.
+        kind: Kind,
+        /// Why: the words of the host's game, or the name of the rule that it breaks.
+        reason: String,
+    },
+    /// As host, with `authority`: a member wants to say this. [`super::Peer::decide`] takes the decision; until then the
+    /// ordered messages of that member wait. What is not decided when another becomes host, that one is asked.
+    Proposal(Proposal),
+    /// As host: a message broke a rule of the referee, and was rejected; one of the moment was dropped.
+    Violation {
+        /// Whose.
+        player: PlayerId,
+        /// Which rule.
+        rule: Rule,
+        /// How many strikes that player has now. One is forgiven every ten seconds.
+        strikes: u32,
+    },
     /// The channel that refused a message takes messages again.
     Drained(Channel),
     /// A path to a player has changed.
@@ -240,6 +264,23 @@ pub enum SendError {
     /// Too many kinds on the latest-only channel.
     #[error("all {max} latest-only keys are in use; use fewer kinds or raise max_keys everywhere")]
     TooManyKeys {
+        /// The limit.
+        max: usize,
+    },
+    /// It is over.
+    #[error("this player has left; make a new one")]
+    Ended,
+}
+
+/// Why a decision had no effect.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Error)]
+pub enum DecideError {
+    /// It was decided before, its sender has gone, or we are not host any more.
+    #[error("no proposal {} waits to be decided; whoever is host now is asked for those that were not", .0.0)]
+    NoSuchProposal(ProposalId),
+    /// What it was rewritten to is longer than the configured limit.
+    #[error("the message is longer than max_message ({max} bytes); rewrite it to something shorter, or reject it")]
+    TooLong {
         /// The limit.
         max: usize,
     },

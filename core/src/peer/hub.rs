@@ -9,6 +9,7 @@ use super::contacts::Contact;
 use super::event::{Channel, PeerEvent};
 use super::kinds::Numbering;
 use super::outbox::{Act, Outbox};
+use super::referee::Referee;
 use super::rhythm::{ASLEEP, StarRhythm, interval};
 use super::spoke::{RELAY, Spoke};
 use super::{PeerTimer, link};
@@ -59,6 +60,7 @@ pub(super) struct Hub {
     /// The stream that carries is to be asked whether it is there.
     wants_answer: bool,
     pub(super) numbering: Numbering,
+    pub(super) referee: Referee,
     /// Messages sent so far, by channel.
     pub(super) sent: [u64; Channel::ALL.len()],
     /// Kept messages of ours that are safe, by channel.
@@ -88,6 +90,7 @@ impl Hub {
             said: star::Out::default(),
             standing: None,
             ticked_at: None,
+            referee: Referee::new(&config),
             paths: core::iter::once(RELAY).chain(direct).collect(),
             config,
             random,

@@ -188,7 +188,8 @@ impl Peer {
         let kind = Kind::new(RELAYED).expect("the name is short");
         let payload = data.to_bytes();
         let channel = Channel::Reliable;
-        let message = PeerMessage { from, channel, seq: 0, kind, payload, position: None };
+        let (seq, position, is_rewritten) = (0, None, false);
+        let message = PeerMessage { from, channel, seq, kind, payload, position, is_rewritten };
         self.out.event(PeerEvent::Message(message));
     }
 

@@ -11,6 +11,7 @@
 //! `Joined`.
 
 mod arrivals;
+mod authority;
 mod carrier;
 mod casting;
 mod command;
@@ -31,6 +32,7 @@ mod link_config;
 mod lobby;
 mod origin;
 mod outbox;
+mod referee;
 mod request;
 mod rhythm;
 mod seam;
@@ -41,12 +43,13 @@ mod words;
 
 pub use crate::wire::star::Destination;
 pub use event::{
-    Channel, CommandError, Ended, Kind, PeerEvent, PeerMessage, PlayerStats, Position, Refusal, SendError, Sent,
-    Snapshot,
+    Channel, CommandError, DecideError, Ended, Kind, PeerEvent, PeerMessage, PlayerStats, Position, Proposal,
+    ProposalId, Refusal, SendError, Sent, Snapshot, Verdict,
 };
 pub use landed::Landed;
 pub(crate) use origin::{Dice, Origin};
 pub use outbox::PeerDropped;
+pub use referee::Rule;
 pub use request::{Command, JoinRequest, Ticket, Wish};
 pub use seam::{Input, InputError, Output, Payload, PeerTimer, Target};
 
@@ -243,6 +246,17 @@ impl Peer {
         self.settle_star();
     }
 
+    /// As host: what becomes of a message that [`PeerEvent::Proposal`] has told.
+    pub fn decide(&mut self, now: Instant, proposal: ProposalId, verdict: Verdict) -> Result<(), DecideError> {
+        self.now = self.now.max(now);
+        if self.connection.phase == Phase::Ended {
+            return Err(DecideError::Ended);
+        }
+        self.hub.decide(self.now, proposal, verdict)?;
+        self.settle_star();
+        Ok(())
+    }
+
     /// Asks for something; [`PeerEvent::Done`] tells what became of it.
     pub fn command(&mut self, now: Instant, command: Command) -> Result<CommandId, CommandError> {
         self.now = self.now.max(now);
@@ -388,6 +402,7 @@ impl Peer {
             self.say(&ClientMessage::LeaveLobby);
             self.end(Ended::PutOut(CloseReason::HostLost));
         }
+        self.put_out();
         self.settle_handing();
         self.leave_if_flushed();
     }

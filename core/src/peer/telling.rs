@@ -24,8 +24,13 @@ impl Hub {
                         out.event(PeerEvent::Acked(Sent { channel, seq }));
                     }
                 }
+                Event::Rejected { channel, seq, kind, reason, .. } => {
+                    out.event(PeerEvent::Rejected { sent: Sent { channel, seq }, kind, reason });
+                }
+                Event::Proposal(proposal) => self.on_proposal(now, proposal, out),
                 Event::Drained(channel) => self.tell_drained(core::iter::once(channel), out),
                 Event::HostChanged { epoch, host, cause, gap } => {
+                    self.referee.forget_places();
                     self.tell_host_change(epoch, host, cause, gap, out);
                     self.tell_drained([Channel::Unreliable, Channel::Latest].into_iter(), out);
                 }
@@ -153,6 +158,6 @@ impl Hub {
 }
 
 fn message(delivered: Delivered) -> PeerMessage {
-    let Delivered { position, from, channel, seq, kind, payload } = delivered;
-    PeerMessage { from, channel, seq, kind, payload, position: Some(position) }
+    let Delivered { position, from, channel, seq, kind, payload, is_rewritten } = delivered;
+    PeerMessage { from, channel, seq, kind, payload, position: Some(position), is_rewritten }
 }

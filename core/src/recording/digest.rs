@@ -131,11 +131,15 @@ impl Digester {
 
     fn of_event(&mut self, event: &PeerEvent) -> u64 {
         // Messages are many and may be long: their bytes are not written as words.
-        let PeerEvent::Message(PeerMessage { from, channel, seq, kind, payload, position }) = event else {
+        let PeerEvent::Message(PeerMessage { from, channel, seq, kind, payload, position, is_rewritten }) = event
+        else {
             return self.of_words(event);
         };
         let place = position.map_or(u64::MAX, |position| position.0);
-        let head = numbers(&[u64::from(from.0), *channel as u64, *seq, place]);
+        let mut head = numbers(&[u64::from(from.0), *channel as u64, *seq, place]);
+        if *is_rewritten {
+            head = numbers(&[head]);
+        }
         xxh3_64_with_seed(payload, texts(head, &[kind.as_str()]))
     }
 

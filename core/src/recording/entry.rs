@@ -4,10 +4,11 @@
 use super::digest::Digest;
 use crate::id::{PathId, PlayerId, StreamId};
 use crate::path::{Attempt, Fact};
-use crate::peer::{Channel, Command, Destination};
+use crate::peer::{Channel, Command, Destination, ProposalId, Verdict};
 use crate::wire::signal::RtcSignal;
 use crate::wire::star::Position;
 use crate::wire::view::Signature;
+use bytes::Bytes;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 /// One thing that happened.
@@ -81,6 +82,37 @@ pub(super) enum Told<'a> {
         state: Raw<'a>,
     },
     Command(Command),
+    Decide {
+        proposal: ProposalId,
+        #[serde(borrow)]
+        ruling: Ruling<'a>,
+    },
+}
+
+/// What a host's game made of a proposal.
+#[derive(Serialize, Deserialize)]
+pub(super) enum Ruling<'a> {
+    Accept,
+    Rewrite(#[serde(borrow)] Raw<'a>),
+    Reject(&'a str),
+}
+
+impl<'a> Ruling<'a> {
+    pub(super) fn of(verdict: &'a Verdict) -> Self {
+        match verdict {
+            Verdict::Accept => Ruling::Accept,
+            Verdict::Rewrite(payload) => Ruling::Rewrite(Raw(payload)),
+            Verdict::Reject(reason) => Ruling::Reject(reason),
+        }
+    }
+
+    pub(super) fn verdict(&self) -> Verdict {
+        match self {
+            Ruling::Accept => Verdict::Accept,
+            Ruling::Rewrite(Raw(payload)) => Verdict::Rewrite(Bytes::copy_from_slice(payload)),
+            Ruling::Reject(reason) => Verdict::Reject((*reason).into()),
+        }
+    }
 }
 
 /// Bytes as they are.

@@ -1,13 +1,13 @@
 //! A player whose doors may be watched: the same doors as those of a [`Peer`], and what goes through them written down if
 //! that is wanted. Decides nothing.
 
-use super::entry::{Raw, To, Told, left_out, number_of};
+use super::entry::{Raw, Ruling, To, Told, left_out, number_of};
 use super::recorder::Recorder;
 use crate::config::{ConfigError, PlayerConfig};
 use crate::id::CommandId;
 use crate::peer::{
-    Channel, Command, CommandError, Destination, Input, InputError, JoinRequest, Origin, Output, Peer, Position,
-    SendError, Sent,
+    Channel, Command, CommandError, DecideError, Destination, Input, InputError, JoinRequest, Origin, Output, Peer,
+    Position, ProposalId, SendError, Sent, Verdict,
 };
 use crate::time::Instant;
 use crate::wire::view::Signatures;
@@ -115,6 +115,18 @@ impl Recorded {
             recorder.told(now, Told::Command(command.clone()));
         }
         let answer = self.peer.command(now, command);
+        if let Some(recorder) = &mut self.recorder {
+            recorder.on_answer(&answer);
+        }
+        answer
+    }
+
+    /// See [`Peer::decide`].
+    pub fn decide(&mut self, now: Instant, proposal: ProposalId, verdict: Verdict) -> Result<(), DecideError> {
+        if let Some(recorder) = &mut self.recorder {
+            recorder.told(now, Told::Decide { proposal, ruling: Ruling::of(&verdict) });
+        }
+        let answer = self.peer.decide(now, proposal, verdict);
         if let Some(recorder) = &mut self.recorder {
             recorder.on_answer(&answer);
         }

@@ -204,13 +204,14 @@ impl<'a> Replay<'a> {
             Answer::Sent(_, outcome) => self.digester.of_answer(outcome),
             Answer::Snapshot => self.digester.of_answer(&()),
             Answer::Asked(_, outcome) => self.digester.of_answer(outcome),
+            Answer::Decided(outcome) => self.digester.of_answer(outcome),
         };
         self.tally.outputs += 1;
         if digest != recorded {
             return Err(self.differs(recorded, shortened(format!("an answer: {answer:?}"))));
         }
         Ok(match answer {
-            Answer::Input(_) | Answer::Snapshot => None,
+            Answer::Input(_) | Answer::Snapshot | Answer::Decided(_) => None,
             Answer::Sent(channel, outcome) => Some(Step::Sent { channel, outcome }),
             Answer::Asked(command, outcome) => Some(Step::Asked { command, outcome }),
         })

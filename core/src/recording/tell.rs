@@ -2,7 +2,7 @@
 
 use super::entry::{Raw, Told, channel_of};
 use crate::id::CommandId;
-use crate::peer::{Channel, Command, CommandError, Input, InputError, Peer, SendError, Sent};
+use crate::peer::{Channel, Command, CommandError, DecideError, Input, InputError, Peer, SendError, Sent};
 use crate::time::Instant;
 use crate::wire::signal::Frame;
 use bytes::Bytes;
@@ -14,6 +14,7 @@ pub(super) enum Answer {
     Sent(Channel, Result<Sent, SendError>),
     Snapshot,
     Asked(Command, Result<CommandId, CommandError>),
+    Decided(Result<(), DecideError>),
 }
 
 /// None: there is no such thing to tell.
@@ -43,6 +44,9 @@ pub(super) fn tell(peer: &mut Peer, now: Instant, told: Told<'_>) -> Option<Answ
         Told::Command(command) => {
             let answer = peer.command(now, command.clone());
             return Some(Answer::Asked(command, answer));
+        }
+        Told::Decide { proposal, ruling } => {
+            return Some(Answer::Decided(peer.decide(now, proposal, ruling.verdict())));
         }
     };
     Some(Answer::Input(peer.handle(now, input)))

@@ -24,6 +24,8 @@ pub struct StarConfig {
     pub snapshot_bytes: usize,
     /// The survivor of a lobby of two goes on alone when the server is away too.
     pub allow_fork: bool,
+    /// As host: kept messages of members are proposals, about which the game decides.
+    pub has_authority: bool,
     /// For tests: as backup it keeps copies and says nothing of it.
     pub withholds_stored: bool,
 }
@@ -40,6 +42,7 @@ impl Default for StarConfig {
             snapshot_interval: Duration::from_secs(5),
             snapshot_bytes: 256 * 1024,
             allow_fork: false,
+            has_authority: false,
             withholds_stored: false,
         }
     }

@@ -1,6 +1,6 @@
 //! What the star is told about players, and what it tells: to the application, to other players, to the server.
 
-use super::{Channel, Frame, Kind, Position};
+use super::{Channel, Frame, Kind, Position, Proposal};
 use crate::id::{Incarnation, PlayerId};
 use crate::time::{Duration, Instant};
 use crate::wire::signal::{Epoch, HostCause};
@@ -54,6 +54,8 @@ pub struct Delivered {
     pub kind: Kind,
     /// The bytes.
     pub payload: Bytes,
+    /// They are not what its sender sent, but what the host's game has made of that.
+    pub is_rewritten: bool,
 }
 
 /// A state of the host's game, in the game's own bytes.
@@ -70,6 +72,22 @@ pub struct Snapshot {
 pub enum Event {
     /// A message.
     Message(Delivered),
+    /// A message of ours was rejected by the host's game: nobody hears it. Its number is used up.
+    Rejected {
+        /// Its place in the log.
+        position: Position,
+        /// Where it was sent ..
+        channel: Channel,
+        /// .. as the so manyeth.
+        seq: u64,
+        /// What it was.
+        kind: Kind,
+        /// Why.
+        reason: String,
+    },
+    /// As host, with [`has_authority`](super::StarConfig::has_authority): a member wants to say this, and our game decides
+    /// by [`Star::decide`](super::Star::decide). One that was not decided when another becomes host is asked of that one.
+    Proposal(Proposal),
     /// Our kept messages on a channel, up to this number, are committed.
     Acked(Channel, u64),
     /// The channel that refused a message takes messages again.

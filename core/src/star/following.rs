@@ -5,8 +5,8 @@ use super::log::{Log, NOBODY, bytes_of, is_meant};
 use super::snapshots::Snapshots;
 use super::table::lane;
 use super::{
-    Beyond, Channel, Content, Delivered, Destination, Entry, Event, Frame, Mark, Position, Snapshot, Span, StarConfig,
-    Told,
+    Beyond, Channel, Content, Delivered, Destination, Entry, Event, Frame, Mark, Position, Ruling, Snapshot, Span,
+    StarConfig, Told,
 };
 use crate::id::PlayerId;
 use crate::wire::signal::Epoch;
@@ -249,7 +249,7 @@ impl Following {
         if told.channel == Channel::Ordered {
             self.ordered = self.ordered.max(held.position);
         }
-        events.push_back(Event::Message(delivered(held.position, told)));
+        events.push_back(heard(held.position, told));
     }
 
     /// What a new host is told.
@@ -413,10 +413,19 @@ impl Following {
     }
 }
 
+/// A message as it is delivered; to its sender, if it was rejected, that it was.
+fn heard(position: Position, told: Told) -> Event {
+    if told.ruling != Ruling::Rejected {
+        return Event::Message(delivered(position, told));
+    }
+    let Told { channel, seq, kind, payload, .. } = told;
+    Event::Rejected { position, channel, seq, kind, reason: String::from_utf8_lossy(&payload).into_owned() }
+}
+
 /// A message as it is delivered.
 pub(super) fn delivered(position: Position, told: Told) -> Delivered {
-    let Told { from, channel, seq, kind, payload, .. } = told;
-    Delivered { position, from, channel, seq, kind, payload }
+    let Told { from, channel, seq, kind, payload, ruling, .. } = told;
+    Delivered { position, from, channel, seq, kind, payload, is_rewritten: ruling == Ruling::Rewritten }
 }
 
 /// What hosts say of views that we do not know yet: it may overtake the word that they are in force.

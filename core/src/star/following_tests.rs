@@ -9,7 +9,8 @@ const SECOND: Epoch = Epoch { term: 2, round: 0 };
 
 fn told(channel: Channel, seq: u64, to: Destination) -> Content {
     let kind = Kind::new("k").expect("a name");
-    Content::Message(Told { from: PlayerId(1), channel, seq, to, kind, payload: Bytes::from_static(b"pay") })
+    let (from, payload, ruling) = (PlayerId(1), Bytes::from_static(b"pay"), Ruling::AsSent);
+    Content::Message(Told { from, channel, seq, to, kind, payload, ruling })
 }
 
 /// A view that knows of no former term.

@@ -4,11 +4,12 @@
 use super::follower::{Follower, Stage};
 use super::following::{Adopted, Following, delivered};
 use super::log::{Log, bytes_of, is_meant};
+use super::proposals::{ProposalId, Proposals, Verdict};
 use super::publishing::Publishing;
 use super::snapshots::Snapshots;
 use super::table::{Table, Taking, lane};
 use super::{
-    Channel, Content, Copy, Entry, Event, Frame, LogEnd, Member, Out, Position, Snapshot, StarConfig, To, Told,
+    Channel, Content, Copy, Entry, Event, Frame, LogEnd, Member, Out, Position, Ruling, Snapshot, StarConfig, To, Told,
 };
 use crate::id::{Incarnation, PlayerId};
 use crate::players::Players;
@@ -30,6 +31,8 @@ pub(super) struct Ours<'a> {
     pub(super) following: &'a mut Following,
     /// What its own player says.
     pub(super) publishing: &'a mut Publishing,
+    /// What members say and its game has not decided about.
+    pub(super) proposals: &'a mut Proposals,
     /// The states of its game.
     pub(super) snapshots: &'a mut Snapshots,
     /// What comes of it.
@@ -120,6 +123,7 @@ impl Hosting {
     pub(super) fn activate(&mut self, now: Instant, backups: &[PlayerId], ours: &mut Ours<'_>) {
         self.now = self.now.max(now);
         self.is_active = true;
+        ours.proposals.clear();
         self.backups = self.lives_of(backups);
         self.committed = ours.log.end();
         self.acked = ours.log.table().clone();
@@ -164,7 +168,9 @@ impl Hosting {
         following.on_settled(end);
         if !is_birth {
             let told = |entry: &Entry| match &entry.content {
-                Content::Message(told) => Some(delivered(entry.position, told.clone())),
+                Content::Message(told) if told.ruling != Ruling::Rejected => {
+                    Some(delivered(entry.position, told.clone()))
+                }
                 _ => None,
             };
             let tail = log.after(snapshot.position).filter_map(told).collect();
@@ -290,11 +296,45 @@ impl Hosting {
         let is_kept = matches!(told.channel, Channel::Reliable | Channel::Ordered);
         let follower = self.followers.get(&told.from).map(|follower| follower.incarnation);
         let life = if told.from == self.me { Some(self.incarnation) } else { follower };
-        let is_there = life.is_some_and(|life| ours.log.table().is_known(told.from, life, [0; 2]));
+        let life = life.filter(|life| ours.log.table().is_known(told.from, *life, [0; 2]));
         if !is_kept || told.payload.len() > self.config.max_message {
             ours.out.dropped.malformed += 1;
-        } else if is_there && ours.log.table().taking(told.from, told.channel, told.seq) == Taking::New {
-            self.append(Content::Message(told), ours);
+        } else if let Some(life) = life {
+            // What the host itself says needs no leave of its own.
+            if ours.proposals.is_on() && told.from != self.me {
+                self.propose(told, life, ours);
+            } else if ours.log.table().taking(told.from, told.channel, told.seq) == Taking::New {
+                self.append(Content::Message(told), ours);
+            }
+        }
+    }
+
+    fn propose(&mut self, told: Told, life: Incarnation, ours: &mut Ours<'_>) {
+        let from = told.from;
+        let proposal = ours.proposals.offer(told, life, ours.log.table());
+        ours.out.events.extend(proposal.map(Event::Proposal));
+        self.take_decided(from, ours);
+    }
+
+    /// Our game has decided. False: nothing waits under that name.
+    pub(super) fn decide(&mut self, now: Instant, id: ProposalId, verdict: Verdict, ours: &mut Ours<'_>) -> bool {
+        self.now = self.now.max(now);
+        if !self.is_active || self.is_frozen {
+            return false;
+        }
+        let Some(player) = ours.proposals.decide(id, verdict) else { return false };
+        self.take_decided(player, ours);
+        true
+    }
+
+    /// What was decided gets its place. Who has gone meanwhile says nothing any more.
+    fn take_decided(&mut self, player: PlayerId, ours: &mut Ours<'_>) {
+        while let Some((life, told)) = ours.proposals.take(player) {
+            let table = ours.log.table();
+            let is_there = table.is_known(player, life, [0; 2]);
+            if is_there && table.taking(player, told.channel, told.seq) == Taking::New {
+                self.append(Content::Message(told), ours);
+            }
         }
     }
 
@@ -382,7 +422,8 @@ impl Hosting {
         }
         while !self.is_frozen {
             let Some(Frame::Publish { channel, seq, to, kind, payload }) = ours.publishing.poll() else { break };
-            self.on_publish(now, Told { from: self.me, channel, seq, to, kind, payload }, ours);
+            let ruling = Ruling::AsSent;
+            self.on_publish(now, Told { from: self.me, channel, seq, to, kind, payload, ruling }, ours);
         }
         self.commit(ours);
         self.ask(ours);

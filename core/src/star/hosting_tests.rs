@@ -20,7 +20,8 @@ pub(in crate::star) fn member(player: PlayerId, is_connected: bool) -> Member {
 }
 
 pub(in crate::star) fn told(from: PlayerId, channel: Channel, seq: u64, to: Destination, bytes: usize) -> Told {
-    Told { from, channel, seq, to, kind: Kind::new("k").expect("a name"), payload: vec![7; bytes].into() }
+    let (kind, payload) = (Kind::new("k").expect("a name"), vec![7; bytes].into());
+    Told { from, channel, seq, to, kind, payload, ruling: Ruling::AsSent }
 }
 
 /// A host, all that belongs to it, and what came of it.
@@ -29,6 +30,7 @@ pub(in crate::star) struct Host {
     pub(in crate::star) log: Log,
     pub(in crate::star) following: Following,
     pub(in crate::star) publishing: Publishing,
+    pub(in crate::star) proposals: Proposals,
     pub(in crate::star) snapshots: Snapshots,
     pub(in crate::star) out: Out,
     pub(in crate::star) now: Instant,
@@ -40,6 +42,7 @@ macro_rules! ours {
             log: &mut $host.log,
             following: &mut $host.following,
             publishing: &mut $host.publishing,
+            proposals: &mut $host.proposals,
             snapshots: &mut $host.snapshots,
             out: &mut $host.out,
         }
@@ -55,6 +58,7 @@ impl Host {
             log,
             following: Following::new(config),
             publishing: Publishing::new(config),
+            proposals: Proposals::new(config),
             snapshots: Snapshots::new(config),
             out: Out::default(),
             now: at(0),

@@ -13,7 +13,8 @@ pub(super) const ROOM: usize = 1 << 20;
 
 fn told(from: u32, channel: Channel, seq: u64, to: Destination) -> Content {
     let kind = Kind::new("k").expect("a name");
-    Content::Message(Told { from: PlayerId(from), channel, seq, to, kind, payload: Bytes::from_static(b"pay") })
+    let (from, payload, ruling) = (PlayerId(from), Bytes::from_static(b"pay"), crate::star::Ruling::AsSent);
+    Content::Message(Told { from, channel, seq, to, kind, payload, ruling })
 }
 
 pub(super) fn ordered(from: u32, seq: u64) -> Content {

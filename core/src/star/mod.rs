@@ -80,12 +80,14 @@ mod following;
 mod handing;
 mod hosting;
 mod log;
+mod proposals;
 mod publishing;
 mod reckoning;
 mod replica;
 mod rising;
 mod rounds;
 mod snapshots;
+mod standing;
 mod suspicion;
 mod table;
 mod taking;
@@ -93,17 +95,19 @@ mod views;
 mod voting;
 
 pub use crate::wire::star::{
-    Beyond, Channel, Content, Copy, Destination, Entry, Frame, Kind, LogEnd, Mark, Position, Promise, Span, TableRow,
-    Told,
+    Beyond, Channel, Content, Copy, Destination, Entry, Frame, Kind, LogEnd, Mark, Position, Promise, Ruling, Span,
+    TableRow, Told,
 };
 pub use config::StarConfig;
 pub use event::{Delivered, Dropped, Ear, Event, Member, Out, ServerSays, Snapshot, To, Word};
+pub use proposals::{Proposal, ProposalId, Verdict};
+pub use standing::{Bond, Full, Glance, Me, Role};
 
 use crate::id::{Incarnation, PlayerId};
 use crate::players::Players;
 use crate::time::{Instant, earlier};
 use crate::wire::signal::Epoch;
-use crate::wire::view::{Certified, PublicKey, SigningKey, StarId, View};
+use crate::wire::view::{Certified, View};
 use ballot::Ballot;
 use bytes::Bytes;
 use collecting::Collecting;
@@ -112,6 +116,7 @@ use following::{Aside, Following};
 use handing::Handing;
 use hosting::{Hosting, Ours};
 use log::Log;
+use proposals::Proposals;
 use publishing::Publishing;
 use rand::rngs::ChaCha8Rng;
 use rand::{Rng, SeedableRng};
@@ -119,74 +124,7 @@ use replica::{Intake, Serving, Withheld};
 use rounds::Rounds;
 use snapshots::Snapshots;
 use suspicion::Suspicion;
-use thiserror::Error;
 use views::Answers;
-
-/// Who we are in which star.
-#[derive(Clone, Debug)]
-pub struct Me {
-    /// Our number.
-    pub player: PlayerId,
-    /// Which life of our memory.
-    pub incarnation: Incarnation,
-    /// What we sign with.
-    pub key: SigningKey,
-    /// Which star.
-    pub star: StarId,
-    /// The server's key.
-    pub server: PublicKey,
-}
-
-/// What a player does in the star.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub enum Role {
-    /// It has not heard from a host yet.
-    Waiting,
-    /// It follows a host.
-    Following,
-    /// It has promised a view that is not in force yet.
-    Barred,
-    /// It gathers promises to become host.
-    Collecting,
-    /// It is host.
-    Hosting,
-    /// It was host and has stopped for its successor.
-    Frozen,
-}
-
-/// A star from outside, for tests and statistics.
-#[derive(Clone, PartialEq, Eq, Debug)]
-pub struct Glance {
-    /// What the player does.
-    pub role: Role,
-    /// The view in force, as far as known.
-    pub epoch: Epoch,
-    /// The newest epoch promised.
-    pub promised: Epoch,
-    /// Its log, if it holds one: where it begins, how far it goes.
-    pub log: Option<(Position, LogEnd)>,
-    /// What is known to be committed.
-    pub committed: Position,
-    /// Bytes kept in log and queues.
-    pub bytes: usize,
-}
-
-/// A message finds no room.
-#[derive(Clone, Copy, PartialEq, Eq, Debug, Error)]
-#[error("the channel holds {queued} bytes and takes no more until it has drained")]
-pub struct Full {
-    /// Bytes it holds.
-    pub queued: usize,
-}
-
-/// With whom a link is wanted.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub enum Bond {
-    /// Between host and member, and between host and backup: the quick rhythm.
-    Close,
-    /// Between a backup and a member: open, in a slow rhythm.
-    Standby,
-}
 
 /// The star as one player sees it.
 #[derive(Debug)]
@@ -209,6 +147,7 @@ pub struct Star {
     log: Option<Log>,
     following: Following,
     publishing: Publishing,
+    proposals: Proposals,
     snapshots: Snapshots,
     aside: Aside,
     intake: Intake,
@@ -239,6 +178,7 @@ impl Star {
             log: None,
             following: Following::new(&config),
             publishing: Publishing::new(&config),
+            proposals: Proposals::new(&config),
             snapshots: Snapshots::new(&config),
             aside: Aside::default(),
             intake: Intake::default(),
@@ -262,6 +202,7 @@ impl Star {
         let mut fresh = Star::new(self.config.clone(), seed, now);
         fresh.me = Some(me);
         fresh.ears.on_server(now, self.ears.has_server());
+        fresh.proposals.go_on_after(&self.proposals);
         *self = fresh;
         self.work(now, out);
     }
@@ -376,6 +317,15 @@ impl Star {
         sent
     }
 
+    /// The host's game has decided. False: nothing waits under that name, as it was decided before, or another is host.
+    pub fn decide(&mut self, now: Instant, proposal: ProposalId, verdict: Verdict, out: &mut Out) -> bool {
+        let now = self.tick(now);
+        let is_taken =
+            self.hosts(out).is_some_and(|(hosting, mut ours)| hosting.decide(now, proposal, verdict, &mut ours));
+        self.work(now, out);
+        is_taken
+    }
+
     /// The game's state after everything that was delivered up to `position`.
     pub fn on_snapshot(&mut self, now: Instant, position: Position, state: Bytes, out: &mut Out) {
         let now = self.tick(now);
@@ -453,7 +403,7 @@ impl Star {
             promised: self.ballot.newest(),
             log,
             committed: self.following.committed(),
-            bytes: kept + self.snapshots.bytes() + self.intake.bytes() + self.withheld.bytes(),
+            bytes: kept + self.snapshots.bytes() + self.intake.bytes() + self.withheld.bytes() + self.proposals.bytes(),
         }
     }
 
@@ -479,6 +429,9 @@ impl Star {
         if let Some((hosting, mut ours)) = self.hosts(out) {
             hosting.work(now, &mut ours);
         }
+        if self.hosting.is_none() {
+            self.proposals.clear();
+        }
         self.greet(now, out);
         self.suspect(now, out);
         self.worked = now;
@@ -491,6 +444,7 @@ impl Star {
             log: self.log.as_mut().expect("a host holds the log"),
             following: &mut self.following,
             publishing: &mut self.publishing,
+            proposals: &mut self.proposals,
             snapshots: &mut self.snapshots,
             out,
         };

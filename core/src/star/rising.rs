@@ -5,7 +5,7 @@ use super::ballot::{Judged, Verdict};
 use super::collecting::{Collecting, Origin, Stage, WAIT_FOR_THE_REST};
 use super::log::{ENTRY_BYTES, Log};
 use super::table::Taking;
-use super::{Content, Frame, LogEnd, Out, Star, To, Told, Word};
+use super::{Content, Frame, LogEnd, Out, Ruling, Star, To, Told, Word};
 use crate::id::PlayerId;
 use crate::time::{Duration, Instant, earlier};
 use crate::wire::signal::{Epoch, HostCause};
@@ -279,7 +279,8 @@ impl Star {
             let Some(left) = room.checked_sub(ENTRY_BYTES + payload.len()) else { break };
             room = left;
             if log.table().taking(me.player, channel, seq) == Taking::New {
-                log.append(epoch, Content::Message(Told { from: me.player, channel, seq, to, kind, payload }));
+                let (from, ruling) = (me.player, Ruling::AsSent);
+                log.append(epoch, Content::Message(Told { from, channel, seq, to, kind, payload, ruling }));
             }
         }
     }

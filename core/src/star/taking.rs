@@ -2,7 +2,7 @@
 
 use super::log::is_meant;
 use super::snapshots::Piece;
-use super::{Content, Entry, Frame, Out, Role, Star, To, Told};
+use super::{Content, Entry, Frame, Out, Role, Ruling, Star, To, Told};
 use crate::id::PlayerId;
 use crate::time::Instant;
 use crate::wire::signal::Epoch;
@@ -12,7 +12,7 @@ impl Star {
     pub(super) fn take(&mut self, now: Instant, from: PlayerId, frame: Frame, out: &mut Out) {
         match frame {
             Frame::Publish { channel, seq, to, kind, payload } => {
-                let told = Told { from, channel, seq, to, kind, payload };
+                let told = Told { from, channel, seq, to, kind, payload, ruling: Ruling::AsSent };
                 if let Some((hosting, mut ours)) = self.hosts(out) {
                     hosting.on_publish(now, told, &mut ours);
                 } else {

@@ -73,7 +73,8 @@ fn who_is_forced_with_a_log_that_was_not_kept_up_hears_what_is_said_at_its_place
     star.send(NOW, &Destination::All, Channel::Ordered, kind.clone(), Bytes::from("here"), &mut out).expect("room");
     let heard: Vec<Event> = out.events.into_iter().filter(|event| matches!(event, Event::Message(_))).collect();
     let (position, payload) = (Position(2), Bytes::from("here"));
-    let wanted = Delivered { position, from: PlayerId(2), channel: Channel::Ordered, seq: 1, kind, payload };
+    let (from, channel, is_rewritten) = (PlayerId(2), Channel::Ordered, false);
+    let wanted = Delivered { position, from, channel, seq: 1, kind, payload, is_rewritten };
     assert_eq!(heard, [Event::Message(wanted)], "places begin behind the copy");
 }
 
@@ -156,7 +157,8 @@ fn what_the_copy_of_a_former_backup_has_for_it_is_not_lost_to_the_member() {
     let kind = Kind::new("k").expect("a name");
     let entry = |position: u64, epoch| {
         let (channel, to, payload) = (Channel::Ordered, Destination::All, Bytes::from_static(b"said"));
-        let told = Told { from: PlayerId(1), channel, seq: position - 3, to, kind: kind.clone(), payload };
+        let (from, seq, kind, ruling) = (PlayerId(1), position - 3, kind.clone(), crate::star::Ruling::AsSent);
+        let told = Told { from, channel, seq, to, kind, payload, ruling };
         let entry = Entry { position: Position(position), epoch: next, content: Content::Message(told) };
         Frame::Entry { epoch, entry }
     };

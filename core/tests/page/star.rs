@@ -8,7 +8,7 @@ use webstar_core::wire::WireError;
 use webstar_core::wire::signal::{Epoch, HostCause};
 use webstar_core::wire::star::{
     self, Beyond, Channel, Content, Copy, Destination, Entry, Frame, Kind, KindTold, LogEnd, Mark, Message, Position,
-    Promise, Span, TableRow, Told as Kept,
+    Promise, Ruling, Span, TableRow, Told as Kept,
 };
 use webstar_core::wire::view::{Certified, Proof, SigningKey, StarId, Statement, View, Voter};
 
@@ -61,7 +61,12 @@ fn certified() -> Box<Certified> {
 
 fn message(channel: Channel, seq: u64, to: Destination, name: &str, payload: &'static [u8]) -> Content {
     let (kind, payload) = (kind(name), payload.into());
-    Content::Message(Kept { from: PlayerId(3), channel, seq, to, kind, payload })
+    Content::Message(Kept { from: PlayerId(3), channel, seq, to, kind, payload, ruling: Ruling::AsSent })
+}
+
+fn ruled(ruling: Ruling, seq: u64, to: Destination, payload: &'static [u8]) -> Content {
+    let (from, channel, kind, payload) = (PlayerId(3), Channel::Ordered, kind("#1"), payload.into());
+    Content::Message(Kept { from, channel, seq, to, kind, payload, ruling })
 }
 
 fn spans() -> Vec<Span> {
@@ -116,6 +121,8 @@ fn log_frames() -> Vec<(&'static str, Frame)> {
     let but = Destination::AllBut(vec![PlayerId(5)]);
     let old = Entry { epoch: EARLIER, ..entry(900, message(Reliable, 21, but, "k", b"")) };
     let joined = Content::Joined { player: PlayerId(4), incarnation: Incarnation(2), taken: [7, 0] };
+    let rewritten = ruled(Ruling::Rewritten, 13, Destination::All, b"hm");
+    let rejected = ruled(Ruling::Rejected, 14, Destination::One(PlayerId(3)), b"no");
     let (to, payload) = (Destination::All, "hi".into());
     let publish = Frame::Publish { channel: Ordered, seq: 12, to, kind: kind("#1"), payload };
     let mark = Mark { committed: Position(1000), settled: Position(998), cut: Position(900), acked: [20, 12] };
@@ -127,6 +134,8 @@ fn log_frames() -> Vec<(&'static str, Frame)> {
         ("star-publish", publish),
         ("star-entry", hand_on(entry(1000, message(Ordered, 12, Destination::All, "#1", b"hi")))),
         ("star-entry-earlier", hand_on(old)),
+        ("star-entry-rewritten", hand_on(entry(1004, rewritten))),
+        ("star-entry-rejected", hand_on(entry(1005, rejected))),
         ("star-joined", hand_on(entry(1001, joined))),
         ("star-left", hand_on(entry(1002, Content::Left { player: PlayerId(4) }))),
         ("star-void", hand_on(entry(1003, Content::Void))),
@@ -202,6 +211,7 @@ pub(crate) fn tag(_: &[Example], row: &[&str]) -> Option<u64> {
     let entry = |content| Entry { position: Position(1), epoch: EPOCH, content };
     let to = |to| what(entry(message(Channel::Reliable, 1, to, "#1", b"")));
     let all = to(Destination::All);
+    let ruling = |how| what(entry(ruled(how, 1, Destination::All, b""))) - (all | 0x08);
     Some(match row[2] {
         "all, the sender included" => all,
         "all others" => to(Destination::Others),
@@ -212,6 +222,8 @@ pub(crate) fn tag(_: &[Example], row: &[&str]) -> Option<u64> {
         "the player has left" => what(entry(Content::Left { player })),
         "nothing stands here" => what(entry(Content::Void)),
         "the message is ordered" => what(entry(message(Channel::Ordered, 1, Destination::All, "#1", b""))) - all,
+        "the host's game has rewritten the message" => ruling(Ruling::Rewritten),
+        "the host's game has rejected the message" => ruling(Ruling::Rejected),
         "an epoch follows" => {
             let elsewhere =
                 Entry { epoch: EARLIER, ..entry(message(Channel::Reliable, 1, Destination::All, "#1", b"")) };
@@ -222,5 +234,5 @@ pub(crate) fn tag(_: &[Example], row: &[&str]) -> Option<u64> {
 }
 
 pub(crate) fn tag_rows() -> BTreeSet<String> {
-    (0..=8).chain([0x10]).map(|tag| format!("{tag:#04x}")).collect()
+    (0..=8).chain([0x10, 0x20, 0x40]).map(|tag| format!("{tag:#04x}")).collect()
 }

@@ -6,8 +6,8 @@ use webstar_core::id::{Incarnation, PlayerId};
 use webstar_core::wire::limits::MAX_MESSAGE;
 use webstar_core::wire::signal::{Epoch, HostCause};
 use webstar_core::wire::star::{
-    Beyond, Channel, Content, Copy, Destination, Entry, Frame, Kind, LogEnd, Mark, Position, Promise, Span, TableRow,
-    Told,
+    Beyond, Channel, Content, Copy, Destination, Entry, Frame, Kind, LogEnd, Mark, Position, Promise, Ruling, Span,
+    TableRow, Told,
 };
 use webstar_core::wire::view::{Certified, MAX_BACKUPS, Proof, PublicKey, Signature, View, Voter};
 
@@ -117,21 +117,40 @@ fn payload(script: &mut Script<'_>) -> Bytes {
     Bytes::copy_from_slice(script.take(usize::from(length)))
 }
 
+/// One in eight is rewritten, and one is rejected.
+fn ruled(which: u8, told: Told) -> Told {
+    match which % 8 {
+        6 => Told { ruling: Ruling::Rewritten, ..told },
+        7 => Told {
+            to: Destination::One(told.from),
+            payload: Bytes::from_static(b"why"),
+            ruling: Ruling::Rejected,
+            ..told
+        },
+        _ => told,
+    }
+}
+
 fn entry(script: &mut Script<'_>, expected: Epoch) -> Entry {
     let position = Position(seq(script));
     let epoch = if script.flag() { epoch(script) } else { expected };
-    let content = match script.byte() % 8 {
+    let what = script.byte();
+    let content = match what % 8 {
         0 => Content::Joined { player: player(script), incarnation: incarnation(script), taken: pair(script) },
         1 => Content::Left { player: player(script) },
         2 => Content::Void,
-        _ => Content::Message(Told {
-            from: player(script),
-            channel: channel(script),
-            seq: seq(script),
-            to: destination(script),
-            kind: kind(script),
-            payload: payload(script),
-        }),
+        _ => Content::Message(ruled(
+            what / 8,
+            Told {
+                from: player(script),
+                channel: channel(script),
+                seq: seq(script),
+                to: destination(script),
+                kind: kind(script),
+                payload: payload(script),
+                ruling: Ruling::AsSent,
+            },
+        )),
     };
     Entry { position, epoch, content }
 }

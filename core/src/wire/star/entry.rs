@@ -1,7 +1,7 @@
 //! How an entry of the log lies in bytes: the same when it is handed on and when a promise tells it.
 
 use super::parts::{self, Kinds, Told};
-use super::{Channel, Content, Destination, Entry, Position};
+use super::{Channel, Content, Destination, Entry, MAX_REASON, Position, Ruling};
 use crate::wire::WireError;
 use crate::wire::signal::Epoch;
 use crate::wire::varint::{self, Reader};
@@ -17,6 +17,11 @@ const ORDERED: u8 = 0x08;
 /// The entry tells the epoch in which its place was given out, because it is another one than the reader expects.
 const EPOCH: u8 = 0x10;
 
+/// The host's game has rewritten the message ..
+const REWRITTEN: u8 = 0x20;
+/// .. or rejected it.
+const REJECTED: u8 = 0x40;
+
 /// Where a payload ends.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(super) enum Extent {
@@ -31,6 +36,14 @@ pub(super) fn message_byte(channel: Channel, to: &Destination) -> u8 {
     parts::destination_tag(to) | if channel == Channel::Ordered { ORDERED } else { 0 }
 }
 
+fn ruling_bit(ruling: Ruling) -> u8 {
+    match ruling {
+        Ruling::AsSent => 0,
+        Ruling::Rewritten => REWRITTEN,
+        Ruling::Rejected => REJECTED,
+    }
+}
+
 /// Reads what [`message_byte`] wrote.
 pub(super) fn read_message_byte(byte: u8, reader: &mut Reader<'_>) -> Result<(Channel, Destination), WireError> {
     let channel = if byte & ORDERED == 0 { Channel::Reliable } else { Channel::Ordered };
@@ -41,7 +54,7 @@ pub(super) fn read_message_byte(byte: u8, reader: &mut Reader<'_>) -> Result<(Ch
 pub(super) fn write(entry: &Entry, epoch: Epoch, extent: Extent, told: Told<'_>, out: &mut Vec<u8>) {
     varint::write(entry.position.0, out);
     let what = match &entry.content {
-        Content::Message(message) => message_byte(message.channel, &message.to),
+        Content::Message(message) => message_byte(message.channel, &message.to) | ruling_bit(message.ruling),
         Content::Joined { .. } => JOINED,
         Content::Left { .. } => LEFT,
         Content::Void => VOID,
@@ -95,7 +108,9 @@ pub(super) fn read(
         },
         LEFT => Content::Left { player: parts::read_player(reader)? },
         VOID => Content::Void,
-        what if what & !(WHAT | ORDERED) == 0 => read_message(bytes, reader, what, extent, kinds)?,
+        what if what & !(WHAT | ORDERED | REWRITTEN | REJECTED) == 0 => {
+            read_message(bytes, reader, what, extent, kinds)?
+        }
         _ => return Err(WireError::OutOfRange("entry")),
     };
     Ok(Entry { position, epoch: own, content })
@@ -108,7 +123,13 @@ fn read_message(
     extent: Extent,
     kinds: Kinds<'_>,
 ) -> Result<Content, WireError> {
-    let (channel, to) = read_message_byte(what, reader)?;
+    let ruling = match what & (REWRITTEN | REJECTED) {
+        0 => Ruling::AsSent,
+        REWRITTEN => Ruling::Rewritten,
+        REJECTED => Ruling::Rejected,
+        _ => return Err(WireError::OutOfRange("entry")),
+    };
+    let (channel, to) = read_message_byte(what & (WHAT | ORDERED), reader)?;
     let from = parts::read_player(reader)?;
     let seq = parts::read_from_one(reader, "number of a message")?;
     let kind = parts::read_kind(reader, kinds)?;
@@ -116,5 +137,9 @@ fn read_message(
         Extent::Rest => reader.take(reader.rest().len())?,
         Extent::Sized => reader.sized()?,
     };
-    Ok(Content::Message(super::Told { from, channel, seq, to, kind, payload: bytes.slice_ref(payload) }))
+    let is_reason = || payload.len() <= MAX_REASON && core::str::from_utf8(payload).is_ok();
+    if ruling == Ruling::Rejected && (to != Destination::One(from) || !is_reason()) {
+        return Err(WireError::OutOfRange("rejection"));
+    }
+    Ok(Content::Message(super::Told { from, channel, seq, to, kind, payload: bytes.slice_ref(payload), ruling }))
 }

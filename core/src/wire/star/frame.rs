@@ -55,6 +55,19 @@ pub enum Content {
     Void,
 }
 
+/// What the host's game has made of a message before it got its place.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub enum Ruling {
+    /// It stands as it was sent.
+    #[default]
+    AsSent,
+    /// The payload is the game's, not the sender's.
+    Rewritten,
+    /// It is not delivered. The entry uses up its number, is for its sender alone, and its payload tells why: text of at
+    /// most [`MAX_REASON`](super::MAX_REASON) bytes.
+    Rejected,
+}
+
 /// A kept message.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Told {
@@ -70,6 +83,8 @@ pub struct Told {
     pub kind: Kind,
     /// The bytes.
     pub payload: Bytes,
+    /// What the host's game has made of it.
+    pub ruling: Ruling,
 }
 
 /// How far things are; of each only the newest counts.

@@ -25,6 +25,7 @@
 //!
 //! entry       = position, what, given, content     in an entry frame the payload is the rest, in a promise it is sized
 //! what        = tag | 0x08 if ordered | 0x10 if the epoch in which the place was given out is told
+//!                   | 0x20 if the host's game has rewritten the message | 0x40 if it has rejected it
 //! given       = epoch                              told if it is not the expected one: that of the frame, or in a
 //!                                                  promise that of the entry before, for the first one `active`
 //! content     = players, from, seq, kind, payload                tags 0x00 to 0x04
@@ -56,7 +57,7 @@ mod read;
 mod words;
 mod write;
 
-pub use frame::{Beyond, Content, Copy, Entry, Frame, LogEnd, Mark, Position, Promise, Span, TableRow, Told};
+pub use frame::{Beyond, Content, Copy, Entry, Frame, LogEnd, Mark, Position, Promise, Ruling, Span, TableRow, Told};
 pub use message::{Message, decode, define, deliver, encode, say};
 pub use words::{Channel, Kind};
 
@@ -84,6 +85,8 @@ pub const MAX_VOIDS: usize = 4096;
 pub const MAX_PROMISED: usize = 32;
 /// Bytes of a view with its proof.
 pub const MAX_BLOCK: usize = 16 * 1024;
+/// Why a message was rejected: bytes of UTF-8.
+pub const MAX_REASON: usize = 256;
 /// What a message may have in front of its payload at most, rounded up.
 pub const MAX_HEAD: usize = 512;
 

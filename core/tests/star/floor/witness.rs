@@ -260,7 +260,7 @@ impl Floor {
                     self.mark("a player paused");
                     self.hear_of(by, "paused".into());
                 }
-                Event::Drained(_) => {}
+                Event::Drained(_) | Event::Proposal(_) | Event::Rejected { .. } => {}
             }
         }
     }

@@ -81,8 +81,8 @@ mod tests {
 
     fn message(seq: u64, payload: impl Into<Bytes>) -> PeerMessage {
         let kind = Kind::new("chat").unwrap();
-        let position = Some(Position(seq));
-        PeerMessage { from: PlayerId(1), channel: Channel::Ordered, seq, kind, payload: payload.into(), position }
+        let (from, channel, payload) = (PlayerId(1), Channel::Ordered, payload.into());
+        PeerMessage { from, channel, seq, kind, payload, position: Some(Position(seq)), is_rewritten: false }
     }
 
     #[test]

@@ -10,7 +10,8 @@ use webstar_core::id::{Incarnation, PathId, PlayerId, SessionId};
 use webstar_core::path::relay::facts;
 use webstar_core::session::{Outbound, Session, SessionEvent, SessionIds};
 use webstar_core::star::{
-    Beyond, Channel, Content, Copy, Destination, Entry, Frame, Kind, LogEnd, Mark, Position, Promise, Span, Told,
+    Beyond, Channel, Content, Copy, Destination, Entry, Frame, Kind, LogEnd, Mark, Position, Promise, Ruling, Span,
+    Told,
 };
 use webstar_core::time::Instant;
 use webstar_core::wire::frame::{Delivery, Priority};
@@ -223,6 +224,7 @@ impl Forger {
                 to: Destination::All,
                 kind: self.kind(),
                 payload: Bytes::from_static(b"forged"),
+                ruling: Ruling::AsSent,
             }),
         };
         Entry { position, epoch, content }

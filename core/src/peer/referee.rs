@@ -1,0 +1,222 @@
+//! The rules that a host holds its members to without asking its game: how many messages a second, how long, how fast a
+//! place may move. Counts who breaks them. What it has seen is known to this host alone: another begins afresh.
+
+use crate::config::{NumberForm, PlayerConfig, SpeedLimit};
+use crate::id::PlayerId;
+use crate::players::Players;
+use crate::star::{Kind, ProposalId, Verdict};
+use crate::time::{Duration, Instant};
+use std::collections::{BTreeSet, VecDeque};
+
+/// A strike is forgiven for every such time without another.
+const FORGIVEN_AFTER: Duration = Duration::from_secs(10);
+/// Time that a mover may have saved up: packets that were late come together with those that follow.
+const SPARE: f64 = 0.5;
+
+/// What can be broken.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+pub enum Rule {
+    /// `referee_rate`: too many messages.
+    Rate,
+    /// `referee_size`: too long a message.
+    Size,
+    /// `referee_speeds`: too far in too short a time, or no place where one should be.
+    Speed,
+}
+
+impl Rule {
+    /// Its name, which is also why a message is rejected that breaks it.
+    pub fn name(self) -> &'static str {
+        match self {
+            Rule::Rate => "rate",
+            Rule::Size => "size",
+            Rule::Speed => "speed",
+        }
+    }
+}
+
+#[derive(Clone, Copy, PartialEq, Debug)]
+struct Place([f64; SpeedLimit::MOST]);
+
+impl Place {
+    /// None: the numbers are not all there, or are none.
+    fn read(limit: &SpeedLimit, payload: &[u8]) -> Option<Place> {
+        let mut place = Place([0.0; SpeedLimit::MOST]);
+        let (numbers, _) = payload.get(limit.offset..)?.as_chunks::<4>();
+        let numbers = numbers.get(..limit.count)?;
+        for (axis, bytes) in place.0.iter_mut().zip(numbers) {
+            *axis = match limit.form {
+                NumberForm::F32 => f64::from(f32::from_le_bytes(*bytes)),
+                NumberForm::I32 => f64::from(i32::from_le_bytes(*bytes)),
+            };
+        }
+        place.0.iter().all(|axis| axis.is_finite()).then_some(place)
+    }
+
+    fn distance(self, other: Place) -> f64 {
+        self.0.iter().zip(other.0).map(|(one, other)| (one - other) * (one - other)).sum::<f64>().sqrt()
+    }
+}
+
+/// Where something of a player is.
+#[derive(Clone, Debug)]
+struct Track {
+    stands: Option<Place>,
+    /// Where it wants to go, while the game has not decided.
+    wishes: VecDeque<(ProposalId, Place)>,
+    moved_at: Instant,
+    /// Seconds that it has saved up.
+    spare: f64,
+}
+
+/// What is known of a player.
+#[derive(Debug)]
+struct Record {
+    /// Messages that it may say at once.
+    allowance: f64,
+    counted_at: Instant,
+    strikes: u32,
+    struck_at: Instant,
+    /// As many as there are limits.
+    tracks: Vec<Track>,
+}
+
+/// Holds members to the rules.
+#[derive(Debug)]
+pub(super) struct Referee {
+    rate: Option<f64>,
+    size: Option<usize>,
+    speeds: Vec<SpeedLimit>,
+    kick_at: Option<u32>,
+    records: Players<Record>,
+    offenders: BTreeSet<PlayerId>,
+}
+
+impl Referee {
+    /// Nobody has said anything.
+    pub(super) fn new(config: &PlayerConfig) -> Self {
+        Referee {
+            rate: config.referee_rate,
+            size: config.referee_size,
+            speeds: config.referee_speeds.clone(),
+            kick_at: config.referee_kick_at,
+            records: Players::new(),
+            offenders: BTreeSet::new(),
+        }
+    }
+
+    /// It has seen this player.
+    pub(super) fn knows(&self, player: PlayerId) -> bool {
+        self.records.contains_key(&player)
+    }
+
+    /// Who is not there any more is forgotten.
+    pub(super) fn retain(&mut self, is_there: impl Fn(PlayerId) -> bool) {
+        self.records.retain(|player, _| is_there(*player));
+    }
+
+    /// Another reign: where everybody is has been seen by others.
+    pub(super) fn forget_places(&mut self) {
+        for record in self.records.values_mut() {
+            for track in &mut record.tracks {
+                track.stands = None;
+                track.wishes.clear();
+            }
+        }
+    }
+
+    /// Whether a message keeps to the rules. With a name: its place counts once the game has decided.
+    pub(super) fn judge(
+        &mut self,
+        now: Instant,
+        from: PlayerId,
+        kind: &Kind,
+        payload: &[u8],
+        proposal: Option<ProposalId>,
+    ) -> Result<(), Rule> {
+        let most = self.rate.map_or(0.0, |rate| rate.max(1.0));
+        let track = || Track { stands: None, wishes: VecDeque::new(), moved_at: now, spare: SPARE };
+        let fresh = || Record {
+            allowance: most,
+            counted_at: now,
+            strikes: 0,
+            struck_at: now,
+            tracks: self.speeds.iter().map(|_| track()).collect(),
+        };
+        let record = self.records.get_or_insert_with(from, fresh);
+        if let Some(rate) = self.rate {
+            let passed = now.since(record.counted_at).as_secs_f64();
+            record.allowance = (record.allowance + rate * passed).min(most);
+            record.counted_at = now;
+            if record.allowance < 1.0 {
+                return Err(Rule::Rate);
+            }
+            record.allowance -= 1.0;
+        }
+        if self.size.is_some_and(|most| payload.len() > most) {
+            return Err(Rule::Size);
+        }
+        let moves = self.speeds.iter().zip(&mut record.tracks).find(|(limit, _)| limit.kind == kind.as_str());
+        let is_there = moves.is_none_or(|(limit, track)| track.go(now, limit, payload, proposal));
+        if is_there { Ok(()) } else { Err(Rule::Speed) }
+    }
+
+    /// The game has decided about a message that kept to the rules.
+    pub(super) fn on_decided(&mut self, proposal: ProposalId, verdict: &Verdict) {
+        for record in self.records.values_mut() {
+            for (track, limit) in record.tracks.iter_mut().zip(&self.speeds) {
+                let Ok(index) = track.wishes.binary_search_by_key(&proposal, |(id, _)| *id) else { continue };
+                let wished = track.wishes.remove(index).map(|(_, place)| place);
+                match verdict {
+                    Verdict::Accept => track.stands = wished,
+                    Verdict::Rewrite(payload) => track.stands = Place::read(limit, payload).or(track.stands),
+                    Verdict::Reject(_) => {}
+                }
+                return;
+            }
+        }
+    }
+
+    /// A player has broken a rule: tells its strikes.
+    pub(super) fn strike(&mut self, now: Instant, player: PlayerId) -> u32 {
+        let Some(record) = self.records.get_mut(&player) else { return 0 };
+        let forgiven = now.since(record.struck_at).as_nanos() / FORGIVEN_AFTER.as_nanos();
+        let forgiven = u32::try_from(forgiven).unwrap_or(u32::MAX);
+        record.strikes = record.strikes.saturating_sub(forgiven).saturating_add(1);
+        record.struck_at = now;
+        if self.kick_at.is_some_and(|most| record.strikes >= most) {
+            self.offenders.insert(player);
+        }
+        record.strikes
+    }
+
+    /// Who is to be put out.
+    pub(super) fn take_offenders(&mut self) -> BTreeSet<PlayerId> {
+        core::mem::take(&mut self.offenders)
+    }
+}
+
+impl Track {
+    /// False: it cannot have got there.
+    fn go(&mut self, now: Instant, limit: &SpeedLimit, payload: &[u8], proposal: Option<ProposalId>) -> bool {
+        let Some(place) = Place::read(limit, payload) else { return false };
+        if let Some(last) = self.wishes.back().map(|(_, place)| *place).or(self.stands) {
+            let time = now.since(self.moved_at).as_secs_f64() + self.spare;
+            let needed = place.distance(last) / limit.per_second;
+            if needed > time {
+                return false;
+            }
+            self.spare = (time - needed).min(SPARE);
+        }
+        self.moved_at = now;
+        match proposal {
+            Some(id) => self.wishes.push_back((id, place)),
+            None => self.stands = Some(place),
+        }
+        true
+    }
+}
+
+#[cfg(test)]
+#[path = "referee_tests.rs"]
+mod tests;

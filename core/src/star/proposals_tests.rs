@@ -1,0 +1,146 @@
+//! What waits for the game, step by step, and what it is in the log afterwards.
+
+use super::*;
+use crate::star::hosting::Ours;
+use crate::star::hosting::tests::{Host, ME, THREE, TWO, ours};
+use crate::star::{Content, Event, Position};
+
+fn judged(id: u64) -> ProposalId {
+    ProposalId(id)
+}
+
+fn host() -> Host {
+    let config = StarConfig { has_authority: true, window: 1_000, max_message: 1_000, ..StarConfig::default() };
+    Host::new(&config)
+}
+
+/// The names of what the game was asked, and by whom it was said under which number.
+fn asked(host: &mut Host) -> Vec<(u64, u32, u64)> {
+    let events = core::mem::take(&mut host.out.events);
+    let asked = events.into_iter().filter_map(|event| match event {
+        Event::Proposal(Proposal { id, from, seq, .. }) => Some((id.0, from.0, seq)),
+        _ => None,
+    });
+    asked.collect()
+}
+
+fn decide(host: &mut Host, id: u64, verdict: Verdict) -> bool {
+    host.hosting.decide(host.now, judged(id), verdict, ours!(host))
+}
+
+/// The messages of the log: who said them, under which number, and what was made of them.
+fn logged(host: &Host) -> Vec<(u32, u64, Ruling)> {
+    let told = host.log.entries().filter_map(|entry| match &entry.content {
+        Content::Message(told) => Some((told.from.0, told.seq, told.ruling)),
+        _ => None,
+    });
+    told.collect()
+}
+
+#[test]
+fn what_members_say_has_no_place_before_the_game_has_decided() {
+    use Ruling::{AsSent, Rejected, Rewritten};
+    let mut host = host();
+    host.say(THREE, Channel::Ordered, 1);
+    host.say(TWO, Channel::Ordered, 1);
+    assert_eq!((asked(&mut host), logged(&host)), (vec![(1, 3, 1), (2, 2, 1)], vec![]));
+    assert!(decide(&mut host, 2, Verdict::Rewrite(Bytes::from_static(b"less"))));
+    assert!(decide(&mut host, 1, Verdict::Reject("no".into())));
+    assert_eq!(logged(&host), [(2, 1, Rewritten), (3, 1, Rejected)]);
+    assert!(!decide(&mut host, 1, Verdict::Accept), "it is decided");
+    assert!(!decide(&mut host, 3, Verdict::Accept), "there is none");
+    host.say(TWO, Channel::Ordered, 2);
+    assert!(decide(&mut host, 3, Verdict::Accept));
+    assert_eq!(logged(&host)[2..], [(2, 2, AsSent)]);
+    assert_eq!(host.proposals.bytes(), 0);
+}
+
+#[test]
+fn a_rejection_is_for_its_sender_alone_and_uses_up_the_number() {
+    let mut host = host();
+    host.say(THREE, Channel::Ordered, 1);
+    decide(&mut host, 1, Verdict::Reject("x".repeat(300)));
+    let entry = host.log.entries().last().expect("it was logged");
+    let Content::Message(told) = &entry.content else { panic!("{entry:?}") };
+    assert_eq!((&told.to, told.payload.len()), (&Destination::One(THREE), MAX_REASON));
+    host.say(THREE, Channel::Ordered, 1);
+    assert_eq!(asked(&mut host), [(1, 3, 1)], "it was answered");
+    host.say(THREE, Channel::Ordered, 2);
+    assert_eq!(asked(&mut host), [(2, 3, 2)]);
+}
+
+#[test]
+fn an_ordered_message_waits_for_those_before_it_and_nothing_else_waits() {
+    let mut host = host();
+    for seq in 1..=3 {
+        host.say(THREE, Channel::Ordered, seq);
+    }
+    host.say(THREE, Channel::Reliable, 1);
+    host.say(TWO, Channel::Ordered, 1);
+    for id in [3, 5, 4] {
+        assert!(decide(&mut host, id, Verdict::Accept));
+    }
+    let order = |host: &Host| logged(host).into_iter().map(|(from, seq, _)| (from, seq)).collect::<Vec<_>>();
+    assert_eq!(order(&host), [(2, 1), (3, 1)], "the other's, and the reliable one");
+    decide(&mut host, 1, Verdict::Accept);
+    assert_eq!(order(&host)[2..], [(3, 1)]);
+    decide(&mut host, 2, Verdict::Accept);
+    assert_eq!(order(&host)[3..], [(3, 2), (3, 3)]);
+}
+
+#[test]
+fn what_is_said_twice_or_out_of_turn_is_not_asked_about() {
+    let mut host = host();
+    for seq in [1, 1, 3, 2, 2] {
+        host.say(THREE, Channel::Ordered, seq);
+    }
+    for seq in [7, 7, 8] {
+        host.say(THREE, Channel::Reliable, seq);
+    }
+    assert_eq!(asked(&mut host), [(1, 3, 1), (2, 3, 2), (3, 3, 7), (4, 3, 8)]);
+}
+
+#[test]
+fn who_says_too_much_before_it_is_decided_is_rejected_unasked() {
+    let mut host = host();
+    for seq in 1..=4 {
+        host.say_to(THREE, Channel::Reliable, seq, Destination::All, 900);
+    }
+    assert_eq!(asked(&mut host), [(1, 3, 1), (2, 3, 2), (3, 3, 3)]);
+    assert_eq!(logged(&host), [(3, 4, Ruling::Rejected)]);
+    assert!(host.proposals.bytes() <= 3_000);
+}
+
+#[test]
+fn the_host_says_what_it_likes() {
+    let mut host = host();
+    host.say(ME, Channel::Ordered, 1);
+    assert_eq!((asked(&mut host), logged(&host)), (vec![], vec![(1, 1, Ruling::AsSent)]));
+}
+
+#[test]
+fn a_host_that_has_frozen_decides_nothing_more() {
+    let mut host = host();
+    host.say(THREE, Channel::Ordered, 1);
+    host.hosting.freeze(&host.log);
+    assert!(!decide(&mut host, 1, Verdict::Accept));
+    assert_eq!(logged(&host), []);
+}
+
+#[test]
+fn a_new_host_delivers_no_rejection_and_tells_it_to_its_sender() {
+    let mut host = host();
+    host.say(TWO, Channel::Ordered, 1);
+    host.say(TWO, Channel::Ordered, 2);
+    decide(&mut host, 1, Verdict::Reject("no".into()));
+    decide(&mut host, 2, Verdict::Rewrite(Bytes::from_static(b"less")));
+    // Player 2 has the same log, and is host now.
+    let mut following = crate::star::following::Following::new(&StarConfig::default());
+    let mut events = VecDeque::new();
+    following.start(crate::star::Snapshot { position: Position(3), state: None }, &mut events);
+    following.catch_up(&host.log, TWO, &mut events);
+    following.on_committed(host.log.end(), &mut events);
+    let told: Vec<Event> = events.into_iter().skip(1).collect();
+    let [Event::Rejected { seq: 1, reason, .. }, Event::Message(message)] = &told[..] else { panic!("{told:?}") };
+    assert_eq!((reason.as_str(), &message.payload[..], message.is_rewritten), ("no", &b"less"[..], true));
+}
