@@ -82,7 +82,8 @@ fn the_host_accepts_rewrites_and_rejects() {
 
 #[test]
 fn what_is_not_decided_when_the_host_dies_is_asked_of_the_next() {
-    let mut world = settled(4, &PlayerConfig { authority: true, ..PlayerConfig::default() });
+    let mut world = World::served(4, &PlayerConfig { authority: true, ..PlayerConfig::default() });
+    world.forget_events();
     for text in ["rejected", "accepted", "waiting"] {
         say(&mut world, 2, text);
     }

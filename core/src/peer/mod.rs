@@ -246,7 +246,29 @@ impl Peer {
         self.settle_star();
     }
 
-    /// As host: what becomes of a message that [`PeerEvent::Proposal`] has told.
+    /// As host with `authority`: what becomes of a message that [`PeerEvent::Proposal`] has told. The same at every player,
+    /// as any may be host.
+    ///
+    /// ```
+    /// use webstar_core::config::PlayerConfig;
+    /// use webstar_core::peer::{Peer, PeerEvent, Verdict};
+    /// use webstar_core::time::Instant;
+    ///
+    /// let config = PlayerConfig { authority: true, referee_rate: Some(60.0), ..PlayerConfig::default() };
+    /// config.check()?;
+    ///
+    /// fn on_event(peer: &mut Peer, now: Instant, event: &PeerEvent) {
+    ///     let PeerEvent::Proposal(proposal) = event else { return };
+    ///     let verdict = match proposal.kind.as_str() {
+    ///         "move" => Verdict::Accept,
+    ///         "shout" => Verdict::Rewrite(proposal.payload.to_ascii_lowercase().into()),
+    ///         other => Verdict::Reject(format!("nobody may {other} here")),
+    ///     };
+    ///     // An error means that another is host now, and is asked.
+    ///     let _ = peer.decide(now, proposal.id, verdict);
+    /// }
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     pub fn decide(&mut self, now: Instant, proposal: ProposalId, verdict: Verdict) -> Result<(), DecideError> {
         self.now = self.now.max(now);
         if self.connection.phase == Phase::Ended {

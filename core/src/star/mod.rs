@@ -16,6 +16,13 @@
 //! A host whose backups have not stored what is older than 250 ms, or more than 64 entries, hands on no entries until they
 //! have: so a host that is cut off cannot tell its members much that a crash takes back.
 //!
+//! # Authority
+//! Where the host's game has the last word, what a member publishes is a [`Proposal`] that waits outside of the log until
+//! the game has decided ([`Star::decide`]). Then it gets its place: as it was sent, rewritten and marked so, or as a
+//! rejection, which is an entry like any other but for its sender alone: it uses up the number, is committed and copied,
+//! and no host after this one delivers what it rejects. What waits is not taken. When the host goes, its senders publish it
+//! again, and the next host asks its own game.
+//!
 //! # Views
 //! A [`View`] names host, backups and voters. It is in force when enough voters of the view it
 //! follows, and of its own, have promised it (the server weighs half a voter), its host holds a log that has everything

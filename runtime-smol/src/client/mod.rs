@@ -52,8 +52,8 @@ use std::sync::{Arc, Mutex};
 use thiserror::Error;
 use webstar_core::id::{CommandId, PlayerId};
 use webstar_core::peer::{
-    Channel, Command, CommandError, Destination, Ended, Landed, PeerEvent, PlayerStats, Position, SendError, Sent,
-    Ticket,
+    Channel, Command, CommandError, DecideError, Destination, Ended, Landed, PeerEvent, PlayerStats, Position,
+    ProposalId, SendError, Sent, Ticket, Verdict,
 };
 use webstar_core::recording::Recorded;
 
@@ -207,6 +207,14 @@ impl Client {
         let mut machine = self.handle.shared.lock();
         machine.peer.snapshot(clock::now(), position, state.into());
         machine.touch();
+    }
+
+    /// As host with `authority`: what becomes of a message that [`PeerEvent::Proposal`] has told.
+    pub fn decide(&self, proposal: ProposalId, verdict: Verdict) -> Result<(), DecideError> {
+        let mut state = self.handle.shared.lock();
+        let decided = state.peer.decide(clock::now(), proposal, verdict);
+        state.touch();
+        decided
     }
 
     /// What brings this player back under its number after a crash or a reload, as

@@ -21,7 +21,7 @@ use webstar_core::peer::Channel;
 
 /// Joins or makes a lobby and talks. Each line of standard input is a message to all, or a command:
 /// `/as KIND text`, `/to ID text`, `/ready [off]`, `/start`, `/handover [ID]`, `/kick ID`, `/ban ID`, `/lock [off]`,
-/// `/stats`, `/leave`.
+/// `/accept ID`, `/rewrite ID text`, `/reject ID [why]` (with --authority), `/stats`, `/leave`.
 #[derive(Args, Debug)]
 #[command(after_help = "Examples:\n  webstar join new --name ann\n  webstar join room --name bob --server \
                         ws://play.example.org:8080/ws\n  webstar join webstar://127.0.0.1:8080/room --create --json\n\n\
@@ -91,6 +91,19 @@ pub(crate) struct Join {
     /// of a lobby
     #[arg(long)]
     history: bool,
+    /// As host: what members say on the kept channels is told as a proposal, and said when it was decided. The same for all
+    /// players of a lobby
+    #[arg(long)]
+    authority: bool,
+    /// As host: messages a second that each member may say
+    #[arg(long, value_name = "RATE")]
+    referee_rate: Option<f64>,
+    /// As host: the longest message that a member may say
+    #[arg(long, value_name = "BYTES")]
+    referee_size: Option<usize>,
+    /// As host: kick who has so many strikes, one for each message that breaks a rule, less one every 10 s
+    #[arg(long, value_name = "STRIKES")]
+    referee_kick_at: Option<u32>,
     /// Only watch
     #[arg(long)]
     spectator: bool,

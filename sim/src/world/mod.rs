@@ -41,8 +41,8 @@ use webstar_core::config::{ConfigError, PlayerConfig};
 use webstar_core::id::{CommandId, PathId, PlayerId, StreamId};
 use webstar_core::path::{Order, PathKind};
 use webstar_core::peer::{
-    Channel, Command, CommandError, Destination, Input, JoinRequest, Peer, PeerEvent, PlayerStats, Position, SendError,
-    Sent,
+    Channel, Command, CommandError, DecideError, Destination, Input, JoinRequest, Peer, PeerEvent, PlayerStats,
+    Position, ProposalId, SendError, Sent, Verdict,
 };
 use webstar_core::server::{Input as ServerInput, ServerEvent, ServerStats};
 use webstar_core::time::{Duration, Instant};
@@ -233,6 +233,14 @@ impl World {
         let Seat { machine, clock, .. } = &mut self.seats[seat.index()];
         let Machine::Player(peer) = machine else { return Err(SendError::Ended) };
         meter::timed(&mut self.meter, seat.index(), now, || peer.send(clock.local(now), to, channel, kind, payload))
+    }
+
+    /// A host's game decides about what a member wants to say.
+    pub fn decide(&mut self, seat: SeatId, proposal: ProposalId, verdict: Verdict) -> Result<(), DecideError> {
+        let now = self.now;
+        let Seat { machine, clock, .. } = &mut self.seats[seat.index()];
+        let Machine::Player(peer) = machine else { return Err(DecideError::Ended) };
+        meter::timed(&mut self.meter, seat.index(), now, || peer.decide(clock.local(now), proposal, verdict))
     }
 
     /// A player asks for something.

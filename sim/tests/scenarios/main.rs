@@ -1,5 +1,6 @@
 //! Stories of players around a server, each a few lines: what a game sees when nothing or one thing goes wrong.
 
+mod authority;
 mod hosts;
 mod kicks;
 mod scene;

@@ -7,7 +7,8 @@ use webstar_core::config::PlayerConfig;
 use webstar_core::id::PlayerId;
 use webstar_core::path::PathKind;
 use webstar_core::peer::{
-    Channel, Command, Destination, Ended, JoinRequest, Peer, PeerEvent, PeerMessage, Sent, Ticket, Wish,
+    Channel, Command, Destination, Ended, JoinRequest, Peer, PeerEvent, PeerMessage, Proposal, Sent, Ticket, Verdict,
+    Wish,
 };
 use webstar_core::server::ServerEvent;
 use webstar_core::time::Instant;
@@ -49,11 +50,14 @@ pub(crate) struct Join {
     pub(crate) create: bool,
     /// The survivor of two goes on alone.
     pub(crate) allow_fork: bool,
+    /// The host's game decides about what members say.
+    pub(crate) authority: bool,
 }
 
 impl Default for Join {
     fn default() -> Self {
-        Join { lobby: "room", password: None, max_players: 16, create: true, allow_fork: false }
+        let (password, allow_fork, authority) = (None, false, false);
+        Join { lobby: "room", password, max_players: 16, create: true, allow_fork, authority }
     }
 }
 
@@ -134,6 +138,7 @@ impl Scene {
             signaling_server: "ws://server.example/ws".into(),
             direct_paths: vec![PathKind::Srtp],
             allow_fork: join.allow_fork,
+            authority: join.authority,
             ..PlayerConfig::default()
         };
         self.world.enter(seat, config, request, &mut self.heard).expect("the settings are good");
@@ -185,6 +190,20 @@ impl Scene {
     pub(crate) fn guest_says(&mut self, name: &str, message: &ClientMessage) {
         let seat = self.seat(name);
         assert!(self.world.say(seat, message, &mut self.heard), "{name} has no connection");
+    }
+
+    /// The game of somebody decides about everything that it was asked and has not decided yet.
+    pub(crate) fn decide(&mut self, name: &str, game: impl Fn(&Proposal) -> Verdict) -> usize {
+        let seat = self.seat(name);
+        let asked = self.events(name).iter().filter_map(|event| match event {
+            PeerEvent::Proposal(proposal) => Some((proposal.id, game(proposal))),
+            _ => None,
+        });
+        let asked: Vec<_> = asked.collect();
+        let decided = asked.into_iter().filter(|(id, verdict)| self.world.decide(seat, *id, verdict.clone()).is_ok());
+        let decided = decided.count();
+        self.world.flush(seat, &mut self.heard);
+        decided
     }
 
     pub(crate) fn command(&mut self, name: &str, command: Command) {

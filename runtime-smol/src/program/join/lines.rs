@@ -4,7 +4,7 @@ use async_channel::Receiver;
 use std::io::{self, BufRead, Read};
 use std::thread;
 use webstar_core::id::PlayerId;
-use webstar_core::peer::{Command, Destination};
+use webstar_core::peer::{Command, Destination, ProposalId, Verdict};
 use webstar_core::wire::limits::MAX_MESSAGE;
 
 /// The longest message that any configuration allows.
@@ -19,6 +19,8 @@ pub(super) enum Line {
     Say { to: Destination, kind: String, text: Vec<u8> },
     /// Something of the lobby.
     Ask(Command, &'static str),
+    /// What becomes of a proposal.
+    Decide(ProposalId, Verdict),
     /// The numbers.
     Stats,
     /// Out.
@@ -88,6 +90,9 @@ fn parse(line: Vec<u8>) -> Line {
     let (command, rest) = text.split_once(' ').unwrap_or((text, ""));
     let (first, second) = rest.split_once(' ').unwrap_or((rest, ""));
     let player = |text: &str| text.trim().parse().ok().map(PlayerId);
+    if let Some(line) = decision(command, first, second) {
+        return line;
+    }
     match (command, player(first)) {
         ("/as", _) if !first.is_empty() => say(Destination::All, first, second),
         ("/as", _) => hint("/as KIND text"),
@@ -106,9 +111,21 @@ fn parse(line: Vec<u8>) -> Line {
         ("/leave", _) => Line::Leave,
         _ => Line::Hint(format!(
             "`{command}` is no command and was not sent; there are /as, /to, /ready, /start, /handover, /kick, /ban, \
-             /lock, /stats, /leave (a message that begins with `/`: /as chat {command})"
+             /lock, /accept, /rewrite, /reject, /stats, /leave (a message that begins with `/`: /as chat {command})"
         )),
     }
+}
+
+/// What becomes of a proposal, if that is said.
+fn decision(command: &str, proposal: &str, text: &str) -> Option<Line> {
+    let (verdict, usage) = match command {
+        "/accept" => (Verdict::Accept, "/accept ID"),
+        "/rewrite" => (Verdict::Rewrite(text.as_bytes().to_vec().into()), "/rewrite ID text"),
+        "/reject" => (Verdict::Reject(text.into()), "/reject ID [why]"),
+        _ => return None,
+    };
+    let id = proposal.trim().parse().ok().map(ProposalId);
+    Some(id.map_or_else(|| hint(usage), |id| Line::Decide(id, verdict)))
 }
 
 fn switch(rest: &str, command: impl Fn(bool) -> Command, name: &'static str) -> Line {
@@ -146,13 +163,18 @@ mod tests {
             ("/handover 1", Line::Ask(Command::HandOver(Some(one)), "handover")),
             ("/kick 1", Line::Ask(Command::Kick(one), "kick")),
             ("/ban 1", Line::Ask(Command::Ban(one), "ban")),
+            ("/accept 7", Line::Decide(ProposalId(7), Verdict::Accept)),
+            ("/rewrite 7 a b", Line::Decide(ProposalId(7), Verdict::Rewrite("a b".into()))),
+            ("/reject 7", Line::Decide(ProposalId(7), Verdict::Reject(String::new()))),
+            ("/reject 7 too far", Line::Decide(ProposalId(7), Verdict::Reject("too far".into()))),
             ("/stats", Line::Stats),
             ("/leave", Line::Leave),
         ];
         for (text, expected) in table {
             assert_eq!(parse(text.into()), expected, "{text}");
         }
-        for text in ["/", "/as", "/to", "/to ann hi", "/kick", "/kick ann", "/ready maybe", "/handover ann", "/Leave"] {
+        let wrong = ["/", "/as", "/to", "/to ann hi", "/kick", "/kick ann", "/ready maybe", "/handover ann", "/Leave"];
+        for text in wrong.into_iter().chain(["/accept", "/rewrite x y", "/reject all"]) {
             assert!(matches!(parse(text.into()), Line::Hint(_)), "{text}");
         }
         assert_eq!(parse(vec![b'/', 0xff]), say(Destination::All, "chat", vec![b'/', 0xff]));

@@ -11,7 +11,7 @@ use std::fmt::Write as _;
 use std::io::{self, BufWriter, Stdout, Write};
 use webstar_core::id::PlayerId;
 use webstar_core::path::PathKind;
-use webstar_core::peer::{Channel, Ended, Landed, PeerEvent, PeerMessage, PlayerStats, Position, Sent};
+use webstar_core::peer::{Channel, Ended, Landed, PeerEvent, PeerMessage, PlayerStats, Position, Proposal, Sent};
 use webstar_core::session::pipe::PathState;
 use webstar_core::time::{Duration, Instant};
 use webstar_core::wire::signal::{HostCause, LobbyInfo, PlayerEntry};
@@ -121,7 +121,40 @@ impl Printer {
             }
             // The one who asked knows what it was; see `done`.
             PeerEvent::Done { outcome: Ok(()), .. } => {}
+            PeerEvent::Proposal(_) | PeerEvent::Rejected { .. } | PeerEvent::Violation { .. } => self.judged(event),
             trouble => self.trouble(trouble),
+        }
+    }
+
+    /// What the host's game is asked, and what it and the referee made of messages.
+    fn judged(&mut self, event: &PeerEvent) {
+        match event {
+            PeerEvent::Proposal(proposal) => {
+                let Proposal { id, from, channel, seq, kind, payload, .. } = proposal;
+                let data = std::str::from_utf8(payload).ok();
+                let event = json!({
+                    "event": "proposal", "proposal": id.0, "from": from, "kind": kind.as_str(),
+                    "channel": channel_name(*channel), "seq": seq, "data": data,
+                    "data_b64": data.is_none().then(|| BASE64.encode(payload)),
+                });
+                let words = data.unwrap_or("bytes that are no text");
+                let (id, who) = (id.0, self.name(*from));
+                self.tell(
+                    event,
+                    Some(format!("{who} wants to say: {words} (/accept {id}, /rewrite {id}, /reject {id})")),
+                );
+            }
+            PeerEvent::Rejected { sent, kind, reason } => {
+                let mut event = numbered("rejected", *sent);
+                (event["kind"], event["reason"]) = (json!(kind.as_str()), json!(reason));
+                self.tell(event, Some(format!("the host has rejected what you said: {reason}")));
+            }
+            PeerEvent::Violation { player, rule, strikes } => {
+                let (rule, who) = (rule.name(), self.name(*player));
+                let event = json!({"event": "violation", "player": player, "rule": rule, "strikes": strikes});
+                self.tell(event, Some(format!("{who} has broken the rule of {rule}; strikes: {strikes}")));
+            }
+            _ => {}
         }
     }
 
@@ -180,7 +213,7 @@ impl Printer {
     }
 
     fn message(&mut self, message: &PeerMessage) {
-        let PeerMessage { from, channel, seq, kind, payload, .. } = message;
+        let PeerMessage { from, channel, seq, kind, payload, is_rewritten, .. } = message;
         let data = std::str::from_utf8(payload).ok();
         let text = match data {
             Some(data) if kind.as_str() == "chat" => format!("{}: {data}", self.name(*from)),
@@ -190,7 +223,7 @@ impl Printer {
         let encoded = data.is_none().then(|| BASE64.encode(payload));
         let event = json!({
             "event": "message", "from": from, "kind": kind.as_str(), "channel": channel_name(*channel), "seq": seq,
-            "data": data, "data_b64": encoded,
+            "data": data, "data_b64": encoded, "rewritten": is_rewritten,
         });
         self.tell(event, Some(text));
     }

@@ -58,6 +58,10 @@ pub(super) fn of(join: &Join) -> Result<Settings, String> {
     }
     options.config.allow_fork = join.allow_fork;
     options.config.snapshots = join.history;
+    options.config.authority = join.authority;
+    options.config.referee_rate = join.referee_rate;
+    options.config.referee_size = join.referee_size;
+    options.config.referee_kick_at = join.referee_kick_at;
     options.config.tick = join.tick;
     if let Some(net) = join.net {
         options.config.simulate_packet_loss = net.loss;

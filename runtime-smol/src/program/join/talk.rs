@@ -240,6 +240,11 @@ impl Talk {
                 }
                 Err(error) => self.printer.error("not_asked", &format!("/{name}: {error}")),
             },
+            Line::Decide(proposal, verdict) => {
+                if let Err(error) = self.client.decide(proposal, verdict) {
+                    self.printer.error("not_decided", &error.to_string());
+                }
+            }
             Line::Stats => self.stats(),
             Line::Leave => self.leave(),
             Line::Hint(hint) => self.printer.error("not_sent", &hint),
