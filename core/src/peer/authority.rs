@@ -21,8 +21,13 @@ impl Hub {
             Ok(()) if self.config.authority => return out.event(PeerEvent::Proposal(proposal)),
             Ok(()) => Verdict::Accept,
         };
-        self.referee.on_decided(id, &verdict);
-        self.star.decide(now, id, verdict, &mut self.said);
+        self.rule(now, id, verdict);
+    }
+
+    /// False: nothing of that name waits.
+    fn rule(&mut self, now: Instant, proposal: ProposalId, verdict: Verdict) -> bool {
+        self.referee.on_decided(proposal, &verdict);
+        self.star.decide(now, proposal, verdict, &mut self.said)
     }
 
     /// Whether a message of the moment keeps to the rules. One that does not is dropped.
@@ -36,11 +41,7 @@ impl Hub {
         if matches!(&verdict, Verdict::Rewrite(payload) if payload.len() > max) {
             return Err(DecideError::TooLong { max });
         }
-        if !self.star.decide(now, proposal, verdict.clone(), &mut self.said) {
-            return Err(DecideError::NoSuchProposal(proposal));
-        }
-        self.referee.on_decided(proposal, &verdict);
-        Ok(())
+        if self.rule(now, proposal, verdict) { Ok(()) } else { Err(DecideError::NoSuchProposal(proposal)) }
     }
 
     fn judge(

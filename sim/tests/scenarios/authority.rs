@@ -89,9 +89,9 @@ fn a_host_dies_while_proposals_wait_and_nothing_is_lost_or_doubled() {
         talk(&mut scene, Some("ann"), 1..=decided);
         talk(&mut scene, None, decided + 1..=decided + 10);
         if is_told {
-            scene.kill("ann")
+            scene.kill("ann");
         } else {
-            scene.perish("ann")
+            scene.perish("ann");
         }
         talk(&mut scene, None, decided + 11..=decided + 15);
         scene.run(6_000);
