@@ -1,6 +1,8 @@
 //! The real program, as people and scripts see it: processes that meet over real sockets. Every wait is for an event.
 
 #[cfg(test)]
+mod authority;
+#[cfg(test)]
 mod away;
 #[cfg(test)]
 mod canaries;
