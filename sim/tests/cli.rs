@@ -2,7 +2,7 @@
 //! is cut into threads.
 
 use serde_json::Value;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 
 fn sim(args: &str) -> Output {
@@ -239,15 +239,9 @@ fn what_cannot_be_written_is_an_error_that_names_it() {
     assert!(text(&output.stderr).contains("no-such-directory/7.jsonl"));
 }
 
-#[test]
-fn the_document_of_measurements_shows_every_table_with_a_curve_that_is_well_formed() {
-    let dir = scratch("docs");
-    let sizes = "--messages 40 --runs 1 --hours 0.002 --most-players 4";
-    let output = sim(&format!("report --docs {} {sizes}", dir.display()));
-    assert!(output.status.success(), "{}", text(&output.stderr));
+/// The document in that folder shows every table with a curve that is well formed.
+fn shows_every_table(dir: &Path) -> String {
     let document = std::fs::read_to_string(dir.join("measurements.md")).expect("the document was written");
-    assert!(document.contains(&format!("report --docs docs {sizes}\n")), "{document}");
-    assert!(!document.contains(&dir.display().to_string()), "a path of this machine");
     let curves: Vec<_> = std::fs::read_dir(dir.join("measurements")).expect("curves were written").collect();
     let tables = ["latency", "migration", "false-alarms", "scale"];
     assert_eq!(curves.len(), tables.len());
@@ -263,6 +257,23 @@ fn the_document_of_measurements_shows_every_table_with_a_curve_that_is_well_form
     }
     assert_eq!(document.matches("How to read it:").count(), tables.len());
     assert!(document.lines().all(|line| line.len() < 160), "{document}");
+    document
+}
+
+#[test]
+fn a_document_of_measurements_is_made_by_one_command() {
+    let dir = scratch("docs");
+    let sizes = "--messages 40 --runs 1 --hours 0.002 --most-players 4";
+    let output = sim(&format!("report --docs {} {sizes}", dir.display()));
+    assert!(output.status.success(), "{}", text(&output.stderr));
+    let document = shows_every_table(&dir);
+    assert!(document.contains(&format!("report --docs docs {sizes}\n")), "{document}");
+    assert!(!document.contains(&dir.display().to_string()), "a path of this machine");
+}
+
+#[test]
+fn the_committed_document_of_measurements_is_whole() {
+    shows_every_table(&Path::new(env!("CARGO_MANIFEST_DIR")).join("../docs"));
 }
 
 #[test]

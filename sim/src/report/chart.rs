@@ -16,8 +16,8 @@ pub struct Panel {
 pub struct Line {
     /// What it is of.
     pub name: String,
-    /// Its values.
-    pub values: Vec<f64>,
+    /// Its values; nothing where there was nothing to measure.
+    pub values: Vec<Option<f64>>,
 }
 
 /// A page of charts with the same axes.
@@ -117,7 +117,7 @@ impl Page {
     fn decades(&self) -> (i32, i32) {
         let values = self.panels.iter().flat_map(|panel| &panel.lines).flat_map(|line| &line.values);
         let (mut low, mut high) = (f64::MAX, f64::MIN);
-        for value in values.map(|value| value.max(self.unit.least())) {
+        for value in values.flatten().map(|value| value.max(self.unit.least())) {
             (low, high) = (low.min(value), high.max(value));
         }
         if low > high {
@@ -155,15 +155,13 @@ impl Page {
         let mut ends: Vec<(f64, usize)> = Vec::new();
         for (at, line) in panel.lines.iter().enumerate() {
             let colour = COLOURS[at % COLOURS.len()];
-            let points: Vec<(f64, f64)> = line
-                .values
-                .iter()
-                .enumerate()
-                .map(|(at, value)| (self.place(at), self.height_of(*value, low, high)))
+            let values = line.values.iter().enumerate();
+            let points: Vec<(f64, f64, f64)> = values
+                .filter_map(|(at, value)| Some((self.place(at), self.height_of((*value)?, low, high), (*value)?)))
                 .collect();
-            let path: Vec<String> = points.iter().map(|(x, y)| format!("{x:.1},{y:.1}")).collect();
+            let path: Vec<String> = points.iter().map(|(x, y, _)| format!("{x:.1},{y:.1}")).collect();
             let _ = writeln!(svg, "<polyline class=\"line\" stroke=\"{colour}\" points=\"{}\"/>", path.join(" "));
-            for ((x, y), value) in points.iter().zip(&line.values) {
+            for (x, y, value) in &points {
                 let _ = writeln!(
                     svg,
                     "<circle cx=\"{x:.1}\" cy=\"{y:.1}\" r=\"3\" fill=\"{colour}\"><title>{} {}</title></circle>",
@@ -171,7 +169,7 @@ impl Page {
                     self.unit.value(*value)
                 );
             }
-            ends.extend(points.last().map(|(_, y)| (*y, at)));
+            ends.extend(points.last().map(|(_, y, _)| (*y, at)));
         }
         // Names that would lie on one another move apart.
         ends.sort_by(|a, b| a.0.total_cmp(&b.0));

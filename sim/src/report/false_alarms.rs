@@ -161,7 +161,7 @@ pub fn page(rows: &[Row]) -> Page {
     let panel = |jitter_ms: u64| {
         let line = |loss: f64| {
             let of_it = rows.iter().filter(|row| row.jitter_ms == jitter_ms && row.loss == loss);
-            Line { name: format!("{:.0} % lost", loss * 100.0), values: of_it.map(rate).collect() }
+            Line { name: format!("{:.0} % lost", loss * 100.0), values: of_it.map(|row| Some(rate(row))).collect() }
         };
         Panel { title: format!("{jitter_ms} ms of jitter"), lines: LOSSES.map(line).to_vec() }
     };

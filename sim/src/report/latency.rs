@@ -114,23 +114,31 @@ impl Cell {
     }
 }
 
+impl Row {
+    /// A time, if anything came at all.
+    fn came(&self, time: f64) -> Option<f64> {
+        (self.samples > 0).then_some(time)
+    }
+}
+
 /// The table for people.
 pub fn text(rows: &[Row]) -> String {
     let mut text =
         String::from("pipe   channel     size  loss      p50      p99     p999      max    lost  twice  bytes\n");
     for row in rows {
+        let shown = |time| row.came(time).map_or("-".into(), |time: f64| format!("{time:.1}"));
         // Writing to a string cannot fail.
         let _ = writeln!(
             text,
-            "{:6} {:10} {:5} {:4.0} % {:8.1} {:8.1} {:8.1} {:8.1} {:7} {:6} {:6.2}",
+            "{:6} {:10} {:5} {:4.0} % {:>8} {:>8} {:>8} {:>8} {:7} {:6} {:6.2}",
             row.pipe,
             row.channel,
             row.size,
             row.loss * 100.0,
-            row.p50,
-            row.p99,
-            row.p999,
-            row.max,
+            shown(row.p50),
+            shown(row.p99),
+            shown(row.p999),
+            shown(row.max),
             row.lost,
             row.duplicated,
             row.bytes_ratio
@@ -147,7 +155,7 @@ pub fn page(rows: &[Row]) -> Page {
             let line = |carrier: Carrier| {
                 let of_it =
                     rows.iter().filter(|row| row.pipe == carrier.name() && row.channel == channel && row.size == size);
-                Line { name: carrier.name().into(), values: of_it.map(|row| row.p99).collect() }
+                Line { name: carrier.name().into(), values: of_it.map(|row| row.came(row.p99)).collect() }
             };
             panels.push(Panel { title: format!("{channel}, {size} bytes"), lines: CARRIERS.map(line).to_vec() });
         }

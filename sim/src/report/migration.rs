@@ -174,7 +174,7 @@ pub fn page(rows: &[Row]) -> Page {
         for one_way_ms in WAYS_MS.map(|ms| ms as f64) {
             let line = |players: u16, name: &str, of: fn(&Row) -> u32| {
                 let is_it = |row: &&Row| row.cause == cause && row.players == players && row.one_way_ms == one_way_ms;
-                let values = rows.iter().filter(is_it).map(|row| f64::from(of(row))).collect();
+                let values = rows.iter().filter(is_it).map(|row| Some(f64::from(of(row)))).collect();
                 Line { name: format!("{players}, {name}"), values }
             };
             let lines = PLAYERS

@@ -179,7 +179,7 @@ pub fn text(rows: &[Row]) -> String {
 pub fn page(rows: &[Row]) -> Page {
     let panel = |title: &str, of: fn(&Row) -> f64| {
         let line = |hz: f64| {
-            let values = rows.iter().filter(|row| row.hz == hz).map(of).collect();
+            let values = rows.iter().filter(|row| row.hz == hz).map(|row| Some(of(row))).collect();
             Line { name: format!("{hz} Hz"), values }
         };
         Panel { title: title.into(), lines: HERTZ.map(line).to_vec() }
