@@ -74,7 +74,7 @@ const WORDS: &[Word] = &[
         within: &[],
         except: &[
             "core/src/path/webrtc/",
-            "core/tests/path_webrtc_traps.rs",
+            "core/tests/path_webrtc/traps.rs",
             "sim/src/crypto",
             "sim/src/talk/bare.rs",
             "benches/",
