@@ -129,5 +129,8 @@ fn players_who_come_leave_and_crash_are_all_served_and_nobody_is_stuck() {
     assert!(number("lobbies_opened") >= 6, "{churn}");
     assert_eq!(Some(number("left") + number("crashed")), summary["connections"].as_u64(), "all are gone: {summary}");
     assert!(churn["settle_ms"]["p50"].is_number(), "{churn}");
+    let slowest = churn["slowest"].as_array().expect("the slowest are told");
+    assert!(slowest.iter().all(|slow| slow["ms"].is_u64() && slow["after"].is_string()), "{churn}");
+    assert!(slowest.windows(2).all(|pair| pair[0]["ms"].as_u64() >= pair[1]["ms"].as_u64()), "{churn}");
     assert_eq!(summary["lost"], Value::Null);
 }

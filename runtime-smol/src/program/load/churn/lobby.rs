@@ -140,9 +140,9 @@ impl Lobby<'_> {
         loop {
             // Those who were put out are told of as errors.
             self.members.retain(|member| !member.has_ended());
-            self.members.iter_mut().for_each(|member| member.probe(since));
             let Some((ear, mouth)) = deaf(&self.members, since) else {
-                self.stage.tally.settled(begun.elapsed());
+                let change = format!("{last}; {} are there: {}", self.members.len(), self.name);
+                self.stage.tally.settled(begun.elapsed(), &change);
                 return true;
             };
             if begun.elapsed() > patience {
@@ -154,6 +154,7 @@ impl Lobby<'_> {
                 self.stage.tally.stuck(why);
                 return false;
             }
+            self.members.iter().for_each(Member::probe);
             Timer::after(LOOK).await;
         }
     }

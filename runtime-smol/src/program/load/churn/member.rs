@@ -24,8 +24,6 @@ const HEARTBEAT: [Duration; 2] = [Duration::from_secs(2), Duration::from_secs(8)
 pub(super) struct Member {
     client: Client,
     ears: Arc<Ears>,
-    /// When it last said something.
-    said: Option<Moment>,
 }
 
 /// What a player knows, shared with the task that listens for it.
@@ -98,7 +96,7 @@ impl Member {
             has_ended: AtomicBool::default(),
         });
         spawn(listen(client.clone(), ears.clone())).detach();
-        Member { client, ears, said: None }
+        Member { client, ears }
     }
 
     pub(super) fn is_host(&self) -> bool {
@@ -109,11 +107,9 @@ impl Member {
         self.ears.has_ended.load(Ordering::Relaxed)
     }
 
-    /// Says something unless it has since then.
-    pub(super) fn probe(&mut self, since: Moment) {
-        if self.said.is_none_or(|said| said < since) && say(&self.client, &self.ears) {
-            self.said = Some(now());
-        }
+    /// Says something, to be heard by all who are in by now: what was said before somebody was in, that one never hears.
+    pub(super) fn probe(&self) {
+        say(&self.client, &self.ears);
     }
 
     /// Whether it has heard something that the other has said since then.
@@ -198,8 +194,8 @@ impl Ears {
     }
 }
 
-/// Says something to all, itself included. False: it was not taken.
-fn say(client: &Client, ears: &Ears) -> bool {
+/// Says something to all, itself included.
+fn say(client: &Client, ears: &Ears) {
     let size = ears.stage.plan.size.max(STAMP);
     let mut payload = Vec::with_capacity(size);
     payload.extend(u64::from(ears.stage.load).to_le_bytes());
@@ -208,15 +204,11 @@ fn say(client: &Client, ears: &Ears) -> bool {
     payload.resize(size, 0);
     let counts = &ears.stage.counts;
     match client.send(&Destination::All, Channel::Ordered, KIND, payload) {
-        Ok(_) => {
-            Counts::add(&counts.sent);
-            return true;
-        }
+        Ok(_) => Counts::add(&counts.sent),
         Err(SendError::Full { .. }) => Counts::add(&counts.full),
         // Who has ended is told of elsewhere.
         Err(_) => {}
     }
-    false
 }
 
 enum Turn {

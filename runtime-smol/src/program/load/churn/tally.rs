@@ -2,12 +2,14 @@
 
 use super::super::report::{Samples, locked};
 use serde_json::{Value, json};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Mutex;
 use std::time::Duration;
 
 /// So many stuck lobbies are described; more are only counted.
 const DESCRIBED: usize = 20;
+/// So many of the changes that took longest are told.
+const SLOWEST: usize = 10;
 
 /// Everything that is counted of lobbies and those in them.
 #[derive(Default)]
@@ -34,6 +36,8 @@ struct Sums {
     failed: BTreeMap<String, u64>,
     retried: u64,
     settle: Samples,
+    /// What was longest until everybody heard everybody, and after what.
+    slowest: BTreeSet<(Duration, String)>,
     stuck_count: u64,
     stuck: Vec<String>,
 }
@@ -77,9 +81,14 @@ impl Tally {
         locked(&self.0).retried += 1;
     }
 
-    /// Everybody has heard everybody after a change.
-    pub(super) fn settled(&self, after: Duration) {
-        locked(&self.0).settle.add(after);
+    /// Everybody has heard everybody after a change, which is told in words.
+    pub(super) fn settled(&self, took: Duration, change: &str) {
+        let mut sums = locked(&self.0);
+        sums.settle.add(took);
+        sums.slowest.insert((took, change.to_owned()));
+        if sums.slowest.len() > SLOWEST {
+            sums.slowest.pop_first();
+        }
     }
 
     /// A lobby in which that never came.
@@ -93,11 +102,14 @@ impl Tally {
 
     pub(super) fn summary(&self, seed: u64) -> Value {
         let mut sums = locked(&self.0);
+        let slowest = sums.slowest.iter().rev();
+        let slowest: Vec<_> =
+            slowest.map(|(took, change)| json!({ "ms": took.as_millis(), "after": change })).collect();
         json!({
             "seed": seed, "lobbies_opened": sums.opened, "lobbies_closed": sums.closed, "left": sums.left,
             "crashed": sums.crashed, "hosts_left": sums.hosts_left, "hosts_crashed": sums.hosts_crashed,
             "joins_failed": sums.failed.values().sum::<u64>(), "joins_failed_by": sums.failed,
-            "joins_retried": sums.retried, "continuity_lost": sums.continuity_lost, "settle_ms": sums.settle.told(),
+            "joins_retried": sums.retried, "continuity_lost": sums.continuity_lost, "settle_ms": sums.settle.told(), "slowest": slowest,
             "stuck_count": sums.stuck_count, "stuck": sums.stuck,
         })
     }
@@ -124,6 +136,9 @@ pub(in super::super) fn told(summary: &Value) -> String {
         of("settle_ms")["p50"],
         of("settle_ms")["p99"],
     );
+    for slow in of("slowest").as_array().into_iter().flatten().take(3) {
+        text += &format!("\n{} ms after: {}", slow["ms"], slow["after"].as_str().unwrap_or_default());
+    }
     for stuck in of("stuck").as_array().into_iter().flatten() {
         text += &format!("\nstuck: {}", stuck.as_str().unwrap_or_default());
     }
