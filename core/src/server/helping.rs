@@ -6,11 +6,12 @@ use super::lobby::LobbyKey;
 use crate::id::PlayerId;
 use crate::time::{Duration, Instant};
 use crate::wire::signal::{Credentials, IceServer, IceServers, MAX_ICE_SERVERS, Role, Secret, ServerMessage};
+use core::ops::Range;
 
-/// How long credentials hold: longer than most stay, and not for good if somebody copies them.
-const LIFETIME: Duration = Duration::from_secs(12 * 3_600);
-/// So often all are told anew: half of that, so that nobody is left with credentials that have ended.
-const RENEWAL: Duration = Duration::from_secs(6 * 3_600);
+/// How long credentials hold: who copies them has not much of it. What was lent with them is kept beyond that.
+const LIFETIME: Duration = Duration::from_secs(10 * 60);
+/// So often each is told anew: half of that, so that nobody is left with credentials that have ended.
+const RENEWAL: Duration = Duration::from_secs(5 * 60);
 
 /// A server that helps, as the operator names it.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -25,8 +26,32 @@ pub struct IceHelp {
 #[derive(Debug, Default)]
 pub(super) struct Helpers {
     named: Vec<IceHelp>,
-    /// When all are told anew.
-    renewal: Option<Instant>,
+    /// All are told anew, some lobbies at a time.
+    round: Option<Round>,
+}
+
+/// One telling of everybody: it takes as long as [`RENEWAL`], so that a large house is not told all at once.
+#[derive(Debug)]
+struct Round {
+    begun: Instant,
+    /// The lobbies in so many places have been told.
+    told: usize,
+}
+
+impl Round {
+    /// The places whose turn it is by now, of so many.
+    fn turn(&mut self, now: Instant, places: usize) -> Range<usize> {
+        let share = now.since(self.begun).as_secs_f64() / RENEWAL.as_secs_f64();
+        let by_now = if share < 1.0 { (places as f64 * share) as usize } else { places };
+        let from = self.told;
+        self.told = by_now.max(from);
+        from..self.told
+    }
+
+    /// Whether everybody's turn has come.
+    fn is_over(&self, now: Instant) -> bool {
+        self.begun + RENEWAL <= now
+    }
 }
 
 impl Helpers {
@@ -51,20 +76,33 @@ impl Server {
 
     /// The time of day is told, and perhaps it is time for other credentials.
     pub(super) fn on_wall_clock(&mut self, unix: Duration) {
-        self.unix = (unix, self.exchange.now);
-        if !self.helpers.named.is_empty() && self.helpers.renewal.is_none_or(|at| at <= self.exchange.now) {
-            self.tell_all_of_helpers();
+        let now = self.exchange.now;
+        self.unix = (unix, now);
+        if self.helpers.named.is_empty() {
+            return;
+        }
+        let round = self.helpers.round.get_or_insert(Round { begun: now, told: 0 });
+        let turn = round.turn(now, self.lobbies.places());
+        if round.is_over(now) {
+            self.helpers.round = Some(Round { begun: now, told: 0 });
+        }
+        for key in self.lobbies.keys_in(turn) {
+            self.tell_lobby_of_helpers(key);
         }
     }
 
     fn tell_all_of_helpers(&mut self) {
-        self.helpers.renewal = Some(self.exchange.now + RENEWAL);
+        self.helpers.round = Some(Round { begun: self.exchange.now, told: 0 });
         for key in self.lobbies.keys() {
-            let Some(lobby) = self.lobbies.get(key) else { continue };
-            let players: Vec<PlayerId> = lobby.players.iter().map(|player| player.id).collect();
-            for player in players {
-                self.tell_of_helpers(key, player);
-            }
+            self.tell_lobby_of_helpers(key);
+        }
+    }
+
+    fn tell_lobby_of_helpers(&mut self, key: LobbyKey) {
+        let Some(lobby) = self.lobbies.get(key) else { return };
+        let players: Vec<PlayerId> = lobby.players.iter().map(|player| player.id).collect();
+        for player in players {
+            self.tell_of_helpers(key, player);
         }
     }
 

@@ -14,6 +14,7 @@ use crate::wire::signal::{
 };
 use crate::wire::view::{PublicKey, StarId};
 use core::net::IpAddr;
+use core::ops::Range;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 
@@ -157,8 +158,18 @@ impl Lobbies {
 
     /// Where lobbies are, in the order of their places.
     pub(super) fn keys(&self) -> Vec<LobbyKey> {
-        let numbers = (0..).zip(&self.slots);
+        self.keys_in(0..self.places())
+    }
+
+    /// In which of these places lobbies are.
+    pub(super) fn keys_in(&self, places: Range<usize>) -> Vec<LobbyKey> {
+        let numbers = (0..).zip(&self.slots).take(places.end).skip(places.start);
         numbers.filter(|(_, slot)| slot.is_some()).map(|(number, _)| LobbyKey(number)).collect()
+    }
+
+    /// How many places there are, taken or not: never fewer than there were.
+    pub(super) fn places(&self) -> usize {
+        self.slots.len()
     }
 
     pub(super) fn insert(&mut self, lobby: Box<Lobby>) -> LobbyKey {

@@ -4,7 +4,9 @@ use crate::hand::{House, Who, joining, secret, secs};
 use webstar_core::server::{IceHelp, Input, ServerConfig};
 use webstar_core::wire::signal::{ClientMessage, Credentials, Encoding, IceServer, ServerMessage};
 
-const HOUR: u64 = 3_600;
+const MINUTE: u64 = 60;
+/// So long credentials hold.
+const LIFETIME: u64 = 10 * MINUTE;
 /// When the tests take place.
 const UNIX: u64 = 1_700_000_000;
 
@@ -49,8 +51,8 @@ fn every_player_is_told_with_credentials_of_its_own_and_guests_are_not() {
         assert_eq!(servers[0], IceServer { urls: "stun:a".into(), username: None, credential: None });
         let user = servers[1].username.clone().unwrap();
         let (end, name) = user.split_once(':').unwrap();
-        assert_eq!(end, (UNIX + 12 * HOUR).to_string());
-        let known = Credentials::until(UNIX + 12 * HOUR, name, &secret("north")).unwrap();
+        assert_eq!(end, (UNIX + LIFETIME).to_string());
+        let known = Credentials::until(UNIX + LIFETIME, name, &secret("north")).unwrap();
         assert_eq!(servers[1].credential, Some(known.password));
         names.push(user);
     }
@@ -58,26 +60,57 @@ fn every_player_is_told_with_credentials_of_its_own_and_guests_are_not() {
     assert_eq!(told(&mut house, guest), Vec::<Vec<IceServer>>::new());
 }
 
+/// So much time passes, in which everybody lives and says so; the house is told the time of day every thirty seconds. When
+/// each was told in between, in seconds.
+fn moments(house: &mut House, members: &[Who], minutes: u64) -> Vec<Vec<u64>> {
+    let mut moments = vec![Vec::new(); members.len()];
+    for half in 1..=minutes * 2 {
+        house.pass(secs(30));
+        for &member in members {
+            house.tell(0, Input::Control { connection: house.clients[member].id });
+        }
+        house.tell(0, Input::WallClock { unix: secs(UNIX + half * 30) });
+        for (member, moments) in members.iter().zip(&mut moments) {
+            for servers in told(house, *member) {
+                let end: u64 = servers[1].username.as_ref().unwrap().split_once(':').unwrap().0.parse().unwrap();
+                assert_eq!(end, UNIX + half * 30 + LIFETIME);
+                moments.push(half * 30);
+            }
+        }
+    }
+    moments
+}
+
 #[test]
 fn credentials_are_told_anew_before_they_end() {
     let mut house = house();
     let ann = join(&mut house, Encoding::Postcard);
     told(&mut house, ann);
-    let pass = |house: &mut House, hours: u64| {
-        for _ in 0..hours * 120 {
-            // It lives, and says so.
-            house.tell(0, Input::Control { connection: house.clients[ann].id });
-            house.pass(secs(30));
-        }
-    };
-    pass(&mut house, 5);
-    house.tell(0, Input::WallClock { unix: secs(UNIX + 5 * HOUR) });
-    assert_eq!(told(&mut house, ann).len(), 0);
-    pass(&mut house, 1);
-    house.tell(0, Input::WallClock { unix: secs(UNIX + 6 * HOUR) });
-    let renewed = told(&mut house, ann);
-    let end = (UNIX + 18 * HOUR).to_string();
-    assert!(renewed.len() == 1 && renewed[0][1].username.as_ref().is_some_and(|user| user.starts_with(&end)));
+    let moments = moments(&mut house, &[ann], 60).remove(0);
+    let gaps = moments.windows(2).map(|pair| pair[1] - pair[0]);
+    let longest = gaps.chain(moments.first().copied()).max().unwrap();
+    assert!(longest <= LIFETIME - 4 * MINUTE, "with time to spare, if the house is away for a moment: {moments:?}");
+    assert!(moments.len() <= 13, "and not more often than needed: {moments:?}");
+}
+
+#[test]
+fn a_large_house_is_told_a_part_at_a_time() {
+    let mut house = house();
+    let members: Vec<Who> = (0..40)
+        .map(|number| {
+            let who = house.connect(Encoding::Postcard);
+            house.hello(who);
+            house.say(who, ClientMessage::JoinLobby(joining(&format!("den{number}"))));
+            told(&mut house, who);
+            who
+        })
+        .collect();
+    let moments = moments(&mut house, &members, 20);
+    for half in 1..=40 {
+        let at_once = moments.iter().filter(|moments| moments.contains(&(half * 30))).count();
+        assert!(at_once <= 4, "{at_once} of 40 at second {}", half * 30);
+    }
+    assert!(moments.iter().all(|moments| (3..=4).contains(&moments.len())), "nobody is forgotten: {moments:?}");
 }
 
 #[test]
