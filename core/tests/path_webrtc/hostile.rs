@@ -165,11 +165,11 @@ fn candidate(text: &str) -> Candidate {
 fn candidates_that_lead_astray_are_not_tried() {
     let mut net = Net::connected(20 * MS, 0);
     let told = |net: &mut Net, text: &str| {
-        let before = net.nodes[0].machine.dropped().signals;
+        let before = net.nodes[0].machine.dropped().candidates;
         let signal = RtcSignal::IceCandidate { candidate: candidate(text) };
         net.tell(0, Input::Signal { player: player(1), signal });
         net.run(100 * MS);
-        net.nodes[0].machine.dropped().signals == before
+        net.nodes[0].machine.dropped().candidates == before
     };
     net.nodes[0].sent.clear();
     for text in [
@@ -275,6 +275,24 @@ fn who_rejects_the_section_has_the_data_channel() {
     net.send(1, 0, Sctp, b"over the channel");
     net.run(SECOND);
     assert_eq!(net.nodes[0].packets.len(), 1);
+}
+
+#[test]
+fn candidates_of_a_description_that_are_not_taken_are_counted() {
+    let mut net = Net::of(2, 20 * MS, 0);
+    net.order(1, 0, Srtp, Command::Open);
+    net.is_silent = true;
+    net.run(100 * MS);
+    let Some(RtcSignal::Offer { sdp }) = net.nodes[1].signals.first().cloned() else { panic!("an offer first") };
+    let candidates: String = (1..=40)
+        .map(|host| format!("a=candidate:{host} 1 udp 2113929471 10.1.0.{host} 5000 typ host\r\n"))
+        .chain(["a=candidate:99 1 udp 2113929471 127.0.0.1 80 typ host\r\n".into()])
+        .collect();
+    net.tell(0, Input::Signal { player: player(1), signal: RtcSignal::Offer { sdp: sdp + &candidates } });
+    net.order(0, 1, Srtp, Command::Open);
+    net.run(100 * MS);
+    let refused = net.nodes[0].machine.dropped().candidates;
+    assert!((17..=18).contains(&refused), "40 and one that leads astray, of which 24 with those of its own: {refused}");
 }
 
 #[test]

@@ -81,6 +81,25 @@ fn a_relayed_connection_opens_and_lives_for_an_hour() {
     }
 }
 
+#[test]
+fn what_a_server_hands_on_is_counted_for_each_allocation() {
+    let mut net = apart([Some(Transport::Udp), Some(Transport::Tcp)]);
+    net.run(500 * MS);
+    let of = |net: &Net, seat: usize| net.nodes[seat].machine.allocations().collect::<Vec<_>>();
+    assert!(of(&net, 0)[0].relay.is_some_and(|relay| relay.ip() == turn().ip()), "{:?}", of(&net, 0));
+    assert_eq!((of(&net, 0)[0].bytes_sent, of(&net, 0)[0].bytes_received), (0, 0));
+    net.open(0, 1);
+    net.run_until(|net| net.is_open(0, 1), 5 * SECOND);
+    let before = of(&net, 0)[0].bytes_sent + of(&net, 1)[0].bytes_received;
+    for _ in 0..50 {
+        net.send(0, 1, Srtp, &[7; 1_000]);
+        net.run(20 * MS);
+    }
+    let after = of(&net, 0)[0].bytes_sent + of(&net, 1)[0].bytes_received;
+    assert_eq!(of(&net, 0).len(), 1);
+    assert!(after - before >= 50_000, "{before} became {after}");
+}
+
 /// A router begins anew: the TURN server knows nobody at the address that it sees now.
 #[test]
 fn after_a_router_began_anew_an_address_is_lent_anew() {

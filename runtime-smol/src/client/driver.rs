@@ -118,6 +118,10 @@ impl Driver {
         while let Some(note) = state.peer.poll_note() {
             tracing::debug!("{note}");
         }
+        for asking in state.asking.drain(..) {
+            // Who does not wait any more needs no answer.
+            let _ = asking.try_send(self.direct.as_ref().map(Direct::stats).unwrap_or_default());
+        }
         self.record(state);
         if state.ended.is_some() {
             self.close_all();
@@ -229,6 +233,8 @@ impl Driver {
         let shared = self.shared.clone();
         let mut state = shared.lock();
         if state.ended.is_some() {
+            // Who asks hears that there is nothing any more.
+            state.asking.clear();
             return state.take_touch();
         }
         let is_touched = state.take_touch();
@@ -421,9 +427,12 @@ impl Future for Driver {
 
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<()> {
         let me = self.get_mut();
-        if me.shared.lock().is_cut {
+        let mut state = me.shared.lock();
+        if state.is_cut {
+            state.asking.clear();
             return Poll::Ready(());
         }
+        drop(state);
         for _ in 0..TURNS {
             let mut has_moved = me.on_datagrams(cx);
             has_moved |= me.on_handles_and_time(cx);

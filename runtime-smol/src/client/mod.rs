@@ -34,10 +34,11 @@ mod signal;
 mod socket;
 
 pub use clock::now;
+pub use direct::DirectStats;
 pub use executor::spawn;
 pub use options::{DirectOptions, Options, StartError};
 pub use signal::{ListError, list_lobbies};
-pub use webstar_core::path::webrtc::HelpServer;
+pub use webstar_core::path::webrtc::{AllocationStats, HelpServer, WebrtcDropped};
 
 use async_channel::Receiver;
 use bytes::Bytes;
@@ -231,6 +232,20 @@ impl Client {
     /// How many packets of other players have come, by the kind of their path.
     pub fn landed(&self) -> Landed {
         self.handle.shared.lock().peer.landed()
+    }
+
+    /// The direct paths in numbers: what went over which TURN server, and what was dropped. All is zero without such paths.
+    pub async fn direct_stats(&self) -> DirectStats {
+        let (answer, answered) = async_channel::bounded(1);
+        {
+            let mut state = self.handle.shared.lock();
+            if state.ended.is_some() {
+                return DirectStats::default();
+            }
+            state.asking.push(answer);
+            state.touch();
+        }
+        answered.recv().await.unwrap_or_default()
     }
 
     /// Ends at once, as if the process were killed: the system closes the sockets, and nobody is told anything. To try

@@ -1,5 +1,6 @@
 //! What the handles of a client and its driver have in common: the machine behind a lock, and who waits for whom.
 
+use super::direct::DirectStats;
 use async_channel::{Receiver, Sender};
 use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -29,6 +30,8 @@ pub(super) struct State {
     pub(super) is_leaving: bool,
     /// It is over without a word to anybody.
     pub(super) is_cut: bool,
+    /// Who asks for the numbers of the direct paths.
+    pub(super) asking: Vec<Sender<DirectStats>>,
     is_touched: bool,
     driver: Option<Waker>,
 }
@@ -42,6 +45,7 @@ impl Shared {
             ended: None,
             is_leaving: false,
             is_cut: false,
+            asking: Vec::new(),
             is_touched: false,
             driver: None,
         };

@@ -81,6 +81,11 @@ fn two_talk_over_a_turn_server_that_they_reach_by_tcp() {
     ann.say("/stats");
     let stats = ann.wait_for("stats");
     assert_eq!(stats["delivered_by"]["relay"], 0, "nothing goes through the lobby server");
+    let turn_servers = stats["turn_servers"].as_array().expect("those are told");
+    let [server] = &turn_servers[..] else { panic!("one: {stats}") };
+    assert_eq!(server["server"], format!("127.0.0.1:{}", turn.port));
+    assert!(["bytes_sent", "bytes_received"].iter().all(|of| server[*of].as_u64() > Some(500)), "{stats}");
+    assert!(stats["candidates_refused"].is_u64(), "{stats}");
 }
 
 #[test]

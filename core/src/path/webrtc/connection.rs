@@ -2,14 +2,14 @@
 //! it and who offers is decided above.
 
 use super::description::{self, Description, sections};
-use super::reach::{self, Gate, Untold, Way, is_question};
+use super::reach::{self, Gate, Met, Untold, Way, is_question};
 use super::rules::{Policy, Rules};
 use super::stack::Stack;
 use super::{MAX_MESSAGE, MAX_SRTP, PathKind};
 use crate::time::{Duration, Instant};
 use crate::wire::signal;
 use bytes::Bytes;
-use core::net::{IpAddr, SocketAddr};
+use core::net::SocketAddr;
 use data_encoding::BASE64_NOPAD;
 use rand::RngExt as _;
 use rand::rngs::ChaCha8Rng;
@@ -89,8 +89,8 @@ pub(super) struct Connection {
     sends: Option<[SocketAddr; 2]>,
     /// Packets take another way than when that was asked last.
     has_moved: bool,
-    /// Where the other side may be, as far as nobody has asked yet.
-    met: Vec<IpAddr>,
+    /// What became of the candidates of the other side, as far as nobody has asked yet.
+    met: Met,
     section: Option<Mid>,
     channel: Option<ChannelId>,
     is_channel_gone: bool,
@@ -136,7 +136,7 @@ impl Connection {
             untold: Untold::default(),
             sends: None,
             has_moved: false,
-            met: Vec::new(),
+            met: Met::default(),
             section: None,
             channel: None,
             is_channel_gone: false,
@@ -167,7 +167,7 @@ impl Connection {
         self.due = AT_ONCE;
         if let Some((_, gate)) = &mut self.remote {
             let ours: Vec<_> = self.ways.iter().map(|way| way.address()).collect();
-            self.met.extend(gate.admit_barred(&mut self.rtc, &self.rules, &ours));
+            self.met.addresses.extend(gate.admit_barred(&mut self.rtc, &self.rules, &ours));
         }
         let candidate = self.rtc.add_local_candidate(way.candidate()?)?;
         way.is_shown(&self.rules).then(|| reach::tell(candidate))
@@ -252,22 +252,21 @@ impl Connection {
         }
     }
 
-    /// Takes a candidate that came by itself. False: it is of no use.
-    pub(super) fn on_candidate(&mut self, told: &signal::Candidate) -> bool {
-        self.admit(&told.candidate, told.username_fragment.as_deref())
+    /// A candidate has come by itself.
+    pub(super) fn on_candidate(&mut self, told: &signal::Candidate) {
+        self.admit(&told.candidate, told.username_fragment.as_deref());
     }
 
-    fn admit(&mut self, text: &str, fragment: Option<&str>) -> bool {
-        let Some((_, gate)) = &mut self.remote else { return false };
+    fn admit(&mut self, text: &str, fragment: Option<&str>) {
         let ours: Vec<_> = self.ways.iter().map(|way| way.address()).collect();
-        let ip = gate.admit(&mut self.rtc, text, fragment, &self.rules, &ours);
+        let gate = self.remote.as_mut().map(|(_, gate)| gate);
+        let ip = gate.and_then(|gate| gate.admit(&mut self.rtc, text, fragment, &self.rules, &ours));
         self.due = AT_ONCE;
-        self.met.extend(ip);
-        ip.is_some()
+        self.met.note(ip);
     }
 
-    /// Where the other side may be: for those who stand between.
-    pub(super) fn take_met(&mut self) -> Vec<IpAddr> {
+    /// What became of the candidates of the other side since this was asked last.
+    pub(super) fn take_met(&mut self) -> Met {
         core::mem::take(&mut self.met)
     }
 

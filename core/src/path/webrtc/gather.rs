@@ -1,7 +1,7 @@
 //! Gathers ways to us that servers give: whom to ask, from where, and what is known by now.
 
 use super::reach::Way;
-use super::server::{IceServer, MOST, ServerState, StreamFact, StreamOrder, Transport, TurnServer};
+use super::server::{AllocationStats, IceServer, MOST, ServerState, StreamFact, StreamOrder, Transport, TurnServer};
 use super::stun::Bindings;
 use super::turn::Allocation;
 use crate::time::{Instant, earlier};
@@ -122,6 +122,11 @@ impl Gather {
     /// Whether a TURN server lends us an address, or may do so soon.
     pub(super) fn can_relay(&self) -> bool {
         self.allocations.iter().any(|allocation| !allocation.is_down())
+    }
+
+    /// What TURN servers lend us, in numbers.
+    pub(super) fn allocations(&self) -> impl Iterator<Item = AllocationStats> {
+        self.allocations.iter().map(Allocation::stats)
     }
 
     /// Whether a TURN server lends us that address.

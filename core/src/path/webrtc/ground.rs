@@ -5,6 +5,7 @@ use super::gather::{Gather, HandedOn, Told};
 use super::reach::Way;
 use super::rules::Rules;
 use super::seam::WebrtcDropped;
+use super::server::AllocationStats;
 use super::server::{ServerState, StreamOrder};
 use super::stack::Stack;
 use super::{PathKind, facts};
@@ -88,6 +89,11 @@ impl Ground {
     /// Whether a TURN server lends us an address, or may do so soon.
     pub(super) fn can_relay(&self) -> bool {
         self.gather.can_relay()
+    }
+
+    /// What TURN servers lend us, in numbers.
+    pub(super) fn allocations(&self) -> impl Iterator<Item = AllocationStats> {
+        self.gather.allocations()
     }
 
     /// A connection begins or restarts, maybe because a router on the way has forgotten us: what the outside sees of us

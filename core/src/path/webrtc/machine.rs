@@ -7,6 +7,7 @@ use super::partner::Partner;
 use super::reach::Way;
 use super::rules;
 use super::seam::{Input, InputError, Output, WebrtcConfig, WebrtcDropped};
+use super::server::AllocationStats;
 use super::{PathKind, facts};
 use crate::id::PlayerId;
 use crate::time::{Instant, earlier};
@@ -126,6 +127,11 @@ impl Webrtc {
     /// What had no effect so far, by reason.
     pub fn dropped(&self) -> WebrtcDropped {
         self.ground.dropped
+    }
+
+    /// What TURN servers lend us, in numbers.
+    pub fn allocations(&self) -> impl Iterator<Item = AllocationStats> {
+        self.ground.allocations()
     }
 
     fn check(&self, player: PlayerId, kind: PathKind) -> Result<(), InputError> {

@@ -96,7 +96,7 @@ pub use help::{HelpServer, HelpServerError};
 pub use machine::Webrtc;
 pub use rules::{Network, Policy, Rules, worth_telling};
 pub use seam::{Input, InputError, Output, WebrtcConfig, WebrtcDropped};
-pub use server::{IceServer, ServerState, StreamFact, StreamOrder, Transport, TurnServer};
+pub use server::{AllocationStats, IceServer, ServerState, StreamFact, StreamOrder, Transport, TurnServer};
 pub use stack::Stack;
 pub use url::{IceUrl, IceUrlError};
 

@@ -308,15 +308,13 @@ impl Partner {
     }
 
     fn on_candidate(&mut self, ground: &mut Ground, candidate: &Candidate) {
-        let is_taken = match (&mut self.held, &mut self.connection) {
+        match (&mut self.held, &mut self.connection) {
             (Some(held), _) if held.candidates.len() < ground.rules.most_candidates => {
                 held.candidates.push(candidate.clone());
-                true
             }
             (None, Some(connection)) => connection.on_candidate(candidate),
-            _ => false,
-        };
-        ground.dropped.signals += u64::from(!is_taken);
+            _ => ground.dropped.signals += 1,
+        }
     }
 
     /// We can be reached by one more way.
@@ -403,10 +401,11 @@ impl Partner {
         let Some(connection) = &mut self.connection else { return };
         let (met, was_turned) = (connection.take_met(), self.is_turned);
         // What is met may say of an address that is in use that a TURN server lends it.
-        if connection.take_moved() || !met.is_empty() {
+        if connection.take_moved() || !met.addresses.is_empty() {
             self.is_turned = connection.is_turned();
         }
-        ground.admit(&met);
+        ground.admit(&met.addresses);
+        ground.dropped.candidates += met.refused;
         for (kind, wish) in &mut self.wishes {
             let pipe = connection.pipe(*kind);
             if pipe == Pipe::Open {

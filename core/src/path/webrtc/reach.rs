@@ -112,6 +112,23 @@ impl Offers {
     }
 }
 
+/// What became of the candidates of the other side.
+#[derive(Debug, Default)]
+pub(super) struct Met {
+    /// Where it may be: for those who stand between.
+    pub(super) addresses: Vec<IpAddr>,
+    /// So many were not taken.
+    pub(super) refused: u64,
+}
+
+impl Met {
+    /// One candidate more: its address, if it was taken.
+    pub(super) fn note(&mut self, taken: Option<IpAddr>) {
+        self.refused += u64::from(taken.is_none());
+        self.addresses.extend(taken);
+    }
+}
+
 /// Which candidates of the other side a connection takes.
 #[derive(Debug)]
 pub(super) struct Gate {

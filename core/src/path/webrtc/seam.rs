@@ -155,8 +155,11 @@ pub struct WebrtcDropped {
     pub strangers: u64,
     /// Datagrams that are nothing WebRTC knows, or that their connection refused.
     pub malformed: u64,
-    /// Descriptions and candidates that cannot be read, are of no use, or came too late.
+    /// Descriptions that cannot be read, are of no use, or came too late, and candidates without one.
     pub signals: u64,
+    /// Candidates that were not taken when they came: they cannot be read, name an address that nobody shall have us send
+    /// to, or are too many for one description.
+    pub candidates: u64,
     /// Packets for a pipe that is not open or full, and packets that are empty or too large.
     pub packets: u64,
     /// Datagrams, and frames of streams, beyond what may wait for the next poll.

@@ -2,6 +2,7 @@
 
 use crate::wire::signal::Credentials;
 use core::net::SocketAddr;
+use serde::Serialize;
 
 /// Servers that are asked at the same time. What is told beyond is left out.
 pub(super) const MOST: usize = 8;
@@ -52,6 +53,19 @@ impl IceServer {
             IceServer::Turn(server) => server.address,
         }
     }
+}
+
+/// An address that a TURN server lends us, or shall, in numbers.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize)]
+pub struct AllocationStats {
+    /// The server.
+    pub server: SocketAddr,
+    /// The address there, while there is one.
+    pub relay: Option<SocketAddr>,
+    /// Bytes that we had the server send to others, in all, without what the way to the server adds.
+    pub bytes_sent: u64,
+    /// Bytes that it handed on to us, in all.
+    pub bytes_received: u64,
 }
 
 /// How a server does.

@@ -5,7 +5,7 @@ use super::frames::{self, Frames};
 use super::gather::Told;
 use super::reach::Way;
 use super::rules::is_usable;
-use super::server::{ServerState, StreamFact, StreamOrder, Transport, TurnServer};
+use super::server::{AllocationStats, ServerState, StreamFact, StreamOrder, Transport, TurnServer};
 use super::stun::{FIRST_WAIT, LAST_WAIT, TIMES, pause};
 use crate::time::{Duration, Instant, earlier};
 use crate::wire::signal::Credentials;
@@ -79,6 +79,8 @@ pub(super) struct Allocation {
     asked: BTreeSet<IpAddr>,
     held: VecDeque<(SocketAddr, Vec<u8>)>,
     sent: BTreeMap<SocketAddr, u32>,
+    bytes_sent: u64,
+    bytes_received: u64,
 }
 
 impl fmt::Debug for Allocation {
@@ -113,6 +115,8 @@ impl Allocation {
             asked: BTreeSet::new(),
             held: VecDeque::new(),
             sent: BTreeMap::new(),
+            bytes_sent: 0,
+            bytes_received: 0,
         }
     }
 
@@ -129,6 +133,12 @@ impl Allocation {
     /// The address at the server, while there is one.
     pub(super) fn relay(&self) -> Option<SocketAddr> {
         self.relay
+    }
+
+    /// It in numbers.
+    pub(super) fn stats(&self) -> AllocationStats {
+        let Allocation { relay, bytes_sent, bytes_received, .. } = *self;
+        AllocationStats { server: self.server.address, relay, bytes_sent, bytes_received }
     }
 
     /// Whether it has failed and waits before it is asked for again.
@@ -300,7 +310,9 @@ impl Allocation {
             self.held.push_back((to, bytes));
             return self.want(now, to.ip(), told);
         }
+        let length = bytes.len() as u64;
         let Ok(Some(transmit)) = client.send_to(TransportType::Udp, to, bytes, now.into()) else { return };
+        self.bytes_sent += length;
         self.transmit(transmit.data.build(), told);
         let count = self.sent.entry(to).or_default();
         *count = count.saturating_add(1);
@@ -339,6 +351,7 @@ impl Allocation {
         let transmit = Transmit::new(bytes, transport, self.server.address, local);
         let is_taken = match client.recv(transmit, now.into()) {
             TurnRecvRet::PeerData(data) => {
+                self.bytes_received += data.data().len() as u64;
                 each(data.peer, data.data());
                 return true;
             }

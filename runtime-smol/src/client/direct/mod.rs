@@ -24,7 +24,8 @@ use streams::Streams;
 use webstar_core::config::PlayerConfig;
 use webstar_core::id::{PathId, PlayerId};
 use webstar_core::path::webrtc::{
-    HelpServer, IceServer, Input as Told, Output, PathKind, Policy, Rules, Stack, Webrtc, WebrtcConfig, worth_telling,
+    AllocationStats, HelpServer, IceServer, Input as Told, Output, PathKind, Policy, Rules, Stack, Webrtc,
+    WebrtcConfig, WebrtcDropped, worth_telling,
 };
 use webstar_core::path::{Command, Fact, Order};
 use webstar_core::peer::Input;
@@ -38,6 +39,15 @@ static STACK: LazyLock<Option<Stack>> = LazyLock::new(|| Stack::aws_lc(clock::ze
 const MAX_WAITING: usize = 256;
 /// System calls that bring datagrams before others get their turn.
 const READS_PER_TURN: usize = 8;
+
+/// The direct paths of a player in numbers.
+#[derive(Clone, PartialEq, Eq, Debug, Default)]
+pub struct DirectStats {
+    /// What TURN servers lend, each with the bytes that went over it.
+    pub allocations: Vec<AllocationStats>,
+    /// What had no effect, by reason: candidates of others that nobody shall have us send to are among it.
+    pub dropped: WebrtcDropped,
+}
 
 /// What the player says before there is a machine.
 enum Word {
@@ -172,6 +182,12 @@ impl Direct {
         if let Some(machine) = &mut self.machine {
             tell(machine, Told::Timeout);
         }
+    }
+
+    /// The ways of these paths in numbers.
+    pub(super) fn stats(&self) -> DirectStats {
+        let Some(machine) = &self.machine else { return DirectStats::default() };
+        DirectStats { allocations: machine.allocations().collect(), dropped: machine.dropped() }
     }
 
     /// Does what the machine wants. What the player is to be told comes out.

@@ -15,7 +15,7 @@ use webstar_core::peer::{Channel, Ended, Landed, PeerEvent, PeerMessage, PlayerS
 use webstar_core::session::pipe::PathState;
 use webstar_core::time::{Duration, Instant};
 use webstar_core::wire::signal::{HostCause, LobbyInfo, PlayerEntry};
-use webstar_smol::client::now;
+use webstar_smol::client::{DirectStats, now};
 
 /// Standard output, and what has to be remembered to tell things well.
 pub(crate) struct Printer {
@@ -311,7 +311,7 @@ impl Printer {
         self.tell(json!({"event": "closed", "reason": reason}), text);
     }
 
-    pub(super) fn stats(&mut self, stats: &[PlayerStats], landed: Landed) {
+    pub(super) fn stats(&mut self, stats: &[PlayerStats], landed: Landed, direct: &DirectStats) {
         let now = now();
         let before = self.told.take();
         let rate = |player: PlayerId, bytes: u64, which: fn(&(u64, u64)) -> u64| {
@@ -349,7 +349,18 @@ impl Printer {
         }
         let Landed { relay, sctp, srtp, .. } = landed;
         let delivered_by = json!({"srtp": srtp, "sctp": sctp, "relay": relay});
-        let event = json!({"event": "stats", "players": players, "delivered_by": delivered_by});
+        for one in &direct.allocations {
+            let _ = writeln!(
+                text,
+                "over the TURN server {}: {} bytes sent, {} received",
+                one.server, one.bytes_sent, one.bytes_received
+            );
+        }
+        let event = json!({
+            "event": "stats", "players": players, "delivered_by": delivered_by,
+            "turn_servers": direct.allocations,
+            "candidates_refused": direct.dropped.candidates,
+        });
         self.tell(event, Some(text.trim_end().into()));
     }
 

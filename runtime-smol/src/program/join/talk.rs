@@ -128,7 +128,7 @@ impl Talk {
                 Turn::Flood => self.flood(),
                 Turn::Stats => {
                     self.stats_at = self.settings.stats.map(|every| Instant::now() + every);
-                    self.stats();
+                    self.stats().await;
                 }
                 Turn::Signal if self.is_leaving => {
                     self.printer.flush();
@@ -144,8 +144,10 @@ impl Talk {
     async fn turn(&mut self, signals: &mut Signals) -> Turn {
         let event = async { Turn::Event(self.client.next_event().await) };
         let may_talk = !self.is_blocked && !self.is_leaving;
+        // What was asked before the next line is answered before it.
+        let is_asked = self.stats_at.is_some_and(|at| at <= Instant::now());
         let line = async {
-            match may_talk && self.is_open && self.waiting.is_none() {
+            match may_talk && !is_asked && self.is_open && self.waiting.is_none() {
                 true => Turn::Line(self.lines.recv().await.ok()),
                 false => future::pending().await,
             }
@@ -210,8 +212,9 @@ impl Talk {
         }
     }
 
-    fn stats(&mut self) {
-        self.printer.stats(&self.client.stats(), self.client.landed());
+    async fn stats(&mut self) {
+        let direct = self.client.direct_stats().await;
+        self.printer.stats(&self.client.stats(), self.client.landed(), &direct);
     }
 
     /// A player cannot be reached directly, and nothing goes through the server: only people can help.
@@ -245,7 +248,7 @@ impl Talk {
                     self.printer.error("not_decided", &error.to_string());
                 }
             }
-            Line::Stats => self.stats(),
+            Line::Stats => self.stats_at = Some(Instant::now()),
             Line::Leave => self.leave(),
             Line::Hint(hint) => self.printer.error("not_sent", &hint),
         }
