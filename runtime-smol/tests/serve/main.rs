@@ -1,6 +1,9 @@
-//! The lobby server on real sockets: pages, WebSockets, hostile clients, shards, the local network, and the program's own
-//! flags, its certificates, and its end.
+//! The lobby server on real sockets: pages, WebSockets, hostile clients, attacks, shards, the local network, and the
+//! program's own flags, its certificates, and its end.
 
+#[cfg(test)]
+#[cfg(target_os = "linux")]
+mod abuse;
 #[cfg(test)]
 mod clients;
 #[cfg(test)]

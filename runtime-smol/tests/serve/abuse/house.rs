@@ -1,17 +1,16 @@
 //! The server as a process, seen from outside.
 
+use crate::clients::{PATIENCE, get};
 use std::collections::BTreeMap;
 use std::fs;
-use std::io::{BufRead, BufReader, Read, Write};
-use std::net::{SocketAddr, TcpStream};
+use std::io::{BufRead, BufReader, Read};
+use std::net::SocketAddr;
 use std::process::{Child, ChildStderr, Command, Stdio};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
 
-/// Longer than anything takes on a machine that is busy with other things.
-pub(crate) const PATIENCE: Duration = Duration::from_secs(60);
 const SAMPLE_EVERY: Duration = Duration::from_millis(20);
 /// What the test itself opens: thousands of sockets.
 const FILES: u64 = 8_192;
@@ -76,7 +75,7 @@ impl House {
 
     /// The whole numbers of `/metrics`, without their prefix.
     pub(crate) fn metrics(&self) -> BTreeMap<String, u64> {
-        let (status, page) = ask(self.address, b"GET /metrics HTTP/1.1\r\nHost: test\r\n\r\n");
+        let (status, page) = get(self.address, "/metrics");
         assert_eq!(status, 200, "{page}");
         let lines = page.lines().filter_map(|line| line.strip_prefix("webstar_")?.rsplit_once(' '));
         lines.filter_map(|(name, number)| Some((name.to_owned(), number.parse().ok()?))).collect()
@@ -104,24 +103,6 @@ impl House {
         assert!(!log.contains("panicked"), "{log}");
         assert!(!log.contains("ERROR"), "{log}");
     }
-}
-
-/// Says something and returns status and answer.
-pub(crate) fn ask(address: SocketAddr, request: &[u8]) -> (u16, String) {
-    let mut stream = connect(address);
-    stream.write_all(request).unwrap();
-    let mut answer = String::new();
-    stream.read_to_string(&mut answer).unwrap();
-    let status = answer.split(' ').nth(1).and_then(|status| status.parse().ok());
-    (status.unwrap_or_else(|| panic!("no answer: {answer}")), answer)
-}
-
-pub(crate) fn connect(address: SocketAddr) -> TcpStream {
-    let stream = TcpStream::connect(address).unwrap();
-    stream.set_nodelay(true).unwrap();
-    stream.set_read_timeout(Some(PATIENCE)).unwrap();
-    stream.set_write_timeout(Some(PATIENCE)).unwrap();
-    stream
 }
 
 fn whole(mut log: ChildStderr) -> String {

@@ -1,14 +1,12 @@
 //! Those who only want to play: lobbies of three that talk all the time, people who come and go, and a lobby of sixteen
 //! with one who sleeps.
 
-use crate::house::{House, PATIENCE, connect};
+use super::house::House;
+use crate::clients::{Guest, PATIENCE};
 use async_io::{Timer, block_on};
-use async_tungstenite::tungstenite::client::client;
-use async_tungstenite::tungstenite::{Message, WebSocket};
 use futures_lite::future::or;
-use serde_json::{Value, json};
+use serde_json::json;
 use std::collections::{BTreeMap, BTreeSet};
-use std::net::TcpStream;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Barrier};
 use std::thread::{self, JoinHandle};
@@ -144,7 +142,7 @@ impl Newcomers {
         let joining = thread::spawn(move || {
             let mut joined = 0;
             while !told.load(Ordering::Relaxed) {
-                let mut guest = Guest::join(connect(address), "visitors", "new");
+                let mut guest = Guest::join(address, "visitors", "new");
                 guest.say(&json!({"type": "leave_lobby"}));
                 guest.hear("lobby_left");
                 joined += 1;
@@ -162,36 +160,6 @@ impl Newcomers {
     }
 }
 
-/// A guest: a WebSocket and JSON.
-pub(crate) struct Guest(WebSocket<TcpStream>);
-
-impl Guest {
-    pub(crate) fn join(stream: TcpStream, lobby: &str, name: &str) -> Self {
-        let url = format!("ws://{}/ws", stream.peer_addr().unwrap());
-        let (socket, _) = client(url, stream).unwrap();
-        let mut guest = Guest(socket);
-        guest.say(&json!({"type": "join_lobby", "lobby_id": lobby, "username": name}));
-        guest.hear("lobby_joined");
-        guest
-    }
-
-    pub(crate) fn say(&mut self, message: &Value) {
-        self.0.send(Message::text(message.to_string())).unwrap();
-    }
-
-    /// The next message of this type. Others are passed over.
-    pub(crate) fn hear(&mut self, name: &str) -> Value {
-        loop {
-            if let Message::Text(text) = self.0.read().unwrap() {
-                let message: Value = serde_json::from_str(&text).unwrap();
-                if message["type"] == name {
-                    return message;
-                }
-            }
-        }
-    }
-}
-
 /// A guest that takes nothing of what it is sent.
 pub(crate) struct Sleeper;
 
@@ -199,8 +167,8 @@ impl Sleeper {
     /// Fourteen play, one tells everybody stories, and one sleeps: it is put out, and the others lose nothing.
     pub(crate) fn sleeps(house: &House) {
         let lobby = Lobby::of(house, "sixteen", 14);
-        let mut talker = Guest::join(connect(house.address), "sixteen", "talker");
-        let sleeper = Guest::join(connect(house.address), "sixteen", "sleeper");
+        let mut talker = Guest::join(house.address, "sixteen", "talker");
+        let sleeper = Guest::join(house.address, "sixteen", "sleeper");
         let story = json!({"type": "broadcast_data", "data": "z".repeat(10_000)});
         let closed = |house: &House| house.metrics().get(r#"closed_total{reason="too_slow"}"#).copied().unwrap_or(0);
         let (before, begun) = (closed(house), Instant::now());

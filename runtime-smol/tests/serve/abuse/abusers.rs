@@ -1,6 +1,7 @@
 //! What abusers do, each in its own way, and what the server counts of it.
 
-use crate::house::{House, ask, connect};
+use super::house::House;
+use crate::clients::{ask, connect};
 use serde_json::{Value, json};
 use std::io::{Read, Write};
 use std::net::{Shutdown, TcpStream};
@@ -200,7 +201,7 @@ fn claims_of_much(house: &House) {
             assert!(told.is_none_or(|told| told == wanted), "{wanted}");
         }
     }
-    let (status, _) = ask(house.address, b"POST /ws HTTP/1.1\r\nHost: test\r\nContent-Length: 104857600\r\n\r\n");
+    let (status, _) = ask(house.address, "POST /ws HTTP/1.1\r\nHost: test\r\nContent-Length: 104857600\r\n\r\n");
     assert_eq!(status, 405);
 }
 
@@ -236,7 +237,7 @@ fn floods_of_headers(house: &House) {
     let long = format!("GET / HTTP/1.1\r\ncookie: {}\r\n\r\n", "a".repeat(16_000));
     for _ in 0..20 {
         for request in [&many, &long] {
-            let (status, _) = ask(house.address, request.as_bytes());
+            let (status, _) = ask(house.address, &request);
             assert_eq!(status, 431);
         }
     }
