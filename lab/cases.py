@@ -124,6 +124,8 @@ CASES = [
     Case("no UDP and no TURN: the relay", ("udpblock", "udpblock"), [], path="relay"),
     Case("players know what the lobby server tells them: TURN", ("symmetric", "symmetric"), [], turn=True,
          serve=STUN + TURN + ["--turn-secret-env", "TURN_SECRET"]),
+    Case("players who go over TURN alone are told where it is", ("port", "port"), ["--mode", "turn"], turn=True,
+         serve=STUN + TURN + ["--turn-secret-env", "TURN_SECRET"]),
     Case("players know what the lobby server tells them: directly", ("port", "port"), [], serve=STUN),
     Case("a NAT rebinds below a direct path", ("symmetric", "fullcone"), trouble=rebind),
     Case("a NAT rebinds below TURN", ("symmetric", "symmetric"), turn=True, trouble=rebind),

@@ -72,7 +72,18 @@ async fn secured(tcp: Async<TcpStream>, tls: Option<(TlsConnector, String)>) -> 
     let tcp = Tcp { io: tcp, is_drained: true };
     let Some((tls, name)) = tls else { return Ok(Transport::Plain(tcp)) };
     let name = ServerName::try_from(name).map_err(|error| Error::new(ErrorKind::InvalidInput, error))?;
-    Ok(Transport::Tls(Box::new(tls.connect(name, tcp).await?)))
+    let secured = tls.connect(name, tcp).await.map_err(explained)?;
+    Ok(Transport::Tls(Box::new(secured)))
+}
+
+/// The certificate that `openssl req -x509` makes if it is not told otherwise is the one refusal that needs words.
+fn explained(error: Error) -> Error {
+    if error.to_string().contains("CaUsedAsEndEntity") {
+        let why = "the server's certificate is one of an authority, not of a server: make it with \
+                   `-addext basicConstraints=critical,CA:FALSE`";
+        return Error::new(error.kind(), why);
+    }
+    error
 }
 
 type Attempt = Pin<Box<dyn Future<Output = Result<Async<TcpStream>>> + Send>>;

@@ -60,9 +60,6 @@ pub enum StartError {
         "there is no way for datagrams on this machine: {0}; --mode hybrid or --mode relay goes through the server"
     )]
     NoWay(String),
-    /// Only addresses of TURN servers are allowed, and there is no such server.
-    #[error("only TURN servers may be used, and none is given; name one with --turn URL")]
-    NoTurn,
     /// A TURN server without a user.
     #[error("the TURN server {0} wants to know who we are: give --turn-user and --turn-password-env")]
     NoCredentials(String),
@@ -138,9 +135,6 @@ impl DirectOptions {
         }
         if config.direct_paths.is_empty() {
             return Ok(None);
-        }
-        if config.relayed_only && !self.servers.iter().any(|server| server.url.transport.is_some()) {
-            return Err(StartError::NoTurn);
         }
         let addresses = self.addresses.clone().unwrap_or_else(addresses);
         let opened = match worth_telling(&addresses, None).is_empty() {

@@ -137,6 +137,16 @@ fn who_may_not_use_the_server_and_has_no_other_way_is_told_what_to_do() {
 }
 
 #[test]
+fn who_wants_turn_servers_only_and_is_told_of_none_is_told_what_to_do() {
+    let server = Server::start();
+    let _host = Program::join(&server, "room", "ann", &["--mode", "turn"]);
+    let mut bob = Program::join(&server, "room", "bob", &["--mode", "turn"]);
+    let error = bob.wait_until("error", |error| error["code"] == "no_direct_path");
+    let message = error["message"].as_str().expect("a message");
+    assert!(message.contains("--turn") && message.contains("--mode hybrid"), "{message}");
+}
+
+#[test]
 fn a_server_that_helps_and_is_not_there_hinders_nobody() {
     let server = Server::start();
     let flags = ["--stun", "stun:127.0.0.1:9", "--stun", "stun:nobody.invalid"];
@@ -163,8 +173,7 @@ fn servers_that_the_lobby_server_names_are_asked_for_help() {
 
 #[test]
 fn flags_that_make_no_sense_are_told_with_what_to_do() {
-    let table: [(&[&str], &[&str]); 5] = [
-        (&["--mode", "turn"], &["--turn URL"]),
+    let table: [(&[&str], &[&str]); 4] = [
         (&["--turn", "turn:example.org"], &["--turn-user", "--turn-password-env"]),
         (&["--stun", "example.org"], &["--stun", "begins with `stun:`"]),
         (

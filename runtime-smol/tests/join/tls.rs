@@ -23,3 +23,17 @@ fn a_trusted_certificate_lets_in_and_another_does_not() {
     let missing = Program::start(&["join", &target, "--ca", missing.to_str().unwrap()]).finish();
     missing.is_failure(4, &["missing.pem"]);
 }
+
+#[test]
+fn a_certificate_of_an_authority_is_refused_with_how_to_make_another() {
+    let folder = Folder::new("authority");
+    let key = rcgen::KeyPair::generate().unwrap();
+    let mut asked = rcgen::CertificateParams::new(["localhost".to_owned(), "127.0.0.1".to_owned()]).unwrap();
+    asked.is_ca = rcgen::IsCa::Ca(rcgen::BasicConstraints::Unconstrained);
+    let certificate = folder.write("cert.pem", &asked.self_signed(&key).unwrap().pem());
+    let key = folder.write("key.pem", &key.serialize_pem());
+    let server = Server::start_with("127.0.0.1:0", &["--tls-cert", &certificate, "--tls-key", &key]);
+    let target = server.target("room").replace("webstar://", "webstars://");
+    let refused = Program::start(&["join", &target, "--create", "--ca", &certificate]).finish();
+    refused.is_failure(4, &["unreachable", "CA:FALSE"]);
+}

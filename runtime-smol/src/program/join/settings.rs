@@ -2,7 +2,7 @@
 
 use super::ice::{self, Turn};
 use super::values::{Flood, Pair};
-use super::{Delivery, Join, ModeName};
+use super::{Delivery, Join};
 use std::collections::BTreeMap;
 use std::time::Duration;
 use webstar_core::peer::{Channel, Wish};
@@ -53,9 +53,6 @@ pub(super) fn of(join: &Join) -> Result<Settings, String> {
     let turn =
         Turn { urls: &join.turn, user: join.turn_user.as_deref(), password_env: join.turn_password_env.as_deref() };
     options.direct.servers = ice::servers(&join.stun, turn)?;
-    if join.mode == ModeName::Turn && join.turn.is_empty() {
-        return Err("--mode turn goes over a TURN server only; name one with --turn URL".into());
-    }
     options.config.allow_fork = join.allow_fork;
     options.config.snapshots = join.history;
     options.config.authority = join.authority;

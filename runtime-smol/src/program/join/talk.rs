@@ -222,10 +222,16 @@ impl Talk {
         let is_lost = step == Step::Background && !self.settings.options.config.allow_relay;
         if is_lost && self.unreached.insert(player) {
             let who = player.0;
-            let words = format!(
-                "no direct way to player {who} is found; it is tried on. --mode hybrid goes through the server; servers \
-                 of --stun and --turn find more ways"
-            );
+            let words = match self.settings.options.config.relayed_only {
+                true => format!(
+                    "no way to player {who} over a TURN server is found; it is tried on. Name one that works with --turn, \
+                     or with `webstar serve --turn` for all; --mode hybrid goes through the server"
+                ),
+                false => format!(
+                    "no direct way to player {who} is found; it is tried on. --mode hybrid goes through the server; \
+                     servers of --stun and --turn find more ways"
+                ),
+            };
             self.printer.error("no_direct_path", &words);
         }
     }
