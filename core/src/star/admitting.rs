@@ -58,6 +58,7 @@ impl Hosting {
             self.followers.iter().filter(|(_, follower)| follower.is_gone).map(|(player, _)| *player).collect();
         for player in gone {
             self.followers.remove(&player);
+            ours.proposals.forget(player);
             if ours.log.table().row(player).is_some_and(|row| row.is_present) && !self.is_frozen {
                 self.append(Content::Left { player }, ours);
             }

@@ -99,6 +99,11 @@ impl Proposals {
         self.queues.clear();
     }
 
+    /// Who has gone says nothing any more.
+    pub(super) fn forget(&mut self, player: PlayerId) {
+        self.queues.remove(&player);
+    }
+
     /// What waits costs so much.
     pub(super) fn bytes(&self) -> usize {
         self.queues.values().map(|queue| queue.bytes).sum()

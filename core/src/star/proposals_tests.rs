@@ -2,7 +2,7 @@
 
 use super::*;
 use crate::star::hosting::Ours;
-use crate::star::hosting::tests::{Host, ME, THREE, TWO, ours};
+use crate::star::hosting::tests::{Host, ME, THREE, TWO, member, ours};
 use crate::star::{Content, Event, Position};
 
 fn judged(id: u64) -> ProposalId {
@@ -109,6 +109,19 @@ fn who_says_too_much_before_it_is_decided_is_rejected_unasked() {
     assert_eq!(asked(&mut host), [(1, 3, 1), (2, 3, 2), (3, 3, 3)]);
     assert_eq!(logged(&host), [(3, 4, Ruling::Rejected)]);
     assert!(host.proposals.bytes() <= 3_000);
+}
+
+#[test]
+fn what_somebody_who_has_gone_said_waits_no_longer() {
+    let mut host = host();
+    host.say(TWO, Channel::Ordered, 1);
+    host.say(THREE, Channel::Ordered, 1);
+    assert_eq!(asked(&mut host), [(1, 2, 1), (2, 3, 1)]);
+    let before = host.proposals.bytes();
+    host.members(&[member(ME, true), member(TWO, true)]);
+    assert_eq!(host.proposals.bytes(), before / 2);
+    assert!(!decide(&mut host, 2, Verdict::Accept), "its sender has gone");
+    assert!(decide(&mut host, 1, Verdict::Accept));
 }
 
 #[test]
