@@ -21,6 +21,9 @@ pub const MESSAGE_OVERHEAD: usize = 64;
 /// tells what it holds.
 const WORDS: usize = 1024 * 1024;
 
+/// The least that `upload` may be, in bytes a second: below it the heartbeats of a small star are all that leaves.
+const LEAST_UPLOAD: u64 = 4_000;
+
 /// Kept messages of ours, in bytes, that may be unacknowledged; one message in any case.
 const WINDOW: usize = 256 * 1024;
 
@@ -227,6 +230,12 @@ pub struct PlayerConfig {
     /// When set, messages to other players leave together at most this often: fewer and fuller packets for a little delay.
     /// Who has said nothing for as long is not held up.
     pub tick: Option<Duration>,
+    /// When set, the most bytes a second that leave for all other players together, in packets with their headers; what
+    /// carries the packets (UDP, SRTP, TLS) is not counted. For a host behind a line that sends slowly. Links have equal
+    /// shares, and one alone may use all; at least 50 ms worth, or two packets, may be saved up. What finds no room waits
+    /// in its lane, where newest state is replaced and what is unreliable expires. Heartbeats, acknowledgements and what
+    /// the star says leave all the same, and what waits pays for them.
+    pub upload: Option<u64>,
     /// The share of packets, 0 to 1, that are dropped on their way out, to try a game under loss.
     pub simulate_packet_loss: f64,
     /// How much later packets leave, to try a game under delay.
@@ -276,6 +285,7 @@ impl Default for PlayerConfig {
             relayed_only: false,
             allow_relay: true,
             tick: None,
+            upload: None,
             simulate_packet_loss: 0.0,
             simulate_latency: Duration::ZERO,
             simulate_jitter: Duration::ZERO,
@@ -421,6 +431,11 @@ impl PlayerConfig {
             ),
             (are_speeds, "referee_speeds", "at most 64, each of another kind, with 1 to 4 numbers and a speed above 0"),
             (self.referee_kick_at != Some(0), "referee_kick_at", "at least 1, or absent"),
+            (
+                self.upload.is_none_or(|rate| rate >= LEAST_UPLOAD),
+                "upload",
+                "at least 4000 bytes a second, or absent; less would not carry the heartbeats of a small lobby",
+            ),
             (is_direct, "direct_paths", "at most 7, none of them the relay"),
             ((0.0..=1.0).contains(&self.simulate_packet_loss), "simulate_packet_loss", "0 to 1"),
             ((0.0..=1.0).contains(&self.simulate_duplicates), "simulate_duplicates", "0 to 1"),

@@ -38,6 +38,7 @@ const SHOWN: &[(&str, &str, &str)] = &[
     ("relayed_only", include_str!("peer/direct.rs"), "each_step_of_mending_is_told"),
     ("allow_relay", include_str!("peer/direct.rs"), "without_the_relay_players_talk_over_direct_paths_only"),
     ("tick", include_str!("peer/options.rs"), "messages_leave_together_with_the_tick"),
+    ("upload", include_str!("peer/upload.rs"), "what_a_host_sends_in_a_second_stays_within_its_limit"),
     (
         "simulate_packet_loss",
         include_str!("peer/bounds.rs"),
@@ -146,6 +147,7 @@ fn what_cannot_be_is_refused_by_name() {
         ("referee_speeds", json!([{ "kind": "move", "offset": 0, "count": 5, "form": "F32", "per_second": 1.0 }])),
         ("referee_kick_at", json!(0)),
         ("tick", nothing),
+        ("upload", json!(3_999)),
         ("simulate_packet_loss", json!(1.5)),
         ("simulate_latency", hours.clone()),
         ("simulate_jitter", hours),

@@ -12,6 +12,7 @@ use super::outbox::{Act, Outbox};
 use super::referee::Referee;
 use super::rhythm::{ASLEEP, StarRhythm, interval};
 use super::spoke::{RELAY, Spoke};
+use super::upload::Upload;
 use super::{PeerTimer, link};
 use crate::config::PlayerConfig;
 use crate::id::{PathId, PlayerId};
@@ -71,7 +72,9 @@ pub(super) struct Hub {
     pub(super) full_for_guests: [bool; Channel::ALL.len()],
     rhythm: StarRhythm,
     /// When messages last left together, if there is a tick.
-    ticked_at: Option<Instant>,
+    pub(super) ticked_at: Option<Instant>,
+    /// What all links share, if what they send together is limited.
+    pub(super) upload: Option<Upload>,
     /// The newest view that the application knows of, and its host.
     pub(super) told: Option<(Epoch, PlayerId)>,
     /// The view that the application was told of last.
@@ -90,6 +93,7 @@ impl Hub {
             said: star::Out::default(),
             standing: None,
             ticked_at: None,
+            upload: config.upload.map(|rate| Upload::new(rate, now)),
             referee: Referee::new(&config),
             paths: core::iter::once(RELAY).chain(direct).collect(),
             config,
@@ -434,37 +438,6 @@ impl Hub {
         let is_connected = self.contacts.get(&host).is_some_and(|contact| contact.is_connected);
         let is_heard = || self.spokes.get(&host).is_some_and(|spoke| spoke.is_open() && !spoke.is_suspect());
         !is_connected && !is_heard()
-    }
-
-    /// Writes the next packet of any link, and tells for whom and on which path; [`Hub::packet`] has it then.
-    pub(super) fn write_packet(&mut self) -> Option<(PlayerId, PathId)> {
-        let (player, path) = self.write_next()?;
-        self.share_tick(player);
-        Some((player, path))
-    }
-
-    fn write_next(&mut self) -> Option<(PlayerId, PathId)> {
-        for (player, spoke) in self.spokes.iter_mut().filter(|(_, spoke)| spoke.is_dirty) {
-            if let Some(path) = spoke.link.write_packet() {
-                return Some((*player, path));
-            }
-            spoke.rest(self.config.heartbeat_timeout);
-        }
-        None
-    }
-
-    /// With a tick the messages of all links leave at one moment: waking costs more than writing.
-    fn share_tick(&mut self, with: PlayerId) {
-        let at = self.spokes.get(&with).and_then(|spoke| spoke.link.ticked_at());
-        if let Some(at) = at.filter(|at| self.ticked_at < Some(*at)) {
-            self.ticked_at = Some(at);
-            self.spokes.values_mut().for_each(|spoke| spoke.link.tick_with(at));
-        }
-    }
-
-    /// The packet that was written last for a player.
-    pub(super) fn packet(&self, player: PlayerId) -> &[u8] {
-        self.spokes.get(&player).map_or(&[], |spoke| spoke.link.packet())
     }
 
     /// It is over.

@@ -272,6 +272,11 @@ impl Link {
         self.session.tick_with(at);
     }
 
+    /// Messages wait until then, but critical ones; or no more.
+    pub(super) fn hold_until(&mut self, until: Option<Instant>) {
+        self.session.hold_until(until);
+    }
+
     /// The packet that was written last.
     pub(super) fn packet(&self) -> &[u8] {
         &self.packet

@@ -38,8 +38,10 @@ mod rhythm;
 mod seam;
 mod spoke;
 mod telling;
+mod upload;
 mod weather;
 mod words;
+mod writing;
 
 pub use crate::wire::star::Destination;
 pub use event::{
@@ -310,7 +312,7 @@ impl Peer {
         }
         let stream = self.carrying();
         let is_bad = self.weather.is_bad();
-        while let Some((player, path)) = self.hub.write_packet() {
+        while let Some((player, path)) = self.hub.write_packet(self.now) {
             let way = if path == RELAY.id { Way::Relay } else { Way::Direct(player, path) };
             if way == Way::Relay && stream.is_none() {
                 continue;

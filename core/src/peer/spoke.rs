@@ -61,6 +61,8 @@ pub(super) struct Spoke {
     absent_until: Option<Instant>,
     /// Something was told to the link since its packets were last written.
     pub(super) is_dirty: bool,
+    /// Bytes written, in the reckoning of turns ([`super::upload`]).
+    pub(super) spent: u64,
     /// When the link wants to be called, as of then.
     deadline: Option<Instant>,
     /// When its silence becomes suspicious, as of then.
@@ -136,6 +138,7 @@ impl Spoke {
             is_connected: false,
             absent_until: None,
             is_dirty: true,
+            spent: 0,
             deadline: None,
             suspect_at: None,
             taught: Taught::default(),

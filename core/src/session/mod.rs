@@ -134,6 +134,8 @@ pub struct Session {
     protection: Protection,
     unheard: Option<PathId>,
     ticks: Ticks,
+    /// Messages wait until then, but critical ones.
+    held_until: Option<Instant>,
     /// Something waits, but nothing of it may be written before an acknowledgement comes.
     is_stuck: bool,
     events: VecDeque<SessionEvent>,
@@ -161,6 +163,7 @@ impl Session {
             protection: Protection::new(now),
             unheard: None,
             ticks: Ticks::new(now),
+            held_until: None,
             is_stuck: false,
             events: VecDeque::new(),
             dropped: Dropped::default(),
@@ -260,6 +263,12 @@ impl Session {
         if let Some(tick) = self.config.tick {
             self.ticks.join(at, tick);
         }
+    }
+
+    /// Messages and repairs wait until then, or no more: what several conversations send together is limited. Critical
+    /// messages, heartbeats, acknowledgements and probes leave all the same.
+    pub(crate) fn hold_until(&mut self, until: Option<Instant>) {
+        self.held_until = until;
     }
 
     /// Both sides speak this version: what it does not know is neither sent nor understood.

@@ -127,9 +127,14 @@ impl Session {
         if !self.outgoing.has_work() {
             return Messages::None;
         }
-        match flow.room(now) {
-            Room::Now => Messages::All,
-            _ if flow.must_ask => Messages::All,
+        let (room, is_held) = (flow.room(now), self.held_until.is_some_and(|until| now < until));
+        if is_held && room == Room::Now {
+            // It is not the path that takes no more.
+            flow.on_app_limited(now);
+        }
+        match room {
+            Room::Now if !is_held => Messages::All,
+            _ if flow.must_ask && !is_held => Messages::All,
             _ if self.outgoing.has_critical_work() && flow.bears_critical() => Messages::Critical,
             _ => Messages::None,
         }
@@ -141,8 +146,13 @@ impl Session {
         self.protection.is_crowded
             && self.protection.affordable().is_some()
             && !self.outgoing.has_work()
-            && flow.has_spare()
+            && self.has_spare(now, index)
             && flow.room(now) == Room::Now
+    }
+
+    /// Whether bytes beyond the first copies do no harm now, neither on the path nor to other conversations.
+    fn has_spare(&self, now: Instant, index: usize) -> bool {
+        self.held_until.is_none_or(|until| until <= now) && self.flows[index].has_spare()
     }
 
     fn begin(&mut self, now: Instant, index: usize, out: &mut Vec<u8>, envelope: Envelope<'_>) -> Draft {
@@ -167,7 +177,7 @@ impl Session {
     /// spare, else between the critical messages and less urgent ones, which they may displace.
     fn write_messages(&mut self, now: Instant, index: usize, messages: Messages, draft: &mut Draft, out: &mut Vec<u8>) {
         if messages == Messages::None {
-            return self.write_repairs(index, draft, out);
+            return self.write_repairs(now, index, draft, out);
         }
         let flow = &self.flows[index];
         let is_protected =
@@ -208,12 +218,12 @@ impl Session {
             self.ticks.on_talk(now, tick);
         }
         self.flows[index].on_app_limited(now);
-        self.write_repairs(index, draft, out);
+        self.write_repairs(now, index, draft, out);
     }
 
     /// Adds repairs when all first copies are out and the path has bytes to spare.
-    fn write_repairs(&mut self, index: usize, draft: &mut Draft, out: &mut Vec<u8>) {
-        if self.protection.is_on() && !self.outgoing.has_work() && self.flows[index].has_spare() {
+    fn write_repairs(&mut self, now: Instant, index: usize, draft: &mut Draft, out: &mut Vec<u8>) {
+        if self.protection.is_on() && !self.outgoing.has_work() && self.has_spare(now, index) {
             self.write_repairs_within(draft, self.protection.symbol.len(), out);
         }
     }

@@ -118,9 +118,11 @@ impl Session {
             && let Some(flow) = self.active.and_then(|path| self.flow(path))
         {
             let tick = self.config.tick.map(|_| self.ticks.next());
+            let wait = tick.max(self.held_until);
             match flow.room(now) {
-                Room::Now => offer(tick, SessionTimer::Tick),
-                Room::At(at) => offer(Some(tick.map_or(at, |tick| tick.max(at))), SessionTimer::Pace),
+                Room::Now if wait == tick => offer(tick, SessionTimer::Tick),
+                Room::Now => offer(wait, SessionTimer::Pace),
+                Room::At(at) => offer(Some(wait.map_or(at, |wait| wait.max(at))), SessionTimer::Pace),
                 Room::Later => {}
             }
         }

@@ -16,4 +16,5 @@ mod relay;
 mod server;
 mod star;
 mod ticket;
+mod upload;
 mod world;

@@ -61,6 +61,8 @@ pub(crate) struct Seat {
     pub(crate) player: Option<PlayerId>,
     /// Packets that left on direct paths.
     pub(crate) direct: usize,
+    /// Bytes of them.
+    pub(crate) direct_bytes: usize,
     /// The players with whom it has closed a direct path.
     pub(crate) parted: Vec<PlayerId>,
     /// What others have said about direct paths.
@@ -170,6 +172,7 @@ impl World {
             is_direct_cut: false,
             player: None,
             direct: 0,
+            direct_bytes: 0,
             parted: Vec::new(),
             signals: Vec::new(),
             relayed_bytes: 0,
@@ -216,6 +219,7 @@ impl World {
                 Output::Pipe { player, path, order } => Arrival::Piped(seat, player, path, order.attempt),
                 Output::Packet { player, path, payload } => {
                     sat.direct += 1;
+                    sat.direct_bytes += payload.len();
                     let (from, payload) = (sat.player.expect("it has joined"), Bytes::copy_from_slice(payload));
                     let is_cut = sat.is_direct_cut;
                     let to = self.seats.iter().position(|seat| seat.player == Some(player) && !seat.is_direct_cut);
