@@ -5,6 +5,7 @@ mod hosts;
 mod kicks;
 mod scene;
 mod thieves;
+mod upload;
 
 use scene::{Join, Scene};
 use webstar_core::id::PlayerId;

@@ -52,12 +52,14 @@ pub(crate) struct Join {
     pub(crate) allow_fork: bool,
     /// The host's game decides about what members say.
     pub(crate) authority: bool,
+    /// The most that it sends to all others together.
+    pub(crate) upload: Option<u64>,
 }
 
 impl Default for Join {
     fn default() -> Self {
-        let (password, allow_fork, authority) = (None, false, false);
-        Join { lobby: "room", password, max_players: 16, create: true, allow_fork, authority }
+        let (password, allow_fork, authority, upload) = (None, false, false, None);
+        Join { lobby: "room", password, max_players: 16, create: true, allow_fork, authority, upload }
     }
 }
 
@@ -139,6 +141,7 @@ impl Scene {
             direct_paths: vec![PathKind::Srtp],
             allow_fork: join.allow_fork,
             authority: join.authority,
+            upload: join.upload,
             ..PlayerConfig::default()
         };
         self.world.enter(seat, config, request, &mut self.heard).expect("the settings are good");
@@ -185,6 +188,14 @@ impl Scene {
         let sent = self.world.send(seat, &Destination::Others, channel, "bulk", payload);
         self.world.flush(seat, &mut self.heard);
         sent.is_ok()
+    }
+
+    /// Somebody says something as a kind to the others, if it finds room.
+    pub(crate) fn say_as(&mut self, name: &str, channel: Channel, kind: &str, text: String) -> Option<Sent> {
+        let seat = self.seat(name);
+        let sent = self.world.send(seat, &Destination::Others, channel, kind, Bytes::from(text));
+        self.world.flush(seat, &mut self.heard);
+        sent.ok()
     }
 
     pub(crate) fn guest_says(&mut self, name: &str, message: &ClientMessage) {
