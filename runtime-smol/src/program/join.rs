@@ -113,6 +113,10 @@ pub(crate) struct Join {
     /// Let messages leave together, at most this often: fewer packets for a little delay, such as a game's frame time, 16ms
     #[arg(long, value_name = "EVERY", value_parser = duration)]
     tick: Option<Duration>,
+    /// The most to send to all other players together, such as 64000 for a line of 512 kbit/s that others use too; what waits
+    /// stays in order of priority
+    #[arg(long, value_name = "BYTES_PER_S")]
+    upload: Option<u64>,
     /// Trouble for packets to other players, any of loss=0.1,latency=50ms,jitter=10ms,dup=0.01,reorder=0.01 (through the
     /// server nothing is doubled or reordered)
     #[arg(long, value_name = "TROUBLE")]

@@ -202,6 +202,21 @@ fn what_the_channel_does_not_take_waits() {
 }
 
 #[test]
+fn who_limits_its_upload_takes_its_time() {
+    let server = Server::start();
+    let mut ann = Program::join(&server, "room", "ann", &[]);
+    // 45 kB at 20 kB a second, of which some may leave at once. A busy machine makes it longer, nothing makes it shorter.
+    let mut bob = Program::join(&server, "room", "bob", &["--upload", "20000", "--flood", "0:900:50"]);
+    let acked = bob.wait_until("acked", |event| event["seq"] == 50);
+    let ending = bob.finish();
+    let sent = ending.events().into_iter().find(|event| event["event"] == "sent").expect("it has sent");
+    let took = acked["t_ms"].as_u64().unwrap() - sent["t_ms"].as_u64().unwrap();
+    assert!(took >= 1_800, "{took} ms");
+    ann.wait_for("player_left");
+    assert_eq!(ann.finish().heard("flood").len(), 50);
+}
+
+#[test]
 fn a_message_that_is_too_long_is_told() {
     let server = Server::start();
     let mut ann = Program::join(&server, "room", "ann", &[]);

@@ -60,6 +60,7 @@ pub(super) fn of(join: &Join) -> Result<Settings, String> {
     options.config.referee_size = join.referee_size;
     options.config.referee_kick_at = join.referee_kick_at;
     options.config.tick = join.tick;
+    options.config.upload = join.upload;
     if let Some(net) = join.net {
         options.config.simulate_packet_loss = net.loss;
         options.config.simulate_latency = net.latency;
