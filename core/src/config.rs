@@ -212,7 +212,8 @@ pub struct PlayerConfig {
     /// As host: what members say on the kept channels comes to the game as `PeerEvent::Proposal`, and it decides
     /// (`Peer::decide`). The same for all players of a lobby: whoever is host asks its own game.
     pub authority: bool,
-    /// As host: messages a second that a member may say; up to as many as those of a second at once.
+    /// As host: messages a second that a member may say; up to as many as those of three seconds at once,
+    /// as the network may hold them back so long.
     pub referee_rate: Option<f64>,
     /// As host: the longest message that a member may say.
     pub referee_size: Option<usize>,
@@ -431,6 +432,11 @@ impl PlayerConfig {
             ),
             (are_speeds, "referee_speeds", "at most 64, each of another kind, with 1 to 4 numbers and a speed above 0"),
             (self.referee_kick_at != Some(0), "referee_kick_at", "at least 1, or absent"),
+            (
+                self.referee_kick_at.is_none() || self.has_referee(),
+                "referee_kick_at",
+                "for who breaks a rule: set referee_rate, referee_size or referee_speeds too",
+            ),
             (
                 self.upload.is_none_or(|rate| rate >= LEAST_UPLOAD),
                 "upload",

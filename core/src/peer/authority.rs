@@ -26,8 +26,12 @@ impl Hub {
 
     /// False: nothing of that name waits.
     fn rule(&mut self, now: Instant, proposal: ProposalId, verdict: Verdict) -> bool {
-        self.referee.on_decided(proposal, &verdict);
-        self.star.decide(now, proposal, verdict, &mut self.said)
+        let decided = verdict.clone();
+        let is_taken = self.star.decide(now, proposal, verdict, &mut self.said);
+        if is_taken {
+            self.referee.on_decided(proposal, &decided);
+        }
+        is_taken
     }
 
     /// Whether a message of the moment keeps to the rules. One that does not is dropped.
@@ -59,7 +63,7 @@ impl Hub {
         }
         let judged = self.referee.judge(now, player, kind, payload, proposal);
         if let Err(rule) = judged {
-            let strikes = self.referee.strike(now, player);
+            let strikes = self.referee.strike(now, player, rule);
             out.event(PeerEvent::Violation { player, rule, strikes });
         }
         judged

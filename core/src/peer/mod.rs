@@ -276,9 +276,9 @@ impl Peer {
         if self.connection.phase == Phase::Ended {
             return Err(DecideError::Ended);
         }
-        self.hub.decide(self.now, proposal, verdict)?;
+        let outcome = self.hub.decide(self.now, proposal, verdict);
         self.settle_star();
-        Ok(())
+        outcome
     }
 
     /// Asks for something; [`PeerEvent::Done`] tells what became of it.

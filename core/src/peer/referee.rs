@@ -10,8 +10,12 @@ use std::collections::{BTreeSet, VecDeque};
 
 /// A strike is forgiven for every such time without another.
 const FORGIVEN_AFTER: Duration = Duration::from_secs(10);
-/// Time that a mover may have saved up: packets that were late come together with those that follow.
-const SPARE: f64 = 0.5;
+/// What comes at once because the network, or a change of host, held it back for so many seconds breaks no rule.
+const HELD_BACK: f64 = 3.0;
+/// What is too much or too fast is so in many messages at once: it counts as one strike in such a time.
+const STRIKES_EVERY: Duration = Duration::from_secs(1);
+/// Who is to be put out and is still there is asked for again after this.
+const ASKED_EVERY: Duration = Duration::from_secs(2);
 
 /// What can be broken.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
@@ -61,12 +65,21 @@ impl Place {
 /// Where something of a player is.
 #[derive(Clone, Debug)]
 struct Track {
-    stands: Option<Place>,
+    /// Where it is, and by the so manyeth move: decisions may come in another order.
+    stands: Option<(u64, Place)>,
     /// Where it wants to go, while the game has not decided.
-    wishes: VecDeque<(ProposalId, Place)>,
+    wishes: VecDeque<Wish>,
+    moves: u64,
     moved_at: Instant,
     /// Seconds that it has saved up.
     spare: f64,
+}
+
+#[derive(Clone, Copy, Debug)]
+struct Wish {
+    id: ProposalId,
+    number: u64,
+    place: Place,
 }
 
 /// What is known of a player.
@@ -77,6 +90,8 @@ struct Record {
     counted_at: Instant,
     strikes: u32,
     struck_at: Instant,
+    /// When it was asked to be put out last.
+    asked_at: Option<Instant>,
     /// As many as there are limits.
     tracks: Vec<Track>,
 }
@@ -134,13 +149,14 @@ impl Referee {
         payload: &[u8],
         proposal: Option<ProposalId>,
     ) -> Result<(), Rule> {
-        let most = self.rate.map_or(0.0, |rate| rate.max(1.0));
-        let track = || Track { stands: None, wishes: VecDeque::new(), moved_at: now, spare: SPARE };
+        let most = self.rate.map_or(0.0, |rate| (rate * HELD_BACK).max(1.0));
+        let track = || Track { stands: None, wishes: VecDeque::new(), moves: 0, moved_at: now, spare: HELD_BACK };
         let fresh = || Record {
             allowance: most,
             counted_at: now,
             strikes: 0,
             struck_at: now,
+            asked_at: None,
             tracks: self.speeds.iter().map(|_| track()).collect(),
         };
         let record = self.records.get_or_insert_with(from, fresh);
@@ -165,12 +181,15 @@ impl Referee {
     pub(super) fn on_decided(&mut self, proposal: ProposalId, verdict: &Verdict) {
         for record in self.records.values_mut() {
             for (track, limit) in record.tracks.iter_mut().zip(&self.speeds) {
-                let Ok(index) = track.wishes.binary_search_by_key(&proposal, |(id, _)| *id) else { continue };
-                let wished = track.wishes.remove(index).map(|(_, place)| place);
-                match verdict {
-                    Verdict::Accept => track.stands = wished,
-                    Verdict::Rewrite(payload) => track.stands = Place::read(limit, payload).or(track.stands),
-                    Verdict::Reject(_) => {}
+                let Ok(index) = track.wishes.binary_search_by_key(&proposal, |wish| wish.id) else { continue };
+                let Some(Wish { number, place, .. }) = track.wishes.remove(index) else { return };
+                let goes_to = match verdict {
+                    Verdict::Accept => Some(place),
+                    Verdict::Rewrite(payload) => Place::read(limit, payload),
+                    Verdict::Reject(_) => None,
+                };
+                if track.stands.is_none_or(|(newest, _)| newest < number) {
+                    track.stands = goes_to.map(|place| (number, place)).or(track.stands);
                 }
                 return;
             }
@@ -178,13 +197,19 @@ impl Referee {
     }
 
     /// A player has broken a rule: tells its strikes.
-    pub(super) fn strike(&mut self, now: Instant, player: PlayerId) -> u32 {
+    pub(super) fn strike(&mut self, now: Instant, player: PlayerId, rule: Rule) -> u32 {
         let Some(record) = self.records.get_mut(&player) else { return 0 };
+        let is_one_of_many = record.strikes > 0 && now.since(record.struck_at) < STRIKES_EVERY;
+        if rule != Rule::Size && is_one_of_many {
+            return record.strikes;
+        }
         let forgiven = now.since(record.struck_at).as_nanos() / FORGIVEN_AFTER.as_nanos();
         let forgiven = u32::try_from(forgiven).unwrap_or(u32::MAX);
         record.strikes = record.strikes.saturating_sub(forgiven).saturating_add(1);
         record.struck_at = now;
-        if self.kick_at.is_some_and(|most| record.strikes >= most) {
+        let was_asked = record.asked_at.is_some_and(|at| now.since(at) < ASKED_EVERY);
+        if !was_asked && self.kick_at.is_some_and(|most| record.strikes >= most) {
+            record.asked_at = Some(now);
             self.offenders.insert(player);
         }
         record.strikes
@@ -200,18 +225,21 @@ impl Track {
     /// False: it cannot have got there.
     fn go(&mut self, now: Instant, limit: &SpeedLimit, payload: &[u8], proposal: Option<ProposalId>) -> bool {
         let Some(place) = Place::read(limit, payload) else { return false };
-        if let Some(last) = self.wishes.back().map(|(_, place)| *place).or(self.stands) {
+        let wished = self.wishes.back().map(|wish| (wish.number, wish.place));
+        let last = [wished, self.stands].into_iter().flatten().max_by_key(|(number, _)| *number);
+        if let Some((_, last)) = last {
             let time = now.since(self.moved_at).as_secs_f64() + self.spare;
             let needed = place.distance(last) / limit.per_second;
             if needed > time {
                 return false;
             }
-            self.spare = (time - needed).min(SPARE);
+            self.spare = (time - needed).min(HELD_BACK);
         }
         self.moved_at = now;
+        self.moves += 1;
         match proposal {
-            Some(id) => self.wishes.push_back((id, place)),
-            None => self.stands = Some(place),
+            Some(id) => self.wishes.push_back(Wish { id, number: self.moves, place }),
+            None => self.stands = Some((self.moves, place)),
         }
         true
     }

@@ -58,11 +58,16 @@ impl Hosting {
             self.followers.iter().filter(|(_, follower)| follower.is_gone).map(|(player, _)| *player).collect();
         for player in gone {
             self.followers.remove(&player);
-            ours.proposals.forget(player);
             if ours.log.table().row(player).is_some_and(|row| row.is_present) && !self.is_frozen {
-                self.append(Content::Left { player }, ours);
+                self.write_out(player, ours);
             }
         }
+    }
+
+    /// Writes a player out of the log. What it wanted to say waits no longer: should it come back, it says that again.
+    pub(super) fn write_out(&mut self, player: PlayerId, ours: &mut Ours<'_>) -> Position {
+        ours.proposals.forget(player);
+        self.append(Content::Left { player }, ours)
     }
 
     /// A follower tells what it has got: it is given the rest, or begins anew.

@@ -4,7 +4,7 @@
 use super::follower::{Follower, Stage};
 use super::following::{Adopted, Following, delivered};
 use super::log::{Log, bytes_of, is_meant};
-use super::proposals::{ProposalId, Proposals, Verdict};
+use super::proposals::{Offered, ProposalId, Proposals, Verdict};
 use super::publishing::Publishing;
 use super::snapshots::Snapshots;
 use super::table::{Table, Taking, lane};
@@ -311,9 +311,11 @@ impl Hosting {
 
     fn propose(&mut self, told: Told, life: Incarnation, ours: &mut Ours<'_>) {
         let from = told.from;
-        let proposal = ours.proposals.offer(told, life, ours.log.table());
-        ours.out.events.extend(proposal.map(Event::Proposal));
-        self.take_decided(from, ours);
+        match ours.proposals.offer(told, life, ours.log.table()) {
+            Offered::New(proposal) => ours.out.events.push_back(Event::Proposal(proposal)),
+            Offered::TooMuch => self.take_decided(from, ours),
+            Offered::Known => {}
+        }
     }
 
     /// Our game has decided. False: nothing waits under that name.

@@ -52,6 +52,17 @@ pub enum Verdict {
     Reject(String),
 }
 
+/// What becomes of something that a member says.
+#[derive(Debug)]
+pub(super) enum Offered {
+    /// The game is to be asked.
+    New(Proposal),
+    /// It is rejected unasked.
+    TooMuch,
+    /// It has been said before, or it is not its turn.
+    Known,
+}
+
 #[derive(Debug)]
 struct Waiting {
     id: ProposalId,
@@ -71,7 +82,7 @@ struct Queue {
 #[derive(Debug)]
 pub(super) struct Proposals {
     is_on: bool,
-    /// How much of one sender may wait: what one may have unacknowledged.
+    /// How much of one sender may wait: what one may have unacknowledged on both channels, a message of any size on each.
     room: usize,
     names: u64,
     queues: Players<Queue>,
@@ -80,7 +91,7 @@ pub(super) struct Proposals {
 impl Proposals {
     /// Nothing waits.
     pub(super) fn new(config: &StarConfig) -> Self {
-        let room = 2 * config.window + config.max_message;
+        let room = 2 * config.window.max(config.max_message + PROPOSAL_BYTES);
         Proposals { is_on: config.has_authority, room, names: 0, queues: Players::new() }
     }
 
@@ -109,26 +120,26 @@ impl Proposals {
         self.queues.values().map(|queue| queue.bytes).sum()
     }
 
-    /// Something that a member says in this life. The game is to be asked about what is new.
-    pub(super) fn offer(&mut self, told: Told, incarnation: Incarnation, table: &Table) -> Option<Proposal> {
+    /// Something that a member says in this life.
+    pub(super) fn offer(&mut self, told: Told, incarnation: Incarnation, table: &Table) -> Offered {
         let fresh = || Queue { incarnation, waiting: VecDeque::new(), bytes: 0 };
         let queue = self.queues.get_or_insert_with(told.from, fresh);
         if queue.incarnation != incarnation {
             *queue = fresh();
         }
         if !queue.is_new(&told, table) {
-            return None;
+            return Offered::Known;
         }
         self.names += 1;
         let id = ProposalId(self.names);
         if queue.bytes + cost(&told) > self.room {
             let told = Told { payload: Bytes::new(), ..told };
             queue.push(Waiting { id, told, verdict: Some(Verdict::Reject(BUSY.into())) });
-            return None;
+            return Offered::TooMuch;
         }
         let Told { from, channel, seq, to, kind, payload, .. } = told.clone();
         queue.push(Waiting { id, told, verdict: None });
-        Some(Proposal { id, from, channel, seq, to, kind, payload })
+        Offered::New(Proposal { id, from, channel, seq, to, kind, payload })
     }
 
     /// The game has decided; tells whose message it was. None: nothing of that name waits for a decision.

@@ -5,7 +5,7 @@ use super::follower::{Follower, Stage};
 use super::hosting::{Hosting, Ours};
 use super::log::bytes_of;
 use super::snapshots::Snapshots;
-use super::{Content, Event, Frame, Mark, Position, To};
+use super::{Event, Frame, Mark, Position, To};
 use crate::id::PlayerId;
 use crate::time::{Duration, Instant};
 
@@ -91,7 +91,7 @@ impl Hosting {
         let absent = self.followers.iter().filter(|(_, follower)| is_absent(follower) && is_kept_for(follower));
         let absent: Vec<PlayerId> = absent.map(|(player, _)| *player).collect();
         for player in absent {
-            let leaves = self.append(Content::Left { player }, ours);
+            let leaves = self.write_out(player, ours);
             if let Some(follower) = self.followers.get_mut(&player) {
                 follower.leaves = Some(leaves);
                 follower.was_dropped = true;
