@@ -14,6 +14,7 @@
 mod hint;
 
 use crate::network::Network;
+use crate::server::Origin;
 use serde::Deserialize;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -56,7 +57,7 @@ pub struct File {
     /// Proxies, or networks of them, whose `X-Forwarded-For` is believed.
     pub trusted_proxies: Vec<Network>,
     /// Pages of these origins may connect and read `/api` from a browser; none: of all.
-    pub allowed_origins: Vec<String>,
+    pub allowed_origins: Vec<Origin>,
     /// The limits of each shard.
     pub limits: Limits,
 }
@@ -248,6 +249,11 @@ mod tests {
             ("[limits]\n\nshards = 2", 3, "`shards` stands before the line [limits]"),
             ("colour = 'red'", 1, "unknown field `colour`; all settings are told in webstar.example.toml"),
             ("[limit]\nqueue = 70000", 1, "did you mean `limits`?"),
+            (
+                "allowed_origins = ['https://a.example/']",
+                1,
+                "`https://a.example/` is no origin; write it as browsers do",
+            ),
             (
                 "\nshards = 'four'",
                 2,

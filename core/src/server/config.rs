@@ -51,7 +51,8 @@ pub struct ServerConfig {
     pub queue: usize,
     /// A connection that takes nothing for this long though something waits is closed.
     pub progress_timeout: Duration,
-    /// Password computations open at a time.
+    /// Password computations that a shard has open at a time. An embedder with several shards may do no more than so many
+    /// for all of them.
     pub password_workers: usize,
     /// Joins that wait for one of them; more are refused as busy.
     pub password_queue: usize,
@@ -91,7 +92,7 @@ impl Default for ServerConfig {
             window: 32 * 1024,
             queue: 256 * 1024,
             progress_timeout: Duration::from_secs(5),
-            password_workers: 2,
+            password_workers: 1,
             password_queue: 64,
             max_lobby_players: 64,
             connections_per_minute: 1_200,

@@ -1,8 +1,9 @@
 //! The hall before the doors: connections that have not said yet what they want. It has places for so many, and who comes
 //! is always let in: when it is full, or when an address has more than its share, the oldest of the address that takes
-//! the most places has to go. So whoever fills it fills it with itself.
+//! the most places has to go, and of several such addresses the oldest of all. So whoever fills it fills it with itself.
 
 use super::limits::key;
+use core::cmp::Reverse;
 use core::net::IpAddr;
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -21,28 +22,35 @@ pub struct Hall<T> {
     /// Of these an address may have so many; a proxy may have all.
     share: usize,
     standing: BTreeMap<Standing, T>,
-    counts: BTreeMap<IpAddr, usize>,
-    /// The same, the most last.
-    crowds: BTreeSet<(usize, IpAddr)>,
+    crowds: BTreeMap<IpAddr, Crowd>,
+    /// The same; the one that has to go first is last.
+    order: BTreeSet<(Crowd, IpAddr)>,
     next: u64,
+}
+
+/// Those of one address. Of two that are as many, the one that has been there for longer is greater.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
+struct Crowd {
+    count: usize,
+    oldest: Reverse<u64>,
 }
 
 impl<T> Hall<T> {
     /// With so many places, and so many of them for one address.
     pub fn new(places: usize, share: usize) -> Self {
-        let (standing, counts, crowds) = Default::default();
-        Hall { places: places.max(1), share: share.max(1), standing, counts, crowds, next: 0 }
+        let (standing, crowds, order) = Default::default();
+        Hall { places: places.max(1), share: share.max(1), standing, crowds, order, next: 0 }
     }
 
     /// Somebody comes. Returns its place, and who had to go for it.
     pub fn enter(&mut self, from: IpAddr, is_proxy: bool, kept: T) -> (Standing, Option<T>) {
         let from = key(from);
-        let of_it = self.counts.get(&from).copied().unwrap_or_default();
+        let of_it = self.crowds.get(&from).map_or(0, |crowd| crowd.count);
         let is_over = of_it >= self.share && !is_proxy;
         let crowd = if is_over {
             Some(from)
         } else if self.standing.len() >= self.places {
-            self.crowds.last().map(|(_, crowd)| *crowd)
+            self.order.last().map(|(_, crowd)| *crowd)
         } else {
             None
         };
@@ -73,17 +81,25 @@ impl<T> Hall<T> {
 
     /// The oldest of that address.
     fn send_away(&mut self, from: IpAddr) -> Option<T> {
-        let oldest = self.standing.range(Standing { from, number: 0 }..).next().map(|(standing, _)| *standing)?;
+        let oldest = self.oldest(from)?;
         self.leave(oldest)
     }
 
+    fn oldest(&self, from: IpAddr) -> Option<Standing> {
+        let later = self.standing.range(Standing { from, number: 0 }..).next().map(|(standing, _)| *standing);
+        later.filter(|standing| standing.from == from)
+    }
+
     fn count(&mut self, from: IpAddr, change: impl FnOnce(usize) -> usize) {
-        let before = self.counts.remove(&from).unwrap_or_default();
-        self.crowds.remove(&(before, from));
-        let after = change(before);
-        if after > 0 {
-            self.counts.insert(from, after);
-            self.crowds.insert((after, from));
+        let before = self.crowds.remove(&from);
+        if let Some(before) = before {
+            self.order.remove(&(before, from));
+        }
+        let count = change(before.map_or(0, |crowd| crowd.count));
+        if let Some(oldest) = self.oldest(from) {
+            let crowd = Crowd { count, oldest: Reverse(oldest.number) };
+            self.crowds.insert(from, crowd);
+            self.order.insert((crowd, from));
         }
     }
 }
@@ -120,13 +136,21 @@ mod tests {
     }
 
     #[test]
+    fn where_nobody_takes_more_than_others_the_oldest_goes_whatever_its_address() {
+        let mut hall = Hall::new(4, 2);
+        let comes = [9, 1, 7, 3, 200, 2, 100, 4];
+        let gone: Vec<_> = comes.map(|last| hall.enter(address(last), false, last).1).into_iter().collect();
+        assert_eq!(gone, [None, None, None, None, Some(9), Some(1), Some(7), Some(3)]);
+    }
+
+    #[test]
     fn an_empty_hall_remembers_nobody() {
         let mut hall = Hall::new(8, 8);
-        let standing: Vec<_> = (0..20).map(|last| hall.enter(address(last), false, ()).0).collect();
+        let entered: Vec<_> = (0..20).map(|last| hall.enter(address(last), false, last)).collect();
         assert_eq!(hall.len(), 8);
-        for standing in standing {
+        for (standing, _) in entered {
             hall.leave(standing);
         }
-        assert!(hall.is_empty() && hall.counts.is_empty() && hall.crowds.is_empty());
+        assert!(hall.is_empty() && hall.order.is_empty() && hall.crowds.is_empty());
     }
 }

@@ -1,6 +1,7 @@
 //! What all shards of a server share: the ways to each other, the directory, admission, and the ways out to the
 //! application. Nothing of it is touched when a frame is passed on.
 
+use super::origins::Origin;
 use super::passwords::Passwords;
 use super::shard::Mover;
 use super::tls::Tls;
@@ -64,7 +65,7 @@ pub(super) struct House {
     pub(super) tls: Option<Tls>,
     create_token: Option<Secret>,
     pub(super) trusted_proxies: Vec<Network>,
-    pub(super) allowed_origins: Vec<String>,
+    pub(super) allowed_origins: Vec<Origin>,
     pub(super) ice_servers: Vec<IceHelp>,
     pub(super) local: SocketAddr,
     pub(super) url: String,
@@ -128,10 +129,11 @@ impl Newcomer {
 /// What a house is made of.
 pub(super) struct Plan {
     pub(super) shards: Vec<Sender<Message>>,
+    pub(super) password_workers: usize,
     pub(super) tls: Option<Tls>,
     pub(super) create_token: Option<Secret>,
     pub(super) trusted_proxies: Vec<Network>,
-    pub(super) allowed_origins: Vec<String>,
+    pub(super) allowed_origins: Vec<Origin>,
     pub(super) ice_servers: Vec<IceHelp>,
     pub(super) local: SocketAddr,
     pub(super) public_url: Option<String>,
@@ -139,14 +141,24 @@ pub(super) struct Plan {
 
 impl House {
     pub(super) fn new(plan: Plan) -> Self {
-        let Plan { shards, tls, create_token, trusted_proxies, allowed_origins, ice_servers, local, public_url } = plan;
+        let Plan {
+            shards,
+            password_workers,
+            tls,
+            create_token,
+            trusted_proxies,
+            allowed_origins,
+            ice_servers,
+            local,
+            public_url,
+        } = plan;
         let is_url_given = public_url.is_some();
         let url = public_url.unwrap_or_else(|| {
             let scheme = if tls.is_some() { "wss" } else { "ws" };
             format!("{scheme}://{local}/ws")
         });
         House {
-            passwords: Passwords::new(shards.len()),
+            passwords: Passwords::new(password_workers),
             shards,
             directory: Mutex::new(Table::new()),
             trend: Mutex::new(Trend::new()),

@@ -31,6 +31,7 @@ mod wire;
 
 pub(crate) use head::same_head_in_pieces;
 pub use house::ClientMessage;
+pub use origins::{Origin, OriginError};
 pub use pages::Status;
 pub use tls::TlsFiles;
 
@@ -81,7 +82,7 @@ pub struct ServerOptions {
     /// Proxies, or networks of them, whose `X-Forwarded-For` is believed.
     pub trusted_proxies: Vec<Network>,
     /// Pages of these origins, such as `https://game.example`, may connect and read `/api` from a browser; none: all.
-    pub allowed_origins: Vec<String>,
+    pub allowed_origins: Vec<Origin>,
     /// Servers that help players to find direct ways; they are told of them.
     pub ice_servers: Vec<IceHelp>,
     /// The limits of each shard.
@@ -177,6 +178,7 @@ impl Server {
             (0..count.min(MAX_SHARDS)).map(|_| async_channel::unbounded()).unzip();
         let house = Arc::new(House::new(Plan {
             shards: ways,
+            password_workers: limits.password_workers,
             tls,
             create_token: options.create_token,
             trusted_proxies: options.trusted_proxies,

@@ -3,13 +3,42 @@
 
 use super::head::Request;
 use super::pages::{PATHS, Response};
+use serde::Deserialize;
+use thiserror::Error;
 
 /// For how many seconds a browser need not ask again: Chromium takes no more.
 const MAX_AGE: &str = "7200";
 
+/// A page's origin: scheme, host and port, as browsers write it.
+#[derive(Clone, PartialEq, Eq, Debug, Deserialize)]
+#[serde(try_from = "String")]
+pub struct Origin(String);
+
+/// This is no origin.
+#[derive(Clone, PartialEq, Eq, Debug, Error)]
+#[error(
+    "`{0}` is no origin; write it as browsers do, like https://game.example.org: no path, no / behind, no usual port"
+)]
+pub struct OriginError(String);
+
+impl TryFrom<String> for Origin {
+    type Error = OriginError;
+    fn try_from(text: String) -> Result<Self, OriginError> {
+        let (scheme, host) = text.split_once("://").unwrap_or_default();
+        let usual = match scheme.to_ascii_lowercase().as_str() {
+            "http" => ":80",
+            "https" => ":443",
+            _ => "/",
+        };
+        let is_strange = |c: char| matches!(c, '/' | '?' | '#' | '@' | ',') || c.is_whitespace();
+        let is_origin = !scheme.is_empty() && !host.is_empty() && !host.contains(is_strange) && !host.ends_with(usual);
+        if is_origin { Ok(Origin(text)) } else { Err(OriginError(text)) }
+    }
+}
+
 /// What answers a request instead of a page or a WebSocket: a page of an origin that is not listed, or a browser asks
 /// what it may ask.
-pub(super) fn answer(allowed: &[String], request: &Request) -> Option<Response> {
+pub(super) fn answer(allowed: &[Origin], request: &Request) -> Option<Response> {
     let methods = methods(&request.path)?;
     if is_foreign(allowed, request) {
         let text = "pages of this origin may not connect; the operator can add it to `allowed_origins`\n";
@@ -25,7 +54,7 @@ pub(super) fn answer(allowed: &[String], request: &Request) -> Option<Response> 
 }
 
 /// The answer with what tells a browser whether the page that asked may read it.
-pub(super) fn marked(allowed: &[String], request: &Request, response: Response) -> Response {
+pub(super) fn marked(allowed: &[Origin], request: &Request, response: Response) -> Response {
     if methods(&request.path).is_none() {
         return response;
     }
@@ -48,13 +77,13 @@ fn methods(path: &str) -> Option<&'static str> {
     }
 }
 
-fn is_foreign(allowed: &[String], request: &Request) -> bool {
+fn is_foreign(allowed: &[Origin], request: &Request) -> bool {
     !allowed.is_empty() && request.origin.as_deref().is_some_and(|origin| listed(allowed, origin).is_none())
 }
 
 /// The origin as the operator has written it. Schemes and names of hosts have no case.
-fn listed<'a>(allowed: &'a [String], origin: &str) -> Option<&'a str> {
-    allowed.iter().map(String::as_str).find(|allowed| allowed.eq_ignore_ascii_case(origin))
+fn listed<'a>(allowed: &'a [Origin], origin: &str) -> Option<&'a str> {
+    allowed.iter().map(|Origin(origin)| origin.as_str()).find(|allowed| allowed.eq_ignore_ascii_case(origin))
 }
 
 #[cfg(test)]
@@ -75,8 +104,21 @@ mod tests {
     }
 
     #[test]
+    fn what_no_browser_writes_is_no_origin() {
+        let is_one = |text: &str| Origin::try_from(text.to_owned()).is_ok();
+        for text in ["https://game.example", "http://localhost:8080", "http://[::1]:8080", "tauri://localhost"] {
+            assert!(is_one(text), "{text}");
+        }
+        let strange =
+            ["", "game.example", "https://", "https://a/", "https://a/b", "https://a:443", "HTTP://a:80", "*"];
+        for text in strange {
+            assert!(!is_one(text), "{text}");
+        }
+    }
+
+    #[test]
     fn who_is_not_listed_is_refused_where_it_matters_and_told_nothing() {
-        let listed = [HOME.to_owned()];
+        let listed = [Origin(HOME.to_owned())];
         for path in ["/ws", "/relay", "/api/status"] {
             for method in ["GET", "OPTIONS"] {
                 let refused = text(&answer(&listed, &asked(method, path, Some("https://other.example"))).unwrap());
@@ -97,7 +139,7 @@ mod tests {
 
     #[test]
     fn a_browser_that_asks_what_it_may_ask_is_told() {
-        let listed = [HOME.to_owned()];
+        let listed = [Origin(HOME.to_owned())];
         for (path, methods) in [("/ws", "GET"), ("/api/lobbies", "GET, HEAD")] {
             let told = text(&answer(&listed, &asked("OPTIONS", path, Some("https://GAME.example"))).unwrap());
             assert!(told.starts_with("HTTP/1.1 204 No Content\r\n") && told.ends_with("\r\n\r\n"), "{told}");

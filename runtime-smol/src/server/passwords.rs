@@ -1,5 +1,5 @@
 //! The hashes of passwords: much memory and time for each, on threads of their own, and so few at a time for all shards
-//! that whoever guesses takes neither from those who play.
+//! together that whoever guesses takes neither from those who play.
 
 use argon2::{Algorithm, Argon2, Block, Params, Version};
 use async_channel::{Receiver, Sender};
@@ -7,8 +7,6 @@ use webstar_core::wire::signal::Secret;
 
 /// Argon2id as OWASP asks for it: 19 MiB, two passes, one lane.
 const ARGON2: (u32, u32, u32) = (19_456, 2, 1);
-/// Shards for each hash that is computed at a time.
-const SHARDS_EACH: usize = 2;
 
 /// What it is computed in. Made once and used again: given back, an allocator would keep one for each thread.
 type Memory = Vec<Block>;
@@ -19,10 +17,11 @@ pub(super) struct Passwords {
 }
 
 impl Passwords {
-    pub(super) fn new(shards: usize) -> Self {
-        let most = shards.div_ceil(SHARDS_EACH).max(1);
-        let free = async_channel::bounded(most);
-        for _ in 0..most {
+    /// So many are computed at a time, whichever shard asks.
+    pub(super) fn new(workers: usize) -> Self {
+        let workers = workers.max(1);
+        let free = async_channel::bounded(workers);
+        for _ in 0..workers {
             let _ = free.0.try_send(Memory::new());
         }
         Passwords { free }
@@ -52,6 +51,13 @@ fn hash(mut memory: Memory, password: &Secret, salt: [u8; 16]) -> ([u8; 32], Mem
 mod tests {
     use super::*;
     use futures_lite::future::block_on;
+
+    #[test]
+    fn so_many_are_computed_at_a_time_as_there_are_workers() {
+        let passwords = Passwords::new(3);
+        let taken: Vec<Memory> = std::iter::from_fn(|| passwords.free.1.try_recv().ok()).collect();
+        assert_eq!(taken.len(), 3);
+    }
 
     /// What was computed before in the same memory changes nothing.
     #[test]

@@ -11,7 +11,7 @@ use webstar_core::server::ServerEvent;
 use webstar_core::wire::signal::{
     ClientMessage, Data, Encoding, Frame, Hello, ServerMessage, Version, decode_server, encode_client,
 };
-use webstar_smol::server::{BindError, Server, ServerOptions};
+use webstar_smol::server::{BindError, Origin, Server, ServerOptions};
 
 #[test]
 fn the_subprotocol_chooses_the_encoding() {
@@ -109,7 +109,8 @@ fn a_taken_port_is_told_or_passed_over() {
 
 #[test]
 fn only_pages_of_listed_origins_may_connect_and_read() {
-    let server = server(|options| options.allowed_origins = vec!["https://game.example".into()]);
+    let server =
+        server(|options| options.allowed_origins = vec![Origin::try_from("https://game.example".to_owned()).unwrap()]);
     let head = |request: &str, origin: &str| {
         let upgrade = "Connection: Upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Version: 13\r\n\
                        Sec-WebSocket-Key: AAAAAAAAAAAAAAAAAAAAAA==\r\n";
