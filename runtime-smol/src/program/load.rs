@@ -36,7 +36,7 @@ pub(crate) struct Load {
     /// Messages a second of each player to all others; 0: none
     #[arg(long, value_name = "HZ", default_value_t = 20.0)]
     rate: f64,
-    /// Bytes of each message, at least 16
+    /// Bytes of each message, at least 16, or 20 with --churn
     #[arg(long, value_name = "BYTES", default_value_t = 64)]
     size: usize,
     /// How long they talk
@@ -102,11 +102,15 @@ impl Load {
         if self.lobbies == 0 || !(1..=64).contains(&self.players) {
             return Err("--lobbies is at least 1, and --players 1 to 64".into());
         }
-        if !(0.0..=1e6).contains(&self.rate) {
-            return Err("--rate is 0 to 1000000 messages a second".into());
+        if self.rate != 0.0 && !(0.001..=1e6).contains(&self.rate) {
+            return Err("--rate is 0.001 to 1000000 messages a second, or 0 for none".into());
         }
-        if self.size < player::STAMP {
-            return Err(format!("--size is at least {} bytes: number and time travel in the message", player::STAMP));
+        let stamp = if self.churn { churn::STAMP } else { player::STAMP };
+        if self.size < stamp {
+            return Err(format!("--size is at least {stamp} bytes: number and time travel in the message"));
+        }
+        if self.churn && !matches!(self.channel, ChannelName::Unreliable | ChannelName::Ordered) {
+            return Err("with --churn all is said on the ordered channel; leave --channel out".into());
         }
         if self.churn && (self.players < 2 || self.players > churn::MOST_PLAYERS) {
             return Err(format!("with --churn --players is 2 to {}", churn::MOST_PLAYERS));

@@ -8,6 +8,7 @@ mod tally;
 use super::report::Counts;
 use super::run::{Plan, Progress};
 use async_io::Timer;
+pub(super) use member::STAMP;
 use serde_json::Value;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
@@ -73,6 +74,8 @@ pub(super) async fn run(plan: &Plan, churn: &Churn, load: u32, counts: &Arc<Coun
     let mut summary = stage.counts.summary(begun.elapsed());
     // Who crashes takes along what it has not heard yet.
     summary["lost"] = Value::Null;
+    // Where they are on their way has nothing to do with whether they are served.
+    (summary["paths"], summary["players_by_path"]) = (Value::Null, Value::Null);
     summary["churn"] = stage.tally.summary(stage.churn.seed);
     Ok(summary)
 }

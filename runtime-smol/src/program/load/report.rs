@@ -52,6 +52,12 @@ impl Counts {
         self.error(why.to_string());
     }
 
+    /// A join was not answered in time.
+    pub(super) fn unanswered(&self, why: String) {
+        locked(&self.first_failure).get_or_insert(UNREACHABLE);
+        self.error(why);
+    }
+
     pub(super) fn first_error(&self) -> Option<String> {
         locked(&self.first_error).clone()
     }
@@ -92,10 +98,13 @@ impl Counts {
             "sent": read(&self.sent), "delivered": delivered, "lost": expected.saturating_sub(delivered),
             "delivered_per_s": (delivered as f64 / seconds).round(), "latency_ms": of(&self.latency),
             "full": read(&self.full), "paths": by_path, "players_by_path": players_by_path,
-            "errors": read(&self.errors), "first_error": self.first_error(),
+            "errors": read(&self.errors), "first_error": self.first_error(), "churn": null,
         })
     }
 }
+
+/// How a load ends that could not reach the server.
+const UNREACHABLE: u8 = 4;
 
 /// A panic elsewhere leaves numbers as they were.
 pub(super) fn locked<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {

@@ -141,6 +141,9 @@ impl Lobby<'_> {
             // Those who were put out are told of as errors.
             self.members.retain(|member| !member.has_ended());
             let Some((ear, mouth)) = deaf(&self.members, since) else {
+                if self.members.is_empty() {
+                    return true;
+                }
                 let change = format!("{last}; {} are there: {}", self.members.len(), self.name);
                 self.stage.tally.settled(begun.elapsed(), &change);
                 return true;

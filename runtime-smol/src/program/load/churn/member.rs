@@ -16,7 +16,7 @@ use webstar_smol::client::{Client, JoinError, now, spawn};
 
 const KIND: &str = "churn";
 /// The number of the load, the time at which it was said, and who says it.
-const STAMP: usize = 20;
+pub(in super::super) const STAMP: usize = 20;
 /// The players share a process with thousands of others: their clocks have better to do than to tick ten times a second.
 const HEARTBEAT: [Duration; 2] = [Duration::from_secs(2), Duration::from_secs(8)];
 
@@ -71,7 +71,7 @@ pub(super) async fn join(stage: Arc<Stage>, lobby: String, serial: u32, places: 
         }
         None => {
             stage.tally.failed("no_answer".into());
-            stage.counts.error(format!("a join to {lobby} was not answered in {:?}", stage.churn.patience));
+            stage.counts.unanswered(format!("a join to {lobby} was not answered in {:?}", stage.churn.patience));
             None
         }
     }
@@ -196,7 +196,7 @@ impl Ears {
 
 /// Says something to all, itself included.
 fn say(client: &Client, ears: &Ears) {
-    let size = ears.stage.plan.size.max(STAMP);
+    let size = ears.stage.plan.size;
     let mut payload = Vec::with_capacity(size);
     payload.extend(u64::from(ears.stage.load).to_le_bytes());
     payload.extend(now().as_nanos().to_le_bytes());
