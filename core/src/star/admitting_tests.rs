@@ -4,7 +4,7 @@ use super::*;
 use crate::id::Incarnation;
 use crate::star::hosting::tests::{EPOCH, Host, ME, THREE, TWO, at, config, member, ours, told};
 use crate::star::log::Log;
-use crate::star::{Channel, Destination, Event, LogEnd, Out, Snapshot, StarConfig};
+use crate::star::{Channel, Destination, Event, LogEnd, Out, Ruling, Snapshot, StarConfig, Told};
 use crate::wire::signal::Epoch;
 
 #[test]
@@ -90,6 +90,23 @@ fn a_successor_delivers_what_is_left_and_then_tells_its_game_everything() {
     assert_eq!(tail.iter().map(|message| message.position.0).collect::<Vec<_>>(), [4, 5, 6, 7]);
     assert_eq!(host.delivered(), [6, 7]);
     assert_eq!(host.log.end(), Position(7), "everybody is in the log");
+}
+
+/// Simulator, calm 2: the next host's game was told words without bytes that stood for those of a guest; and a rejection is
+/// nobody's words.
+#[test]
+fn a_successor_tells_its_game_no_rejections_and_nothing_that_went_another_way() {
+    let mut log = inherited();
+    let first = Epoch { term: 1, round: 0 };
+    let guest = Destination::One(crate::id::PlayerId(9));
+    log.append(first, Content::Message(told(TWO, Channel::Reliable, 1, guest, 0)));
+    let rejected = Told { ruling: Ruling::Rejected, ..told(TWO, Channel::Reliable, 2, Destination::One(TWO), 2) };
+    log.append(first, Content::Message(rejected));
+    log.append(first, Content::Message(told(TWO, Channel::Reliable, 3, Destination::One(THREE), 0)));
+    let mut host = Host::prepared(&config(), log);
+    host.hosting.activate(at(0), &[], ours!(host));
+    let Some(Event::Promoted { tail, .. }) = host.out.events.pop_back() else { panic!("{:?}", host.out.events) };
+    assert_eq!(tail.iter().map(|message| message.position.0).collect::<Vec<_>>(), [4, 5, 6, 7, 10]);
 }
 
 #[test]

@@ -3,7 +3,7 @@
 
 use super::follower::{Follower, Stage};
 use super::following::{Adopted, Following, delivered};
-use super::log::{Log, bytes_of, is_meant};
+use super::log::{Log, bytes_of, is_for_outsider, is_meant};
 use super::proposals::{Offered, ProposalId, Proposals, Verdict};
 use super::publishing::Publishing;
 use super::snapshots::Snapshots;
@@ -168,7 +168,7 @@ impl Hosting {
         following.on_settled(end);
         if !is_birth {
             let told = |entry: &Entry| match &entry.content {
-                Content::Message(told) if told.ruling != Ruling::Rejected => {
+                Content::Message(told) if told.ruling != Ruling::Rejected && !is_for_outsider(told, log.table()) => {
                     Some(delivered(entry.position, told.clone()))
                 }
                 _ => None,
@@ -310,8 +310,12 @@ impl Hosting {
     }
 
     fn propose(&mut self, told: Told, life: Incarnation, ours: &mut Ours<'_>) {
-        let from = told.from;
+        let (from, is_for_outsider) = (told.from, is_for_outsider(&told, ours.log.table()));
         match ours.proposals.offer(told, life, ours.log.table()) {
+            Offered::New(proposal) if is_for_outsider => {
+                ours.proposals.decide(proposal.id, Verdict::Accept);
+                self.take_decided(from, ours);
+            }
             Offered::New(proposal) => ours.out.events.push_back(Event::Proposal(proposal)),
             Offered::TooMuch => self.take_decided(from, ours),
             Offered::Known => {}

@@ -2,7 +2,7 @@
 //! table of what was taken. It begins after its cut.
 
 use super::table::{Table, Taking};
-use super::{Content, Copy, Destination, Entry, LogEnd, Position, Span};
+use super::{Content, Copy, Destination, Entry, LogEnd, Position, Span, Told};
 use crate::id::PlayerId;
 use crate::wire::signal::Epoch;
 use std::collections::{BTreeMap, VecDeque};
@@ -28,6 +28,13 @@ pub(super) fn is_meant(content: &Content, player: PlayerId, host: PlayerId) -> b
         Destination::One(one) => *one == player,
         Destination::AllBut(out) => !out.contains(&player),
     }
+}
+
+/// Whether a message stands in the log for its number alone: whom it is for is not of the star, as guests are not, and
+/// gets it in another way.
+pub(super) fn is_for_outsider(told: &Told, table: &Table) -> bool {
+    let is_outside = |player| table.row(player).is_none_or(|row| !row.is_present);
+    matches!(told.to, Destination::One(player) if told.payload.is_empty() && is_outside(player))
 }
 
 /// What an entry costs in memory.
@@ -111,12 +118,15 @@ impl Log {
         &self.spans
     }
 
+    /// What counts: while it is being copied, what we had before.
+    pub(super) fn in_force(&self) -> &Log {
+        self.former.as_deref().map_or(self, Log::in_force)
+    }
+
     /// What it is worth to a new host: nothing until it is whole.
     pub(super) fn log_end(&self) -> Option<LogEnd> {
-        match (&self.former, self.whole_in) {
-            (Some(former), _) => former.log_end(),
-            (None, whole_in) => whole_in.map(|whole_in| LogEnd { whole_in, end: self.end() }),
-        }
+        let log = self.in_force();
+        log.whole_in.map(|whole_in| LogEnd { whole_in, end: log.end() })
     }
 
     /// Its entries.

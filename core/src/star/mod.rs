@@ -402,7 +402,7 @@ impl Star {
 
     /// What is to be seen from outside.
     pub fn glance(&self) -> Glance {
-        let log = self.log.as_ref().and_then(|log| Some((log.cut(), log.log_end()?)));
+        let log = self.log.as_ref().and_then(|log| Some((log.in_force().cut(), log.log_end()?)));
         let kept = self.log.as_ref().map_or(0, Log::bytes) + self.following.bytes() + self.publishing.bytes();
         Glance {
             role: self.role(),
@@ -414,9 +414,9 @@ impl Star {
         }
     }
 
-    /// The entries of the log, if we hold one.
+    /// The entries of the log, if we hold one; while another is being copied, of the one before, which counts until then.
     pub fn entries(&self) -> impl DoubleEndedIterator<Item = &Entry> + use<'_> {
-        self.log.iter().flat_map(Log::entries)
+        self.log.iter().flat_map(|log| log.in_force().entries())
     }
 
     /// Time never runs backwards.

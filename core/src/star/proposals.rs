@@ -48,7 +48,7 @@ pub enum Verdict {
     Accept,
     /// It is delivered with these bytes, and marked as rewritten.
     Rewrite(Bytes),
-    /// Nobody hears it; its sender is told why, in at most [`MAX_REASON`] bytes: what is longer is cut.
+    /// No player hears it; its sender is told why, in at most [`MAX_REASON`] bytes: what is longer is cut.
     Reject(String),
 }
 

@@ -55,6 +55,24 @@ fn what_members_say_has_no_place_before_the_game_has_decided() {
     assert_eq!(host.proposals.bytes(), 0);
 }
 
+/// Simulator, swarm 56: the game was asked about words without bytes, for what is for a guest goes another way.
+#[test]
+fn what_is_for_a_guest_waits_only_for_what_was_said_before_it() {
+    use Ruling::AsSent;
+    let guest = Destination::One(PlayerId(9));
+    let mut host = host();
+    host.say_to(THREE, Channel::Reliable, 1, guest.clone(), 0);
+    assert_eq!((asked(&mut host), logged(&host)), (vec![], vec![(3, 1, AsSent)]));
+    host.say(THREE, Channel::Ordered, 1);
+    host.say_to(THREE, Channel::Ordered, 2, guest.clone(), 0);
+    assert_eq!((asked(&mut host), logged(&host).len()), (vec![(2, 3, 1)], 1));
+    assert!(decide(&mut host, 2, Verdict::Accept));
+    assert_eq!(logged(&host)[1..], [(3, 1, AsSent), (3, 2, AsSent)]);
+    host.say_to(TWO, Channel::Reliable, 1, guest, 1);
+    host.say_to(TWO, Channel::Reliable, 2, Destination::One(THREE), 0);
+    assert_eq!(asked(&mut host), [(4, 2, 1), (5, 2, 2)], "those are words, and that is one of us");
+}
+
 #[test]
 fn a_rejection_is_for_its_sender_alone_and_uses_up_the_number() {
     let mut host = host();

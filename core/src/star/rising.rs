@@ -257,7 +257,9 @@ impl Star {
         beyond.extend(self.following.beyond_committed());
         beyond.extend(self.withheld.entries().iter().cloned());
         log.adopt(epoch, beyond);
-        if self.collecting.as_ref().is_some_and(|own| own.origin != Origin::Dormant) {
+        // Where the game decides, only who is host already needs nobody's leave: this view may come to nothing.
+        let may_speak = !self.proposals.is_on();
+        if may_speak && self.collecting.as_ref().is_some_and(|own| own.origin != Origin::Dormant) {
             self.write_ahead(epoch, &mut log);
         }
         self.serving = None;
