@@ -6,7 +6,9 @@ use super::script::{Script, within_time};
 use std::collections::BTreeSet;
 use webstar_core::config::PlayerConfig;
 use webstar_core::id::{Incarnation, PlayerId, StreamId};
-use webstar_core::peer::{Channel, Command, Destination, Input, InputError, JoinRequest, Output, PeerEvent, Wish};
+use webstar_core::peer::{
+    Channel, Command, Destination, Input, InputError, JoinRequest, Output, PeerEvent, ProposalId, Verdict, Wish,
+};
 use webstar_core::recording::{Recorded, Replay};
 use webstar_core::time::{Duration, Instant};
 use webstar_core::wire::relay;
@@ -27,12 +29,14 @@ struct World {
     streams: BTreeSet<StreamId>,
     is_over: bool,
     latest: Instant,
+    proposals: Vec<ProposalId>,
 }
 
 /// A player and what a script does to it.
 pub fn peer_inputs(data: &[u8]) {
     let mut script = Script::new(data);
-    let config = PlayerConfig { auto_reconnect: script.byte() < 200, ..PlayerConfig::default() };
+    let manner = script.byte();
+    let config = PlayerConfig { auto_reconnect: manner < 200, authority: manner % 2 == 1, ..PlayerConfig::default() };
     let request = JoinRequest {
         username: Username::new("me").expect("it is plain"),
         wish: if script.flag() { Wish::New } else { Wish::Named(lobby()) },
@@ -44,7 +48,8 @@ pub fn peer_inputs(data: &[u8]) {
         ticket: None,
     };
     let peer = Recorded::watched(config, request, [5; 32], Instant::ZERO).expect("the settings are good");
-    let mut world = World { peer, streams: BTreeSet::new(), is_over: false, latest: Instant::ZERO };
+    let mut world =
+        World { peer, streams: BTreeSet::new(), is_over: false, latest: Instant::ZERO, proposals: Vec::new() };
     world.settle();
     while !script.is_over() {
         let what = script.byte();
@@ -66,7 +71,8 @@ pub fn peer_inputs(data: &[u8]) {
                 world.tell_now(Input::Frame { stream, frame });
             }
             220..228 => world.tell_now(Input::Buffered { stream, bytes: script.scaled() as usize }),
-            228..246 => world.say(&mut script),
+            228..240 => world.say(&mut script),
+            240..246 => world.decide(&mut script),
             _ => world.command(&mut script),
         }
     }
@@ -113,6 +119,20 @@ impl World {
         let payload = bytes::Bytes::from(vec![0x33; usize::from(script.word())]);
         let taken = self.peer.send(self.latest, &to, channel, kind, payload);
         assert!(taken.is_err() || !self.is_over && !kind.is_empty());
+        self.settle();
+    }
+
+    /// The game decides about what it was asked, or about what it was not.
+    fn decide(&mut self, script: &mut Script<'_>) {
+        let index = usize::from(script.byte());
+        let asked = self.proposals.get(index % self.proposals.len().max(1)).copied();
+        let verdict = match script.byte() % 3 {
+            0 => Verdict::Accept,
+            1 => Verdict::Rewrite(bytes::Bytes::copy_from_slice(script.take(20))),
+            _ => Verdict::Reject("no".into()),
+        };
+        let taken = self.peer.decide(self.latest, asked.unwrap_or(ProposalId(u64::from(script.byte()))), verdict);
+        assert!(taken.is_err() || asked.is_some() && !self.is_over, "a decision was taken that nobody had asked for");
         self.settle();
     }
 
@@ -164,6 +184,9 @@ impl World {
                 Output::Event(event) => {
                     assert!(!was_over && !self.is_over, "tells {event:?} after the end");
                     self.is_over = matches!(event, PeerEvent::Closed(_));
+                    if let PeerEvent::Proposal(proposal) = event {
+                        self.proposals.push(proposal.id);
+                    }
                 }
             }
         }

@@ -43,7 +43,7 @@ impl<F: FnMut(Life, &PeerEvent) -> Option<Vec<Heard>>> Lens for Canary<F> {
 
 /// Runs seeds until the lens could act in a world that is sound without it, and demands that this checker, and no other
 /// before it, turned red. Several are divided by `|`; one at the end tells that another host may excuse what is false.
-fn turns_red<F: FnMut(Life, &PeerEvent) -> Option<Vec<Heard>>>(
+pub(super) fn turns_red<F: FnMut(Life, &PeerEvent) -> Option<Vec<Heard>>>(
     check: &str,
     mood: Mood,
     wait: u32,
@@ -67,7 +67,7 @@ fn turns_red<F: FnMut(Life, &PeerEvent) -> Option<Vec<Heard>>>(
 }
 
 /// The message of an event, if it is one on this channel that bears a stamp.
-fn message(event: &PeerEvent, channel: Channel) -> Option<PeerMessage> {
+pub(super) fn message(event: &PeerEvent, channel: Channel) -> Option<PeerMessage> {
     match event {
         PeerEvent::Message(message) if message.channel == channel && message.seq > 0 => {
             Some(message.clone()).filter(|message| message.payload.len() > STAMP)

@@ -2,7 +2,6 @@
 
 use super::{Cast, Check, Life, Lives, Seen};
 use std::collections::BTreeSet;
-use webstar_core::peer::Channel;
 
 /// Watches acknowledgements.
 #[derive(Debug, Default)]
@@ -21,7 +20,7 @@ impl Check for Acknowledged {
         let Some(life) = life else { return Ok(()) };
         match *seen {
             Seen::Submitted(submission) => {
-                if matches!(submission.channel, Some(Channel::Ordered | Channel::Reliable)) {
+                if submission.is_kept() {
                     self.pending.or_default(life).insert(submission.number);
                 }
                 Ok(())

@@ -8,6 +8,7 @@ use webstar_core::id::{Incarnation, PlayerId};
 use webstar_core::peer::{Channel, Destination, PeerMessage, Sent};
 use webstar_core::time::Instant;
 use webstar_core::wire::signal::Epoch;
+use webstar_core::wire::star::Ruling;
 
 /// One life of a player machine, or of a guest, from sitting down to the end.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug, serde::Serialize)]
@@ -101,6 +102,8 @@ pub struct Submission {
     pub acked_after: u32,
     /// In which line that was.
     pub acked_in: Epoch,
+    /// What games of hosts have decided about it, each that was asked.
+    pub rulings: Vec<Ruling>,
 }
 
 impl Submission {
@@ -112,6 +115,20 @@ impl Submission {
             Destination::Host => host == Some(player),
             Destination::One(one) => *one == player,
             Destination::AllBut(left_out) => !left_out.contains(&player),
+        }
+    }
+
+    /// It is kept.
+    pub fn is_kept(&self) -> bool {
+        matches!(self.channel, Some(Channel::Ordered | Channel::Reliable))
+    }
+
+    /// What a host's game has made of it if it arrives as these bytes; nothing if it cannot be it.
+    pub fn ruling_of(&self, payload: &[u8]) -> Option<Ruling> {
+        match payload.strip_suffix(&[REWRITTEN]) {
+            _ if self.payload == payload => Some(Ruling::AsSent),
+            Some(before) if self.is_kept() && self.payload == before => Some(Ruling::Rewritten),
+            _ => None,
         }
     }
 
@@ -249,6 +266,7 @@ impl Cast {
             acked_at: None,
             acked_after: 0,
             acked_in: Epoch::default(),
+            rulings: Vec::new(),
         });
         self.submissions.last()
     }
@@ -280,9 +298,10 @@ impl Cast {
         message: &PeerMessage,
         stamped: Option<&'a Submission>,
     ) -> Option<&'a Submission> {
+        let ruling = if message.is_rewritten { Ruling::Rewritten } else { Ruling::AsSent };
         let is_it = |origin: &&Submission| {
             let is_of_kind = origin.channel.is_none() || message.kind.as_str() == origin.kind;
-            origin.player == message.from && is_of_kind && origin.payload == message.payload
+            origin.player == message.from && is_of_kind && origin.ruling_of(&message.payload) == Some(ruling)
         };
         if message.seq == 0 {
             return stamped.filter(|origin| origin.channel.is_none() && origin.room == room).filter(is_it);
@@ -343,6 +362,11 @@ impl Cast {
         person.losses += 1;
     }
 
+    /// A host's game has decided about it.
+    pub fn rule(&mut self, number: u32, ruling: Ruling) {
+        self.submissions[number as usize].rulings.push(ruling);
+    }
+
     /// Its sender was told that it is safe.
     pub fn acknowledge(&mut self, number: u32) {
         let submission = &mut self.submissions[number as usize];
@@ -376,4 +400,12 @@ pub fn stamp(number: u32) -> [u8; STAMP] {
         *place = b"0123456789abcdef"[(number >> (4 * digit)) as usize % 16];
     }
     stamp
+}
+
+/// What games of hosts put behind what they rewrite: no message ends so by itself.
+const REWRITTEN: u8 = b'!';
+
+/// What the game of a host makes of a message that it rewrites.
+pub fn rewritten(payload: &[u8]) -> Bytes {
+    [payload, &[REWRITTEN]].concat().into()
 }

@@ -9,6 +9,7 @@ use webstar_core::id::{Incarnation, PlayerId};
 use webstar_core::peer::{Channel, Destination, Position};
 use webstar_core::star::{Content, Entry, Glance, Role, Star};
 use webstar_core::wire::signal::Epoch;
+use webstar_core::wire::star::Ruling;
 use webstar_core::wire::view::{Proof, View};
 
 /// A chain of views in one lobby, by the epoch of the first. What is committed in it is never taken back.
@@ -46,7 +47,11 @@ pub enum What {
         seq: u64,
         /// Whom it is for.
         to: Destination,
+        /// It has no bytes: what is for a guest, who gets them in another way, stands there so.
+        is_empty: bool,
     },
+    /// A message of somebody, with its channel and number, that nobody hears.
+    Rejected(PlayerId, Channel, u64),
     /// Somebody is there from here on.
     Joined(PlayerId, Incarnation),
     /// Somebody is not.
@@ -62,7 +67,17 @@ impl Written {
             Content::Message(told) => {
                 words(&mut digest, [1, u64::from(told.from.0), told.channel as u64, told.seq]);
                 words(&mut digest, [content(told.kind.as_str().as_bytes()), content(&told.payload)]);
-                What::Message { from: told.from, channel: told.channel, seq: told.seq, to: told.to.clone() }
+                words(&mut digest, [told.ruling as u64]);
+                match told.ruling {
+                    Ruling::Rejected => What::Rejected(told.from, told.channel, told.seq),
+                    _ => What::Message {
+                        from: told.from,
+                        channel: told.channel,
+                        seq: told.seq,
+                        to: told.to.clone(),
+                        is_empty: told.payload.is_empty(),
+                    },
+                }
             }
             Content::Joined { player, incarnation, taken: [reliable, ordered] } => {
                 words(&mut digest, [2, u64::from(player.0), u64::from(incarnation.0), *reliable, *ordered]);
@@ -97,6 +112,9 @@ impl Written {
     pub fn name(&self) -> String {
         match &self.what {
             What::Message { from, channel, seq, .. } => format!("{channel:?} {seq} of player {}", from.0),
+            What::Rejected(player, channel, seq) => {
+                format!("the rejection of {channel:?} {seq} of player {}", player.0)
+            }
             What::Joined(player, incarnation) => format!("the coming of player {} ({incarnation:?})", player.0),
             What::Left(player) => format!("the going of player {}", player.0),
             What::Void => "nothing".into(),

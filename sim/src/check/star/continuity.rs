@@ -139,7 +139,12 @@ impl Hearing {
             };
         }
         for (place, written) in chronicle.committed(line, last.next()).take_while(|(place, _)| *place <= position) {
-            let What::Message { from: by, channel: Channel::Ordered, seq: number, .. } = written.what else { continue };
+            let (by, number) = match written.what {
+                What::Message { from, channel: Channel::Ordered, seq, .. } => (from, seq),
+                // Nothing is to be heard there: no message has this number.
+                What::Rejected(from, ..) => (from, 0),
+                _ => continue,
+            };
             let is_passed = place < position && written.is_for(player) && is_trusted(by);
             if !is_passed && (place < position || (by, number) == (from, seq)) {
                 continue;

@@ -4,6 +4,7 @@ use super::cast::bit;
 use super::{Cast, Life, Person, Room, Submission};
 use std::collections::BTreeSet;
 use webstar_core::peer::{Channel, Destination};
+use webstar_core::wire::star::Ruling;
 
 /// Why what is owed to somebody cannot arrive.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -59,9 +60,7 @@ fn excuse(hosted: &BTreeSet<Room>, submission: &Submission, person: &Person) -> 
 /// receiver was there before and was known to the sender, and has not begun anew since. What is for the host, or not kept,
 /// is owed within one host's life only, and what was acknowledged until its sender is told that this may be lost.
 fn owed<'a>(cast: &'a Cast, channel: Channel) -> impl Iterator<Item = (&'a Submission, Life, &'a Person)> {
-    let is_kept = |submission: &Submission| {
-        matches!(submission.channel, Some(Channel::Ordered | Channel::Reliable)) && submission.to != Destination::Host
-    };
+    let is_kept = |submission: &Submission| submission.is_kept() && submission.to != Destination::Host;
     let is_of_host_life = |host: &Person, submission: &Submission| {
         host.epoch.term == submission.epoch.term && host.hosts_since <= submission.at
     };
@@ -80,7 +79,8 @@ fn owed<'a>(cast: &'a Cast, channel: Channel) -> impl Iterator<Item = (&'a Submi
     cast.submissions()
         .iter()
         .filter(move |submission| {
-            if submission.channel != Some(channel) {
+            // Of what a game has rejected the last word may be that nobody hears it.
+            if submission.channel != Some(channel) || submission.rulings.contains(&Ruling::Rejected) {
                 return false;
             }
             let sender = cast.person(submission.life);

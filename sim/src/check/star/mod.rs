@@ -26,6 +26,7 @@ mod provoked;
 mod reliable;
 mod replicas;
 mod roster;
+mod ruled;
 mod sequencer;
 mod snapshots;
 mod tokens;
@@ -34,7 +35,7 @@ pub use acknowledged::Acknowledged;
 pub use agreement::Agreement;
 pub use barred::Barred;
 pub use bounds::{Bounds, Holding};
-pub use cast::{Cast, Life, Person, Room, STAMP, Said, Submission, bit, stamp};
+pub use cast::{Cast, Life, Person, Room, STAMP, Said, Submission, bit, rewritten, stamp};
 pub use chronicle::{Altered, Chronicle, Known, Line, News, ProofKind, What, Written};
 pub use continuity::Continuity;
 pub use drained::Drained;
@@ -53,6 +54,7 @@ pub use provoked::Provoked;
 pub use reliable::Reliable;
 pub use replicas::Replicas;
 pub use roster::Roster;
+pub use ruled::Ruled;
 pub use sequencer::Sequencer;
 pub use snapshots::Snapshots;
 pub use tokens::Tokens;
@@ -79,6 +81,8 @@ pub enum Seen<'a> {
     Drained(Channel),
     /// A machine says that a message is safe; what it is, if it submitted it.
     Acked(Sent, Option<&'a Submission>),
+    /// A machine says that a host's game has rejected a message; what it is, if it submitted it.
+    Rejected(Sent, Option<&'a Submission>),
     /// A message has arrived; what it is, if it is a true copy of a submission in this lobby, and the submission whose
     /// stamp it bears.
     Delivered {
@@ -235,6 +239,7 @@ pub struct Checks {
     ended: Ended,
     bounds: Bounds,
     roster: Roster,
+    ruled: Ruled,
     sequencer: Sequencer,
     barred: Barred,
     kept: Kept,
@@ -254,7 +259,8 @@ macro_rules! each {
     ($checks:ident.$ask:ident $with:tt) => {
         each!($checks.$ask $with of
             lobbies provenance sequencer barred replicas kept continuity snapshots ordered agreement reliable latest
-            unreliable acknowledged drained tokens incarnations ended bounds roster provoked)
+            unreliable acknowledged drained tokens incarnations ended bounds roster provoked
+            ruled)
     };
     ($checks:ident.$ask:ident $with:tt of $($check:ident)*) => {
         $(if let Err(why) = $checks.$check.$ask $with {
@@ -265,8 +271,8 @@ macro_rules! each {
 }
 
 impl Checks {
-    /// Checkers of machines with these bounds.
-    pub fn new(bounds: Bounds) -> Self {
+    /// Checkers of machines with these bounds, and of lobbies in some of which games decide.
+    pub fn new(bounds: Bounds, ruled: Ruled) -> Self {
         Checks {
             lobbies: Lobbies,
             provenance: Provenance::default(),
@@ -282,6 +288,7 @@ impl Checks {
             ended: Ended::default(),
             bounds,
             roster: Roster::default(),
+            ruled,
             sequencer: Sequencer::default(),
             barred: Barred::default(),
             kept: Kept::default(),
@@ -374,11 +381,12 @@ impl Checks {
 
     /// What had to arrive at somebody and has not, if there is anything: how much, and the first of it.
     pub fn missing(&self, cast: &Cast) -> Option<String> {
-        let mut missing = self.ordered.missing(cast).chain(self.reliable.missing(cast));
+        let missing = self.ordered.missing(cast).chain(self.reliable.missing(cast));
+        let mut missing = missing.chain(self.ruled.untold(cast));
         let (origin, life) = missing.next()?;
         let (name, to, count) = (origin.name(), &origin.to, missing.count() + 1);
         Some(format!(
-            "{count} messages have not arrived at somebody that they are meant for: {life:?} lacks {name}, to {to:?}"
+            "{count} messages, or that they were rejected, have not arrived at somebody that they are meant for: {life:?} lacks {name}, to {to:?}"
         ))
     }
 

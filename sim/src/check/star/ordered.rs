@@ -8,6 +8,7 @@ use super::{Cast, Check, Life, Lives, Person, Seen, Submission, due};
 use std::collections::{BTreeMap, BTreeSet};
 use webstar_core::id::{Incarnation, PlayerId};
 use webstar_core::peer::{Channel, Destination, PeerMessage};
+use webstar_core::wire::star::Ruling;
 
 /// Watches ordered messages.
 #[derive(Debug, Default)]
@@ -121,4 +122,5 @@ fn is_missed(submission: &Submission, person: &Person) -> bool {
     (!is_for_host || submission.epoch == person.epoch)
         && person.since <= submission.at
         && person.player.is_some_and(|player| submission.is_for(player, person.host))
+        && !submission.rulings.contains(&Ruling::Rejected)
 }

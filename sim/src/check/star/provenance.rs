@@ -3,7 +3,7 @@
 use super::{Cast, Check, Life, Room, Seen, Submission};
 use std::collections::BTreeSet;
 use webstar_core::id::PlayerId;
-use webstar_core::peer::Destination;
+use webstar_core::peer::{Destination, PeerMessage};
 
 /// Watches where messages come from.
 #[derive(Debug, Default)]
@@ -30,6 +30,20 @@ impl Check for Provenance {
             )),
             Seen::Delivered { origin: Some(origin), .. } | Seen::Overheard { origin: Some(origin), .. } => {
                 self.meant(life, origin, cast)
+            }
+            Seen::Promoted(_, tail) => {
+                let room = cast.person(life).room;
+                let is_foreign = |message: &&PeerMessage| {
+                    let origin = cast.origin(room, message, cast.stamped(&message.payload));
+                    origin.is_none() && !cast.distrusted.contains(&(room, message.from))
+                };
+                match tail.iter().find(is_foreign) {
+                    Some(message) => Err(format!(
+                        "{life:?} goes on as host with {:?} {} of player {}, who never said that",
+                        message.channel, message.seq, message.from.0
+                    )),
+                    None => Ok(()),
+                }
             }
             Seen::HostChanged { host, .. } => {
                 self.hosts.insert((cast.person(life).room, host));

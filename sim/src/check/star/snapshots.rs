@@ -4,7 +4,7 @@
 use super::chronicle::{Chronicle, News, What};
 use super::{Cast, Check, Life, Lives, Room, Seen};
 use std::collections::{BTreeMap, BTreeSet};
-use webstar_core::peer::{Channel, PeerMessage, Position, Snapshot};
+use webstar_core::peer::{Channel, Destination, PeerMessage, Position, Snapshot};
 
 /// Watches snapshots.
 #[derive(Debug, Default)]
@@ -55,7 +55,10 @@ impl Check for Snapshots {
 
     fn step(&mut self, news: &News, chronicle: &Chronicle, _cast: &Cast) -> Result<(), String> {
         let Some((from, tail)) = self.promoted.remove(news.life) else { return Ok(()) };
-        let is_message = |what: &What| matches!(what, What::Message { .. });
+        let is_message = |what: &What| match what {
+            What::Message { to: Destination::One(_), is_empty, .. } => !is_empty,
+            what => matches!(what, What::Message { .. }),
+        };
         let mut wanted = chronicle.committed(news.line, from.next()).filter(|(_, written)| is_message(&written.what));
         // What follows the tail is told as it comes.
         let end = tail.last().copied().unwrap_or(from);

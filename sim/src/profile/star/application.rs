@@ -78,6 +78,7 @@ impl<L: Lens> Run<'_, L> {
             snapshots: lobby.snapshots.is_some(),
             allow_fork: lobby.allow_fork,
             tick: lobby.tick,
+            authority: lobby.authority.is_some(),
             enable_host_migration: lobby.survives,
             direct_paths: direct_paths(self.plan.carrying, plan.is_direct),
             ..PlayerConfig::default()

@@ -108,11 +108,7 @@ impl Book<'_> {
 
     pub(super) fn on_acked(&mut self, now: Instant, life: Life, sent: Sent) {
         self.tally.acked += 1;
-        let person = self.cast.person(life);
-        let found = person.player.and_then(|player| {
-            self.cast.named(person.room, player, sent.channel, sent.seq).find(|found| found.life == life)
-        });
-        let number = found.map(|found| found.number);
+        let number = self.said(life, sent);
         self.note(now, StarStep::Safe { life, number });
         if let Some(number) = number {
             self.cast.acknowledge(number);

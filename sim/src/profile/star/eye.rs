@@ -9,7 +9,9 @@ use super::mischief::Hoard;
 use super::plan::{Mood, Part, Plan};
 use super::tickets::Tickets;
 use crate::check::Red;
-use crate::check::star::{Bounds, Cast, Checks, Holding, Life, Lives, Person, Room, Said, Seen, Submission, bit};
+use crate::check::star::{
+    Bounds, Cast, Checks, Holding, Life, Lives, Person, Room, Ruled, Said, Seen, Submission, bit,
+};
 use crate::net::Side;
 use crate::profile::Tally;
 use crate::seed::Seed;
@@ -20,11 +22,11 @@ use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use webstar_core::config::PlayerConfig;
 use webstar_core::id::{PathId, PlayerId};
 use webstar_core::path::{Order, PathKind};
-use webstar_core::peer::{Ended, PeerEvent, Position, Sent};
+use webstar_core::peer::{Ended, PeerEvent, Position, Proposal, Sent};
 use webstar_core::server::{ServerConfig, ServerEvent};
 use webstar_core::star::Role;
 use webstar_core::time::Instant;
-use webstar_core::wire::signal::{CloseReason, Epoch, ErrorCode, Frame, ServerMessage};
+use webstar_core::wire::signal::{CloseReason, Epoch, Frame, ServerMessage};
 use webstar_core::wire::view::StarId;
 
 /// How a life ended.
@@ -71,6 +73,8 @@ pub(super) struct Book<'a> {
     pub(super) states: Vec<Option<u32>>,
     /// Whose game was asked for its state, and after which place.
     pub(super) wanted: VecDeque<(SeatId, Position)>,
+    /// What games have still to decide, in the order in which they were asked.
+    pub(super) proposals: Vec<(Life, Proposal)>,
     /// By life: what its star was last seen to be.
     pub(super) glances: Lives<(Role, Epoch, Epoch)>,
     /// Lives that have ended and nobody has looked at yet.
@@ -84,9 +88,10 @@ impl<'a, L: Lens> Eye<'a, L> {
         let bounds = Bounds::of(&PlayerConfig::default().session(), &ServerConfig::default());
         let seats = plan.seats.len();
         let hasty = (0..).zip(&plan.lobbies).filter(|(_, lobby)| !lobby.is_safe[0]).map(|(lobby, _)| lobby);
+        let ruled = (0..).zip(&plan.lobbies).filter(|(_, lobby)| lobby.authority.is_some()).map(|(lobby, _)| lobby);
         let book = Book {
             cast: Cast::new(hasty.collect()),
-            checks: Checks::new(bounds),
+            checks: Checks::new(bounds, Ruled::new(ruled.collect())),
             tally: Tally::default(),
             trace,
             mood: plan.mood,
@@ -102,6 +107,7 @@ impl<'a, L: Lens> Eye<'a, L> {
             landed: vec![Landed::default(); seats],
             states: plan.seats.iter().map(|seat| plan.lobbies[usize::from(seat.lobby)].snapshots).collect(),
             wanted: VecDeque::new(),
+            proposals: Vec::new(),
             glances: Lives::default(),
             ends: Vec::new(),
             replays: 0,
@@ -298,6 +304,8 @@ impl Book<'_> {
             | PeerEvent::Paused => self.on_game(now, life, &event),
             PeerEvent::GameStarted { .. } => self.told(now, Some(life), "game_started", &event),
             PeerEvent::Path { .. } => self.told(now, Some(life), "path", &event),
+            PeerEvent::Proposal(ref proposal) => self.on_proposal(now, life, proposal),
+            PeerEvent::Rejected { .. } => self.on_rejected(now, life, &event),
             other => self.told(now, Some(life), "other", &other),
         }
     }
@@ -328,33 +336,6 @@ impl Book<'_> {
         if versions.len() > 1 {
             self.tally.mark("mixed_versions");
         }
-    }
-
-    pub(super) fn on_ended(&mut self, now: Instant, life: Life, why: Option<Ended>) {
-        let word = match &why {
-            Some(Ended::Left) => "left",
-            Some(Ended::Refused(refusal)) => match refusal.code {
-                ErrorCode::LobbyFull => "lobby_full",
-                ErrorCode::LobbyLocked => "lobby_locked",
-                ErrorCode::GameStarted => "game_started",
-                ErrorCode::BadToken => "bad_token",
-                ErrorCode::Busy => "busy",
-                ErrorCode::RateLimited => "rate_limited",
-                ErrorCode::NoSuchLobbyOrPassword => "no_such_lobby",
-                _ => "refused",
-            },
-            Some(Ended::PutOut(_)) => "put_out",
-            Some(Ended::RedirectLoop) => "redirect_loop",
-            Some(Ended::Unreachable { .. }) => "unreachable",
-            None => "hung_up",
-        };
-        self.tally.mark(word);
-        let person = self.cast.person_mut(life);
-        (person.is_over, person.is_joined) = (true, false);
-        let seat = person.seat;
-        self.note(now, StarStep::Ended { life, why: word });
-        self.see(life, &Seen::Ended);
-        self.ends.push(End { seat, why });
     }
 }
 

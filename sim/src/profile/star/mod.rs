@@ -25,6 +25,7 @@ mod strikes;
 mod talk;
 mod tickets;
 mod torn;
+mod verdicts;
 mod words;
 
 pub use deeds::{Deed, What};
@@ -82,6 +83,8 @@ pub fn run_plan(seed: Seed, plan: &Plan, mask: &Mask, trace: &mut Trace, lens: i
 
 /// How often everything that is held is looked at.
 const WEIGHED: Duration = Duration::from_millis(250);
+/// How often games decide about what waits.
+const DECIDED: Duration = Duration::from_millis(40);
 
 /// A moment of the agenda.
 #[derive(Clone, Copy, Debug)]
@@ -102,6 +105,8 @@ enum Moment {
     Weigh,
     /// The server's embedder becomes slow, or quick again.
     SlowAsks(bool),
+    /// Games that have the last word decide.
+    Decide,
 }
 
 /// One run.
@@ -110,6 +115,8 @@ struct Run<'a, L> {
     world: World,
     eye: Eye<'a, L>,
     words: Draw,
+    /// What games decide.
+    verdicts: Draw,
     /// By seat: it wants to be in its lobby.
     wants_in: Vec<bool>,
     /// By seat: how often it has come again after an end that it did not ask for.
@@ -147,6 +154,7 @@ impl<'a, L: Lens> Run<'a, L> {
             world,
             eye: Eye::new(seed, plan, trace, lens),
             words: seed.stream("words"),
+            verdicts: seed.stream("verdicts"),
             wants_in: vec![false; plan.seats.len()],
             returns: vec![0; plan.seats.len()],
             comebacks: BTreeSet::new(),
@@ -177,6 +185,7 @@ impl<'a, L: Lens> Run<'a, L> {
                 Moment::Over(number) => self.relieve(number),
                 Moment::Mischief(number) => self.scheme(self.plan.mischief[number].trick),
                 Moment::Weigh => self.eye.weigh(&self.world),
+                Moment::Decide => self.decide(false),
                 Moment::SlowAsks(is_slow) => {
                     self.eye.book_mut().tally.mark("slow_asks");
                     let slow = self.plan.slow_asks.filter(|_| is_slow);
@@ -227,6 +236,9 @@ fn agenda(plan: &Plan, mask: &Mask) -> Vec<(Duration, Moment)> {
         agenda.extend(beats.map(|at| (at, Moment::Beat(seat))));
     }
     agenda.extend((1..).map(|time| WEIGHED * time).take_while(|at| *at < until).map(|at| (at, Moment::Weigh)));
+    if plan.lobbies.iter().any(|lobby| lobby.authority.is_some()) {
+        agenda.extend((1..).map(|time| DECIDED * time).take_while(|at| *at < until).map(|at| (at, Moment::Decide)));
+    }
     agenda.extend((0..).zip(&plan.talking.loads).map(|(number, load)| (load.at, Moment::Load(number))));
     agenda.extend((0..).zip(&plan.deeds).map(|(number, deed)| (deed.at, Moment::Deed(number))));
     agenda.extend((0..).zip(&plan.mischief).map(|(number, mischief)| (mischief.at, Moment::Mischief(number))));
@@ -250,7 +262,9 @@ fn agenda(plan: &Plan, mask: &Mask) -> Vec<(Duration, Moment)> {
                 Whom::Seat(seat) => (seat, mask.faults.has(number)),
                 Whom::Host(_) | Whom::Heir(_) | Whom::Server => return !mask.faults.has(number),
             },
-            Moment::Over(_) | Moment::Mischief(_) | Moment::Weigh | Moment::SlowAsks(_) => return true,
+            Moment::Over(_) | Moment::Mischief(_) | Moment::Weigh | Moment::SlowAsks(_) | Moment::Decide => {
+                return true;
+            }
         };
         said += usize::from(matches!(moment, Moment::Beat(_) | Moment::Load(_)));
         !is_left_out && !mask.seats.has(seat.into())

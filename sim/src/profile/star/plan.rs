@@ -119,6 +119,9 @@ pub struct LobbyPlan {
     /// The messages of its players leave together, at most this often.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub tick: Option<Duration>,
+    /// The host's game decides about what members say: this share of what waits whenever it looks.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub authority: Option<f64>,
 }
 
 /// Somebody.
@@ -211,9 +214,10 @@ impl Plan {
             seat.keeps_ticket = keepers.chance(0.4) && seat.part != Part::Guest;
         }
         let mut lobbies = lobbies;
-        let mut ticks = seed.stream("ticks");
+        let (mut ticks, mut games) = (seed.stream("ticks"), seed.stream("authority"));
         for (number, lobby) in (0u8..).zip(&mut lobbies) {
             lobby.tick = Some(ticks.duration(ms(5), ms(33))).filter(|_| ticks.chance(0.15));
+            lobby.authority = Some(games.between_f64(0.1, 1.0)).filter(|_| games.chance(0.15));
             let members = seats.iter().filter(|seat| seat.lobby == number).count() as u64;
             let is_tight = network.chance(0.15);
             let most = if is_tight { members.saturating_sub(1).max(2) } else { members.max(2) + 2 };
@@ -357,6 +361,7 @@ impl LobbyPlan {
             snapshots: None,
             allow_fork: false,
             tick: None,
+            authority: None,
         }
     }
 }

@@ -1,7 +1,7 @@
 //! What the observer of a run sees of the stars themselves and of harm, and what the games of its players answer when they
 //! are asked for their state.
 
-use super::eye::{Book, Eye};
+use super::eye::{Book, End, Eye};
 use super::lens::Lens;
 use super::tickets::Ticket;
 use crate::check::star::{Life, News, Person, Room, Seen, bit};
@@ -9,10 +9,10 @@ use crate::net::Side;
 use crate::trace::{StarStep, Step};
 use crate::world::{SeatId, World};
 use bytes::Bytes;
-use webstar_core::peer::{PeerEvent, Position, Snapshot};
+use webstar_core::peer::{Ended, PeerEvent, Position, Snapshot};
 use webstar_core::star::Role;
 use webstar_core::time::Instant;
-use webstar_core::wire::signal::{CloseReason, Encoding, Frame, SIGNAL_TAG, ServerMessage, decode_server};
+use webstar_core::wire::signal::{CloseReason, Encoding, ErrorCode, Frame, SIGNAL_TAG, ServerMessage, decode_server};
 
 impl<L: Lens> Eye<'_, L> {
     /// Something goes wrong with somebody, or with the server, or is over.
@@ -134,9 +134,39 @@ impl Book<'_> {
                 self.cast.distrusted.insert((room, *player));
             }
             PeerEvent::SnapshotWanted { .. } => self.on_game(now, life, event),
+            // Its machine is sound, and so is its game.
+            PeerEvent::Proposal(proposal) => self.on_proposal(now, life, proposal),
             PeerEvent::Closed(why) => self.on_ended(now, life, Some(why.clone())),
             _ => {}
         }
+    }
+
+    /// A life is over.
+    pub(super) fn on_ended(&mut self, now: Instant, life: Life, why: Option<Ended>) {
+        let word = match &why {
+            Some(Ended::Left) => "left",
+            Some(Ended::Refused(refusal)) => match refusal.code {
+                ErrorCode::LobbyFull => "lobby_full",
+                ErrorCode::LobbyLocked => "lobby_locked",
+                ErrorCode::GameStarted => "game_started",
+                ErrorCode::BadToken => "bad_token",
+                ErrorCode::Busy => "busy",
+                ErrorCode::RateLimited => "rate_limited",
+                ErrorCode::NoSuchLobbyOrPassword => "no_such_lobby",
+                _ => "refused",
+            },
+            Some(Ended::PutOut(_)) => "put_out",
+            Some(Ended::RedirectLoop) => "redirect_loop",
+            Some(Ended::Unreachable { .. }) => "unreachable",
+            None => "hung_up",
+        };
+        self.tally.mark(word);
+        let person = self.cast.person_mut(life);
+        (person.is_over, person.is_joined) = (true, false);
+        let seat = person.seat;
+        self.note(now, StarStep::Ended { life, why: word });
+        self.see(life, &Seen::Ended);
+        self.ends.push(End { seat, why });
     }
 
     /// The one without a machine hears something.

@@ -21,7 +21,8 @@ impl Plan {
         for (number, lobby) in self.lobbies.iter().enumerate() {
             settings.push(format!(
                 "lobby {number}: at most {}, password {}, join in progress {}, public {}, survives its host {}, safe \
-                 (ordered, reliable) {:?}, snapshots {:?}, forks {}, tick {:?}",
+                 (ordered, reliable) {:?}, snapshots {:?}, forks {}, tick {:?}, \
+                 authority {:?}",
                 lobby.max_players,
                 lobby.has_password,
                 lobby.join_in_progress,
@@ -30,7 +31,8 @@ impl Plan {
                 lobby.is_safe,
                 lobby.snapshots,
                 lobby.allow_fork,
-                lobby.tick
+                lobby.tick,
+                lobby.authority
             ));
         }
         settings.push(format!("{:?}", self.kinds));
