@@ -66,8 +66,9 @@ pub(super) enum Offered {
 #[derive(Debug)]
 struct Waiting {
     id: ProposalId,
+    /// As it was sent; once it is decided, as the log is to have it.
     told: Told,
-    verdict: Option<Verdict>,
+    is_decided: bool,
 }
 
 /// What waits of one sender, in the order in which it came.
@@ -133,12 +134,12 @@ impl Proposals {
         self.names += 1;
         let id = ProposalId(self.names);
         if queue.bytes + cost(&told) > self.room {
-            let told = Told { payload: Bytes::new(), ..told };
-            queue.push(Waiting { id, told, verdict: Some(Verdict::Reject(BUSY.into())) });
+            let told = ruled(told, Verdict::Reject(BUSY.into()));
+            queue.push(Waiting { id, told, is_decided: true });
             return Offered::TooMuch;
         }
         let Told { from, channel, seq, to, kind, payload, .. } = told.clone();
-        queue.push(Waiting { id, told, verdict: None });
+        queue.push(Waiting { id, told, is_decided: false });
         Offered::New(Proposal { id, from, channel, seq, to, kind, payload })
     }
 
@@ -148,8 +149,11 @@ impl Proposals {
             let index = queue.waiting.binary_search_by_key(&id, |waiting| waiting.id).ok()?;
             Some((*player, queue, index))
         })?;
-        let waiting = queue.waiting.get_mut(index).filter(|waiting| waiting.verdict.is_none())?;
-        waiting.verdict = Some(verdict);
+        let waiting = queue.waiting.get_mut(index).filter(|waiting| !waiting.is_decided)?;
+        let before = cost(&waiting.told);
+        waiting.told = ruled(waiting.told.clone(), verdict);
+        waiting.is_decided = true;
+        queue.bytes = queue.bytes - before + cost(&waiting.told);
         Some(player)
     }
 
@@ -159,17 +163,17 @@ impl Proposals {
         let mut is_kept_back = false;
         let index = queue.waiting.iter().position(|waiting| {
             let is_ordered = waiting.told.channel == Channel::Ordered;
-            let is_next = waiting.verdict.is_some() && !(is_ordered && is_kept_back);
+            let is_next = waiting.is_decided && !(is_ordered && is_kept_back);
             is_kept_back |= is_ordered;
             is_next
         })?;
-        let Waiting { told, verdict, .. } = queue.waiting.remove(index)?;
+        let Waiting { told, .. } = queue.waiting.remove(index)?;
         queue.bytes -= cost(&told);
-        let taken = (queue.incarnation, ruled(told, verdict?));
+        let incarnation = queue.incarnation;
         if queue.waiting.is_empty() {
             self.queues.remove(&player);
         }
-        Some(taken)
+        Some((incarnation, told))
     }
 }
 

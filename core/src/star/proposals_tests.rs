@@ -130,6 +130,18 @@ fn who_says_too_much_before_it_is_decided_is_rejected_unasked() {
 }
 
 #[test]
+fn what_a_message_was_rewritten_to_counts_while_it_waits() {
+    let mut host = host();
+    host.say_to(THREE, Channel::Ordered, 1, Destination::All, 3);
+    host.say_to(THREE, Channel::Ordered, 2, Destination::All, 3);
+    let before = host.proposals.bytes();
+    assert!(decide(&mut host, 2, Verdict::Rewrite(vec![0; 500].into())));
+    assert_eq!((host.proposals.bytes(), logged(&host)), (before + 497, vec![]));
+    assert!(decide(&mut host, 1, Verdict::Accept));
+    assert_eq!((host.proposals.bytes(), logged(&host).len()), (0, 2));
+}
+
+#[test]
 fn what_somebody_who_has_gone_said_waits_no_longer() {
     let mut host = host();
     host.say(TWO, Channel::Ordered, 1);
