@@ -4,11 +4,12 @@ use crate::path::PathKind;
 use crate::session::MAX_PATHS;
 use crate::star::StarConfig;
 use crate::time::Duration;
+use crate::wire::frame::Priority;
 use crate::wire::limits::MAX_MESSAGE;
 use crate::wire::signal::Version;
 use crate::wire::star;
 use serde::{Deserialize, Serialize};
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use thiserror::Error;
 
 /// The longest time that may be set: more is a mistake of units.
@@ -24,6 +25,9 @@ const WORDS: usize = 1024 * 1024;
 /// The least that `upload` may be, in bytes a second: below it the heartbeats of a small star are all that leaves.
 const LEAST_UPLOAD: u64 = 4_000;
 
+/// Messages of the moment, in bytes, that may wait where kept messages do: as much as links are given of the log.
+const LOOSE_BUFFER: usize = 256 * 1024;
+
 /// Kept messages of ours, in bytes, that may be unacknowledged; one message in any case.
 const WINDOW: usize = 256 * 1024;
 
@@ -36,6 +40,9 @@ pub struct SessionConfig {
     /// Bytes held for sending per priority, waiting and unacknowledged. When a message would pass it, it is refused
     /// (`SendError::Full`); `Drained` follows once half is free.
     pub send_buffer: usize,
+    /// The part of it that unreliable messages and newest state may take at the priorities `Normal` and `Low`; one message
+    /// is always taken. What is kept has the rest to itself.
+    pub loose_buffer: usize,
     /// Bytes held for the application's sake: ordered messages that wait for an earlier one, and parts of messages.
     /// What would pass it is not acknowledged and comes again; the oldest of each stream is always taken.
     pub receive_buffer: usize,
@@ -85,6 +92,7 @@ impl Default for SessionConfig {
         SessionConfig {
             max_message: 1024 * 1024,
             send_buffer: 2 * 1024 * 1024,
+            loose_buffer: 2 * 1024 * 1024,
             receive_buffer: 4 * 1024 * 1024,
             max_keys: 1024,
             compression_threshold: 1024,
@@ -237,6 +245,12 @@ pub struct PlayerConfig {
     /// in its lane, where newest state is replaced and what is unreliable expires. Heartbeats, acknowledgements and what
     /// the star says leave all the same, and what waits pays for them.
     pub upload: Option<u64>,
+    /// The priority of kinds on the channels `Unreliable` and `Latest`: `High` (which all have that are not named), `Normal`
+    /// (in turn with kept messages) or `Low` (behind, with an eighth of the share of `High`). The host hands a message on
+    /// at the priority at which its sender sent it. Kept messages have one order, and one priority: a kind that is named
+    /// here keeps its place there. A kind should have the same priority for as long as its sender is in the lobby: newest
+    /// state replaces what waits at the same priority.
+    pub priorities: BTreeMap<String, Priority>,
     /// The share of packets, 0 to 1, that are dropped on their way out, to try a game under loss.
     pub simulate_packet_loss: f64,
     /// How much later packets leave, to try a game under delay.
@@ -287,6 +301,7 @@ impl Default for PlayerConfig {
             allow_relay: true,
             tick: None,
             upload: None,
+            priorities: BTreeMap::new(),
             simulate_packet_loss: 0.0,
             simulate_latency: Duration::ZERO,
             simulate_jitter: Duration::ZERO,
@@ -392,7 +407,9 @@ impl PlayerConfig {
         let max_message = self.max_message.saturating_add(WORDS).min(MAX_MESSAGE);
         SessionConfig {
             max_message,
-            send_buffer: defaults.send_buffer.max(max_message.saturating_mul(2)),
+            // A loose message and a kept one of the longest, and what links are given of the log besides.
+            send_buffer: defaults.send_buffer.max(max_message.saturating_mul(2).saturating_add(2 * LOOSE_BUFFER)),
+            loose_buffer: LOOSE_BUFFER,
             max_keys: self.max_keys,
             compression_threshold: self.compression_threshold,
             enable_compression: self.enable_compression,
@@ -412,6 +429,10 @@ impl PlayerConfig {
         let speeds = &self.referee_speeds;
         let kinds: BTreeSet<&str> = speeds.iter().map(|limit| limit.kind.as_str()).collect();
         let are_speeds = speeds.len() <= 64 && kinds.len() == speeds.len() && speeds.iter().all(SpeedLimit::is_sound);
+        let is_named = |(kind, priority): (&String, &Priority)| {
+            (1..=star::MAX_KIND).contains(&kind.len()) && *priority != Priority::Critical
+        };
+        let are_priorities = self.priorities.len() <= 256 && self.priorities.iter().all(is_named);
         let rules = [
             (is_url(&self.signaling_server), "signaling_server", "a URL that begins with ws:// or wss://"),
             (relay.is_none_or(is_url), "relay_server", "a URL that begins with ws:// or wss://, or absent"),
@@ -442,6 +463,7 @@ impl PlayerConfig {
                 "upload",
                 "at least 4000 bytes a second, or absent; less would not carry the heartbeats of a small lobby",
             ),
+            (are_priorities, "priorities", "at most 256 kinds of 1 to 64 bytes, each High, Normal or Low"),
             (is_direct, "direct_paths", "at most 7, none of them the relay"),
             ((0.0..=1.0).contains(&self.simulate_packet_loss), "simulate_packet_loss", "0 to 1"),
             ((0.0..=1.0).contains(&self.simulate_duplicates), "simulate_duplicates", "0 to 1"),

@@ -38,6 +38,7 @@ const SHOWN: &[(&str, &str, &str)] = &[
     ("relayed_only", include_str!("peer/direct.rs"), "each_step_of_mending_is_told"),
     ("allow_relay", include_str!("peer/direct.rs"), "without_the_relay_players_talk_over_direct_paths_only"),
     ("tick", include_str!("peer/options.rs"), "messages_leave_together_with_the_tick"),
+    ("priorities", include_str!("peer/priorities.rs"), "what_is_urgent_overtakes_bulk_at_the_sender"),
     ("upload", include_str!("peer/upload.rs"), "what_a_host_sends_in_a_second_stays_within_its_limit"),
     (
         "simulate_packet_loss",
@@ -70,6 +71,7 @@ fn told(value: &Value) -> String {
         Value::String(text) => text.clone(),
         Value::Array(values) if values.is_empty() => "none".into(),
         Value::Array(values) => values.iter().map(told).collect::<Vec<_>>().join(", "),
+        Value::Object(values) if values.is_empty() => "none".into(),
         Value::Object(time) => {
             let millis =
                 time["secs"].as_u64().expect("a time") * 1000 + time["nanos"].as_u64().expect("a time") / 1_000_000;
@@ -148,6 +150,8 @@ fn what_cannot_be_is_refused_by_name() {
         ("referee_kick_at", json!(0)),
         ("tick", nothing),
         ("upload", json!(3_999)),
+        ("priorities", json!({ "move": "Critical" })),
+        ("priorities", json!({ "": "Low" })),
         ("simulate_packet_loss", json!(1.5)),
         ("simulate_latency", hours.clone()),
         ("simulate_jitter", hours),

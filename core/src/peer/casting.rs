@@ -3,12 +3,14 @@
 
 use super::event::{Channel, Kind, PeerEvent, PeerMessage, SendError, Sent};
 use super::hub::Hub;
+use super::lanes::priority_of;
 use super::outbox::Outbox;
 use super::spoke::Spoke;
 use crate::id::PlayerId;
 use crate::session::SendError as LinkError;
 use crate::star::Role;
 use crate::time::Instant;
+use crate::wire::frame::Priority;
 use crate::wire::signal::Epoch;
 use crate::wire::star::{self, Destination, KindTold};
 use bytes::Bytes;
@@ -17,6 +19,7 @@ use bytes::Bytes;
 pub(super) struct Cast {
     pub(super) from: PlayerId,
     pub(super) channel: Channel,
+    pub(super) priority: Priority,
     pub(super) seq: u64,
     pub(super) kind: Kind,
     pub(super) payload: Bytes,
@@ -95,7 +98,8 @@ impl Hub {
         }
         let (host, _) = self.host().ok_or(SendError::NotJoined)?;
         let seq = self.sent[channel as usize] + 1;
-        let cast = Cast { from: self.me, channel, seq, kind, payload };
+        let priority = priority_of(&self.config, channel, kind.as_str());
+        let cast = Cast { from: self.me, channel, priority, seq, kind, payload };
         if self.is_barred() {
             // There is nobody to hand it on just now.
             out.dropped.unreliable += 1;
@@ -118,7 +122,7 @@ impl Hub {
         out: &mut Outbox,
     ) -> Result<(), SendError> {
         let (_, epoch) = self.host().ok_or(SendError::NotJoined)?;
-        let Cast { from, channel, seq, kind, payload } = cast;
+        let Cast { from, channel, priority, seq, kind, payload } = cast;
         let max = self.config.max_keys;
         let is_reachable = |spoke: &&mut Spoke| channel == Channel::Latest || spoke.is_open();
         let Some(spoke) = self.spokes.get_mut(&host).filter(is_reachable) else {
@@ -132,7 +136,7 @@ impl Hub {
         }
         let number = spoke.teach(now, &mut self.numbering, &kind);
         let told = number.map_or(KindTold::Name(kind.as_str()), KindTold::Number);
-        match spoke.send(now, channel, key, star::say(epoch, to, seq, told, &payload)) {
+        match spoke.send(now, channel, priority, key, star::say(epoch, to, seq, told, &payload)) {
             Ok(_) => Ok(()),
             Err(LinkError::Full { queued }) => Err(self.refused(channel, queued)),
             Err(LinkError::TooLong { .. }) => Err(SendError::TooLong { max: self.config.max_message }),
@@ -176,7 +180,7 @@ impl Hub {
     /// From the host to the members in the order of their numbers, and to ourselves.
     fn route(&mut self, now: Instant, cast: &Cast, to: &Destination, out: &mut Outbox) {
         let Some((host, epoch)) = self.host() else { return };
-        let Cast { from, channel, kind, .. } = cast;
+        let Cast { from, channel, priority, kind, .. } = cast;
         let number = self.numbering.find(kind.as_str()).and_then(|(_, number)| number);
         let mut forms = Forms { epoch, cast, number, numbered: None, named: None };
         let latest = (*channel == Channel::Latest).then(|| (*from, kind.clone(), to.clone()));
@@ -191,18 +195,18 @@ impl Hub {
             }
             let knows = spoke.teach(now, &mut self.numbering, kind).is_some();
             let key = latest.as_ref().map_or(0, |latest| spoke.keys.number_or_oldest(latest, latest.0));
-            if spoke.send(now, *channel, key, forms.get(knows)).is_err() {
+            if spoke.send(now, *channel, *priority, key, forms.get(knows)).is_err() {
                 out.dropped.unreliable += 1;
             }
         }
         if is_meant(to, *from, host, host) {
-            let Cast { from, channel, seq, ref kind, ref payload } = *cast;
-            out.event(heard(Cast { from, channel, seq, kind: kind.clone(), payload: payload.clone() }));
+            let Cast { from, channel, priority, seq, ref kind, ref payload } = *cast;
+            out.event(heard(Cast { from, channel, priority, seq, kind: kind.clone(), payload: payload.clone() }));
         }
     }
 }
 
 fn heard(cast: Cast) -> PeerEvent {
-    let Cast { from, channel, seq, kind, payload } = cast;
+    let Cast { from, channel, seq, kind, payload, .. } = cast;
     PeerEvent::Message(PeerMessage { from, channel, seq, kind, payload, position: None, is_rewritten: false })
 }

@@ -6,8 +6,9 @@ use super::casting::Cast;
 use super::event::{Channel, Kind};
 use super::hub::Hub;
 use super::kinds::Numbering;
+use super::lanes::{channel_of, handed_on};
 use super::outbox::Outbox;
-use super::spoke::{Spoke, channel_of};
+use super::spoke::Spoke;
 use crate::id::PlayerId;
 use crate::session::{Outbound, Received, SendError};
 use crate::star::{Content, Entry, Frame, Position, Star};
@@ -125,7 +126,7 @@ impl Hub {
 
     /// A message of the star has come from the other side of a spoke.
     pub(super) fn on_received(&mut self, now: Instant, player: PlayerId, received: &Received, out: &mut Outbox) {
-        let channel = channel_of(received.delivery);
+        let (channel, priority) = (channel_of(received.delivery), handed_on(received.priority));
         let Some(spoke) = self.spokes.get_mut(&player) else { return };
         let (numbering, learned) = (&mut self.numbering, &mut spoke.learned);
         let mut kinds = |told: KindTold<'_>| match told {
@@ -139,10 +140,10 @@ impl Hub {
                 }
             }
             Ok(Message::Say { epoch, to, seq, kind, payload }) if !channel.is_kept() => {
-                self.on_said(now, epoch, &Cast { from: player, channel, seq, kind, payload }, &to, out);
+                self.on_said(now, epoch, &Cast { from: player, channel, priority, seq, kind, payload }, &to, out);
             }
             Ok(Message::Deliver { epoch, from, seq, kind, payload }) if !channel.is_kept() => {
-                self.on_delivered(now, player, epoch, Cast { from, channel, seq, kind, payload }, out);
+                self.on_delivered(now, player, epoch, Cast { from, channel, priority, seq, kind, payload }, out);
             }
             Ok(Message::Say { .. } | Message::Deliver { .. }) => out.dropped.malformed += 1,
             Ok(Message::Frame(frame)) => {

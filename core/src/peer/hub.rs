@@ -344,12 +344,8 @@ impl Hub {
                     self.star.on_taken(now, player, epoch, position, &mut self.said);
                 }
             }
-            LinkEvent::Drained(Priority::High) => {
-                if self.host().is_some_and(|(host, _)| host == player) {
-                    self.tell_drained([Channel::Unreliable, Channel::Latest].into_iter(), out);
-                }
-            }
-            LinkEvent::Drained(_) | LinkEvent::Using(_) => {}
+            LinkEvent::Drained(Priority::Critical) | LinkEvent::Using(_) => {}
+            LinkEvent::Drained(_) => self.tell_link_drained(player, out),
             LinkEvent::Path { path, change } => self.tell_path(player, path, change.to, out),
             LinkEvent::Turned { path } => {
                 let state = self.spokes.get(&player).and_then(|spoke| spoke.link.state(path));

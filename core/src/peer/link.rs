@@ -292,6 +292,11 @@ impl Link {
         self.session.queued(priority)
     }
 
+    /// The part of it that is unreliable or newest state.
+    pub(super) fn loose_in(&self, priority: Priority) -> usize {
+        self.session.queued_loose(priority)
+    }
+
     /// The path in use.
     pub fn using(&self) -> Option<PathId> {
         self.session.path()

@@ -26,6 +26,7 @@ mod hub;
 mod keys;
 mod kinds;
 mod landed;
+mod lanes;
 pub mod link;
 mod link_choice;
 mod link_config;

@@ -5,6 +5,7 @@ use super::arrivals::Arrivals;
 use super::event::{Channel, Kind};
 use super::keys::Keys;
 use super::kinds::{Learned, Numbering, Taught};
+use super::lanes::delivery_of;
 use super::link::{Input, InputError, Link, LinkConfig, PathSetup};
 use crate::id::{MessageId, PathId, PlayerId};
 use crate::path::{self, Attempt, Command, Fact, Order, PathKind};
@@ -92,30 +93,9 @@ pub(super) struct Hearing {
     pub(super) is_newly_suspect: bool,
 }
 
-/// How a channel travels: what its session promises, and in which lane. Newest state goes before what waits to be sent
-/// again.
-fn lane(channel: Channel) -> (Delivery, Priority) {
-    match channel {
-        Channel::Unreliable => (Delivery::Unreliable, Priority::High),
-        Channel::Latest => (Delivery::Latest, Priority::High),
-        Channel::Reliable => (Delivery::Reliable, Priority::Normal),
-        Channel::Ordered => (Delivery::Ordered, Priority::Normal),
-    }
-}
-
 /// How much longer than usual a player may be silent whose round trip deviates so much.
 fn allowed_for(deviation: Duration) -> Duration {
     deviation.saturating_mul(DEVIATIONS).min(MOST_JITTER)
-}
-
-/// The channel that a session's promise stands for.
-pub(super) fn channel_of(delivery: Delivery) -> Channel {
-    match delivery {
-        Delivery::Unreliable => Channel::Unreliable,
-        Delivery::Latest => Channel::Latest,
-        Delivery::Reliable => Channel::Reliable,
-        Delivery::Ordered => Channel::Ordered,
-    }
 }
 
 impl Spoke {
@@ -361,11 +341,11 @@ impl Spoke {
         &mut self,
         now: Instant,
         channel: Channel,
+        priority: Priority,
         key: u32,
         payload: Bytes,
     ) -> Result<MessageId, SendError> {
-        let (delivery, priority) = lane(channel);
-        self.give(now, Outbound { priority, delivery, key, payload })
+        self.give(now, Outbound { priority, delivery: delivery_of(channel), key, payload })
     }
 
     /// Gives anything to the link.
@@ -385,7 +365,8 @@ impl Spoke {
         let (_, number) = numbering.find(kind.as_str())?;
         let number = number?;
         if self.taught.is_untold(number)
-            && let Ok(message) = self.send(now, Channel::Reliable, 0, star::define(number, kind.as_str()))
+            && let Ok(message) =
+                self.send(now, Channel::Reliable, Priority::Normal, 0, star::define(number, kind.as_str()))
         {
             self.taught.on_told(number, message);
         }
@@ -423,7 +404,7 @@ impl Spoke {
 
     /// Whether the link takes more entries.
     pub(super) fn has_room(&self) -> bool {
-        let has = |priority| self.link.queued_in(priority) < ROOM;
+        let has = |priority| self.kept_in(priority) < ROOM;
         self.is_open() && has(Priority::Normal) && has(Priority::Low) && self.waiting.is_empty()
     }
 
@@ -470,7 +451,12 @@ impl Spoke {
 
     /// Bytes of kept messages, and of words about them, that have not reached the other side.
     pub(super) fn queued_kept(&self) -> usize {
-        self.link.queued_in(Priority::Normal) + self.link.queued_in(Priority::Critical)
+        self.kept_in(Priority::Normal) + self.link.queued_in(Priority::Critical)
+    }
+
+    /// Bytes of kept messages in a lane.
+    fn kept_in(&self, priority: Priority) -> usize {
+        self.link.queued_in(priority) - self.link.loose_in(priority)
     }
 
     /// Bytes that have not reached the other side.

@@ -104,6 +104,13 @@ impl Hub {
         Some((host, epoch))
     }
 
+    /// A link takes messages of the moment again: it matters where it leads to the host.
+    pub(super) fn tell_link_drained(&mut self, player: PlayerId, out: &mut Outbox) {
+        if self.host().is_some_and(|(host, _)| host == player) {
+            self.tell_drained([Channel::Unreliable, Channel::Latest].into_iter(), out);
+        }
+    }
+
     /// Channels that refused a message take messages again.
     pub(super) fn tell_drained(&mut self, channels: impl Iterator<Item = Channel>, out: &mut Outbox) {
         for channel in channels {

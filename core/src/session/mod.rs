@@ -301,6 +301,11 @@ impl Session {
         self.outgoing.held_bytes(priority)
     }
 
+    /// The part of them that is unreliable or newest state.
+    pub(crate) fn queued_loose(&self, priority: Priority) -> usize {
+        self.outgoing.held_loose(priority)
+    }
+
     fn flow(&self, path: PathId) -> Option<&Flow> {
         self.flows.iter().find(|flow| flow.path == path)
     }

@@ -11,6 +11,7 @@ mod life;
 mod migration;
 mod options;
 mod parting;
+mod priorities;
 mod recording;
 mod relay;
 mod server;

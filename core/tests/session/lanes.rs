@@ -190,6 +190,48 @@ fn a_lane_full_of_unreliable_messages_tells_when_they_have_left() {
 }
 
 #[test]
+fn what_is_not_kept_leaves_room_in_the_lanes_of_what_is() {
+    let settings = SessionConfig { max_message: 2_000, send_buffer: 4_000, loose_buffer: 1_000, ..config() };
+    for priority in Priority::ALL {
+        let is_shared = matches!(priority, Priority::Normal | Priority::Low);
+        let mut hand = wide(&settings);
+        assert!(hand.try_send(priority, Delivery::Latest, 0, &[1; 436]).is_ok());
+        assert!(hand.try_send(priority, Delivery::Unreliable, 0, &[1; 436]).is_ok());
+        let more = hand.try_send(priority, Delivery::Unreliable, 0, &[]);
+        assert_eq!(more.is_ok(), !is_shared, "{priority:?}");
+        assert!(!is_shared || more == Err(SendError::Full { queued: 1_000 }), "{more:?}");
+        assert!(hand.try_send(priority, Delivery::Latest, 0, &[2; 436]).is_ok(), "it takes the place of the first");
+        assert!(hand.try_send(priority, Delivery::Ordered, 0, &[1; 1_936]).is_ok(), "there is room for what is kept");
+
+        assert!(!hand.heard(&SessionEvent::Drained(priority)));
+        let last = hand.drain().last().map(|spoken| spoken.number).expect("they leave");
+        hand.acked(DIRECT, &[(0, last)]);
+        hand.drain();
+        assert_eq!(hand.heard(&SessionEvent::Drained(priority)), is_shared);
+        assert!(hand.try_send(priority, Delivery::Unreliable, 0, &[1; 2_000]).is_ok(), "one is always taken");
+    }
+}
+
+#[test]
+fn a_shared_lane_tells_once_half_of_what_is_not_kept_is_free() {
+    let mut hand = wide(&SessionConfig { max_message: 1_000, send_buffer: 8_000, loose_buffer: 2_000, ..config() });
+    let mut numbers = Vec::new();
+    for key in 0..4 {
+        assert!(hand.try_send(Priority::Low, Delivery::Latest, key, &[1; 436]).is_ok());
+        numbers.push(hand.one().number);
+    }
+    let refused = hand.try_send(Priority::Low, Delivery::Latest, 4, &[]);
+    assert_eq!(refused, Err(SendError::Full { queued: 2_000 }));
+    let drained = SessionEvent::Drained(Priority::Low);
+    for (at, number) in numbers.iter().enumerate() {
+        hand.acked(DIRECT, &[(*number, *number)]);
+        hand.drain();
+        assert_eq!(hand.heard(&drained), at >= 1, "half is free with the second");
+    }
+    assert_eq!(hand.events.iter().filter(|event| **event == drained).count(), 1);
+}
+
+#[test]
 fn a_newer_latest_message_needs_only_the_difference() {
     let mut hand = Hand::new(SessionConfig { max_message: 1_000, send_buffer: 1_064, ..config() });
     let mut send = |payload: &[u8]| hand.try_send(Priority::Normal, Delivery::Latest, 0, payload);

@@ -15,7 +15,7 @@ use clap::{Args, ValueEnum};
 use std::path::PathBuf;
 use std::process::ExitCode;
 use std::time::Duration;
-use values::{Flood, Net, Pair, duration};
+use values::{Flood, KindPriority, Net, Pair, duration};
 use webstar_core::config::Mode;
 use webstar_core::peer::Channel;
 
@@ -117,6 +117,10 @@ pub(crate) struct Join {
     /// stays in order of priority
     #[arg(long, value_name = "BYTES_PER_S")]
     upload: Option<u64>,
+    /// The priority of a kind on the channels latest and unreliable: high (which all others have), normal or low, such as
+    /// chat=low. What waits leaves by it, at the host too
+    #[arg(long, value_name = "KIND=PRIORITY")]
+    priority: Vec<KindPriority>,
     /// Trouble for packets to other players, any of loss=0.1,latency=50ms,jitter=10ms,dup=0.01,reorder=0.01 (through the
     /// server nothing is doubled or reordered)
     #[arg(long, value_name = "TROUBLE")]

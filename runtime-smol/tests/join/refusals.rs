@@ -9,7 +9,7 @@ use webstar_core::wire::signal::{Encoding, ErrorCode, Frame, ServerError, Server
 
 #[test]
 fn usage_is_told() {
-    let table: [(&[&str], &str); 15] = [
+    let table: [(&[&str], &str); 16] = [
         (&["join", "webstar://localhost:x/room"], "the port `x` is none"),
         (&["join", "webstar://localhost:1"], "the lobby is missing"),
         (&["join", "webstar://h:1/room", "--server", "ws://h:2/ws"], "leave --server out"),
@@ -21,6 +21,7 @@ fn usage_is_told() {
         (&["join", "new", "--password-env", "SURELY_NOT_SET"], "SURELY_NOT_SET is not set"),
         (&["join", "new", "--stats", "1ms"], "at most every 10ms"),
         (&["join", "new", "--upload", "3999"], "upload must be at least 4000 bytes a second"),
+        (&["join", "new", "--priority", "a=low", "--priority", "a=high"], "a kind stands there twice"),
         (&["lobbies", "localhost"], "the scheme is missing"),
         (&["load", "ws://localhost", "--lobbies", "0"], "--lobbies is at least 1"),
         (&["load", "ws://localhost", "--size", "8"], "--size is at least 16"),
@@ -38,6 +39,7 @@ fn usage_is_told() {
         ["join", "new", "--channel", "fast"],
         ["join", "new", "--stats", "1"],
         ["join", "new", "--meta", "region"],
+        ["join", "new", "--priority", "chat=critical"],
     ] {
         let ending = Program::start(&args).finish();
         assert_eq!(ending.code, Some(2), "{args:?}: {ending:?}");

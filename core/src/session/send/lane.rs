@@ -39,7 +39,8 @@ pub(super) struct Lane {
     waiting: VecDeque<Waiting>,
     resend: VecDeque<Piece>,
     keys: BTreeMap<u32, u64>,
-    held_bytes: usize,
+    /// Bytes held, by delivery.
+    held: [usize; 4],
     was_full: bool,
 }
 
@@ -51,14 +52,24 @@ impl Lane {
             waiting: VecDeque::new(),
             resend: VecDeque::new(),
             keys: BTreeMap::new(),
-            held_bytes: 0,
+            held: [0; 4],
             was_full: false,
         }
     }
 
     /// Bytes held, waiting and unacknowledged.
     pub(super) fn held_bytes(&self) -> usize {
-        self.held_bytes
+        self.held.iter().sum()
+    }
+
+    /// The part of them that is unreliable or newest state.
+    pub(super) fn held_loose(&self) -> usize {
+        self.held[Delivery::Unreliable as usize] + self.held[Delivery::Latest as usize]
+    }
+
+    /// Whether what is unreliable or newest state is kept from filling the lane.
+    fn is_shared(&self) -> bool {
+        self.priority > Priority::High
     }
 
     /// Whether something may be written.
@@ -85,9 +96,13 @@ impl Lane {
         let replaced = if is_latest { self.replaced(key) } else { None };
         let freed = replaced.map_or(0, |(_, cost)| cost);
         let cost = payload.len() + MESSAGE_OVERHEAD;
-        if self.held_bytes - freed + cost > config.send_buffer {
+        let is_loose = matches!(delivery, Delivery::Unreliable | Delivery::Latest);
+        let loose = self.held_loose() - freed;
+        let crowds = is_loose && self.is_shared() && loose > 0 && loose + cost > config.loose_buffer;
+        let queued = self.held_bytes();
+        if crowds || queued - freed + cost > config.send_buffer {
             self.was_full = true;
-            return Err(SendError::Full { queued: self.held_bytes });
+            return Err(SendError::Full { queued });
         }
         let small = config.enable_compression && payload.len() > config.compression_threshold;
         let squeezed = if small { compress::compress(&payload) } else { None };
@@ -105,17 +120,17 @@ impl Lane {
     }
 
     fn hold(&mut self, delivery: Delivery, held: Held, replaced: Option<u64>) {
-        let stream = &mut self.streams[delivery as usize];
-        self.held_bytes += held.cost();
+        let (stream, bytes) = (&mut self.streams[delivery as usize], &mut self.held[delivery as usize]);
+        *bytes += held.cost();
         if let Some(old) = replaced {
             if let Some(waiting) = stream.get(old)
                 && waiting.written.is_none()
             {
-                self.held_bytes -= waiting.cost();
+                *bytes -= waiting.cost();
                 *waiting = held;
                 return;
             }
-            self.held_bytes -= stream.finish(old).unwrap_or(0);
+            *bytes -= stream.finish(old).unwrap_or(0);
         }
         let key = held.key;
         let seq = stream.push(held);
@@ -155,8 +170,8 @@ impl Lane {
                 self.waiting.pop_front();
                 continue;
             };
-            let is_loose = delivery == Delivery::Unreliable;
-            if is_loose && held.written.is_none() && now.since(held.submitted) > config.unreliable_expiry {
+            let is_once = delivery == Delivery::Unreliable;
+            if is_once && held.written.is_none() && now.since(held.submitted) > config.unreliable_expiry {
                 self.release(delivery, seq);
                 self.waiting.pop_front();
                 continue;
@@ -173,7 +188,7 @@ impl Lane {
                 held.written = Some(offset as usize + wrote.len as usize);
                 if held.written == Some(total) {
                     self.waiting.pop_front();
-                    if is_loose {
+                    if is_once {
                         self.release(delivery, seq);
                     }
                 }
@@ -184,7 +199,7 @@ impl Lane {
     }
 
     fn release(&mut self, delivery: Delivery, seq: u64) {
-        self.held_bytes -= self.streams[delivery as usize].finish(seq).unwrap_or(0);
+        self.held[delivery as usize] -= self.streams[delivery as usize].finish(seq).unwrap_or(0);
     }
 
     /// A piece has arrived. Tells the message once it is complete.
@@ -193,7 +208,7 @@ impl Lane {
             return None;
         }
         let (id, cost) = self.streams[piece.delivery as usize].on_acked(piece)?;
-        self.held_bytes -= cost;
+        self.held[piece.delivery as usize] -= cost;
         Some(id)
     }
 
@@ -209,7 +224,8 @@ impl Lane {
 
     /// Whether a lane that refused has half its room again; true once.
     pub(super) fn take_drained(&mut self, config: &SessionConfig) -> bool {
-        let drained = self.was_full && self.held_bytes <= config.send_buffer / 2;
+        let is_crowded = self.is_shared() && self.held_loose() > config.loose_buffer / 2;
+        let drained = self.was_full && !is_crowded && self.held_bytes() <= config.send_buffer / 2;
         self.was_full &= !drained;
         drained
     }

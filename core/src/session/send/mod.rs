@@ -146,6 +146,11 @@ impl Outgoing {
         self.lanes[priority as usize].held_bytes()
     }
 
+    /// Bytes of unreliable messages and newest state held in a lane.
+    pub(crate) fn held_loose(&self, priority: Priority) -> usize {
+        self.lanes[priority as usize].held_loose()
+    }
+
     /// Whether anything may be written.
     pub(crate) fn has_work(&self) -> bool {
         self.lanes.iter().any(Lane::has_work)

@@ -61,6 +61,11 @@ pub(super) fn of(join: &Join) -> Result<Settings, String> {
     options.config.referee_kick_at = join.referee_kick_at;
     options.config.tick = join.tick;
     options.config.upload = join.upload;
+    let priorities = join.priority.iter().map(|named| (named.kind.clone(), named.priority));
+    options.config.priorities = priorities.collect();
+    if options.config.priorities.len() < join.priority.len() {
+        return Err("--priority: a kind stands there twice; name it once".into());
+    }
     if let Some(net) = join.net {
         options.config.simulate_packet_loss = net.loss;
         options.config.simulate_latency = net.latency;

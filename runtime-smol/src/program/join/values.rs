@@ -3,6 +3,7 @@
 use std::collections::BTreeSet;
 use std::str::FromStr;
 use std::time::Duration;
+use webstar_core::wire::frame::Priority;
 pub(crate) use webstar_smol::settings::duration;
 
 /// `key=value`.
@@ -15,6 +16,29 @@ impl FromStr for Pair {
         match text.split_once('=') {
             Some((key, value)) if !key.is_empty() => Ok(Pair(key.into(), value.into())),
             _ => Err("write it as key=value".into()),
+        }
+    }
+}
+
+/// `KIND=high|normal|low`.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub(crate) struct KindPriority {
+    pub(crate) kind: String,
+    pub(crate) priority: Priority,
+}
+
+impl FromStr for KindPriority {
+    type Err = String;
+    fn from_str(text: &str) -> Result<Self, String> {
+        let priority = |name| match name {
+            "high" => Some(Priority::High),
+            "normal" => Some(Priority::Normal),
+            "low" => Some(Priority::Low),
+            _ => None,
+        };
+        match text.rsplit_once('=').map(|(kind, name)| (kind, priority(name))) {
+            Some((kind, Some(priority))) if !kind.is_empty() => Ok(KindPriority { kind: kind.into(), priority }),
+            _ => Err("write it as KIND=high, KIND=normal or KIND=low, such as chat=low".into()),
         }
     }
 }
@@ -108,6 +132,16 @@ mod tests {
         assert_eq!("20:64:1000".parse(), Ok(Flood { rate: 20.0, size: 64, count: 1000 }));
         for text in ["", "20", "20:64", "20:64:1:1", "x:64:1", "-1:64:1", "nan:64:1", "1:-1:1"] {
             assert!(text.parse::<Flood>().is_err(), "{text}");
+        }
+    }
+
+    #[test]
+    fn the_table_of_priorities() {
+        let low = |kind: &str| Ok(KindPriority { kind: kind.into(), priority: Priority::Low });
+        assert_eq!("chat=low".parse(), low("chat"));
+        assert_eq!("a=b=low".parse(), low("a=b"));
+        for text in ["", "chat", "=low", "chat=", "chat=critical", "chat=Low"] {
+            assert!(text.parse::<KindPriority>().is_err(), "{text}");
         }
     }
 
