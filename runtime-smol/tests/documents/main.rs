@@ -1,6 +1,8 @@
-//! What the documents for operators name exists: settings and their defaults, flags of the program, metrics, files of
+//! What the documents name exists: settings and their defaults, flags and events of the program, metrics, files of
 //! settings; and the container is built by the compiler that the workspace names.
 #![allow(clippy::unwrap_used, reason = "what cannot be here is a failure of the test")]
+
+mod events;
 
 use serde_json::Value;
 use std::collections::{BTreeMap, BTreeSet};
@@ -12,17 +14,18 @@ use webstar_core::server::ServerConfig;
 use webstar_smol::server::{Server, ServerOptions};
 use webstar_smol::settings::File;
 
-const CONFIG: &str = include_str!("../../docs/config.md");
-const DEPLOY: &str = include_str!("../../docs/deploy.md");
-const EXAMPLE: &str = include_str!("../../webstar.example.toml");
+const CONFIG: &str = include_str!("../../../docs/config.md");
+const DEPLOY: &str = include_str!("../../../docs/deploy.md");
+const EXAMPLE: &str = include_str!("../../../webstar.example.toml");
 /// Where commands of the program stand.
 const COMMANDS: &[(&str, &str)] = &[
-    ("README.md", include_str!("../../README.md")),
+    ("README.md", include_str!("../../../README.md")),
     ("docs/config.md", CONFIG),
     ("docs/deploy.md", DEPLOY),
+    ("docs/events.md", events::EVENTS),
     ("webstar.example.toml", EXAMPLE),
-    ("Containerfile", include_str!("../../Containerfile")),
-    ("deploy/webstar.service", include_str!("../../deploy/webstar.service")),
+    ("Containerfile", include_str!("../../../Containerfile")),
+    ("deploy/webstar.service", include_str!("../../../deploy/webstar.service")),
 ];
 
 /// The flags of a command, as it tells them itself.
@@ -201,7 +204,7 @@ fn every_metric_that_is_named_exists() {
 
 #[test]
 fn the_container_is_built_by_the_compiler_of_the_workspace() {
-    let toolchain = include_str!("../../rust-toolchain.toml");
+    let toolchain = include_str!("../../../rust-toolchain.toml");
     let version = toolchain.split('"').nth(1).unwrap();
     let container = COMMANDS.iter().find(|(name, _)| *name == "Containerfile").unwrap().1;
     assert!(container.contains(&format!("rust:{version}-slim")), "{version}");
