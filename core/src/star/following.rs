@@ -60,6 +60,8 @@ pub(super) struct Following {
     is_running: bool,
     /// Where it began: told twice, it does not begin again.
     begun_at: Position,
+    /// What is given does not follow what we have: nothing is taken before the host says where our history begins anew.
+    is_cut_off: bool,
     /// Our history begins with this snapshot, which has not arrived.
     awaited: Option<Position>,
     /// How far it had come when it stopped last.
@@ -89,6 +91,7 @@ impl Following {
             has_begun: false,
             is_running: false,
             begun_at: Position(0),
+            is_cut_off: false,
             awaited: None,
             reached: Position(0),
             settled: Position(0),
@@ -110,6 +113,12 @@ impl Following {
     /// Entries are delivered.
     pub(super) fn is_running(&self) -> bool {
         self.is_running
+    }
+
+    /// What is given does not follow what we have: the host will say where our history begins anew, and until then, or
+    /// until another host is told what we have, nothing is taken.
+    pub(super) fn cut_off(&mut self) {
+        self.is_cut_off = true;
     }
 
     /// What is known to be committed.
@@ -139,7 +148,7 @@ impl Following {
         let is_late = told.channel == Channel::Ordered && position <= self.ordered;
         let index = self.held.partition_point(|held| held.position < position);
         let is_known = self.held.get(index).is_some_and(|held| held.position == position);
-        if position <= self.settled || is_known || is_late {
+        if position <= self.settled || is_known || is_late || self.is_cut_off {
             return;
         }
         self.bytes += FRAME_BYTES + told.payload.len();
@@ -283,6 +292,7 @@ impl Following {
     /// Another view of our line is in force. True: we have delivered what its log does not have, and need a snapshot. What
     /// we were to hear as the host that we were is left to the next.
     pub(super) fn on_activate(&mut self, adopted: Adopted<'_>) -> bool {
+        self.is_cut_off = false;
         let committed = self.committed;
         let counts = |held: &Held| held.position <= committed || adopted.has(held.position, held.epoch);
         let is_lost = self.held.iter().any(|held| held.is_delivered && !counts(held));
@@ -322,6 +332,7 @@ impl Following {
     fn stop_running(&mut self) {
         self.reached = self.reached.max(self.settled);
         self.is_running = false;
+        self.is_cut_off = false;
         self.awaited = None;
         self.stop = None;
         self.settled = Position(0);

@@ -357,3 +357,20 @@ fn a_place_that_came_to_nothing_does_not_stand_in_the_way_of_what_stands_there()
         assert_eq!(player.delivered(), [1, 2, 3, 4]);
     }
 }
+
+#[test]
+fn who_is_cut_off_takes_nothing_until_it_is_told_where_to_begin_or_another_host_hears_what_it_has() {
+    let mut player = Player::new();
+    player.ordered(&[1]);
+    player.following.cut_off();
+    player.ordered(&[3]);
+    player.mark(3, 0);
+    assert_eq!(player.following.have([0; 2]).held, [Position(1)], "3 would be delivered without 2");
+    player.start(4);
+    player.ordered(&[5]);
+    assert_eq!(player.following.have([0; 2]).held, [Position(5)]);
+    player.following.cut_off();
+    assert!(!player.following.on_activate(nothing(SECOND)));
+    player.ordered(&[6]);
+    assert_eq!(player.following.have([0; 2]).held, [Position(5), Position(6)], "another host gives what it has not got");
+}

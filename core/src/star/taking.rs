@@ -139,7 +139,10 @@ impl Star {
             self.intake.remember(entry.clone());
         }
         let is_ours = matches!(entry.content, Content::Message(_)) && is_meant(&entry.content, self.my_id(), from);
-        if is_ours && !self.is_to_begin_anew() {
+        if is_ours {
+            if self.is_to_begin_anew() {
+                self.following.cut_off();
+            }
             self.following.on_entry(entry, &mut out.events);
         }
     }
