@@ -110,6 +110,10 @@ def pull(stage):
     stage.net("plug", "hostA")
 
 
+def restart(stage):
+    stage.restart_coturn()
+
+
 def roam(stage):
     stage.net("move", "hostA", "10.0.1.77")
 
@@ -129,6 +133,7 @@ CASES = [
     Case("players know what the lobby server tells them: directly", ("port", "port"), [], serve=STUN),
     Case("a NAT rebinds below a direct path", ("symmetric", "fullcone"), trouble=rebind),
     Case("a NAT rebinds below TURN", ("symmetric", "symmetric"), turn=True, trouble=rebind),
+    Case("coturn begins anew below TURN by UDP", ("symmetric", "symmetric"), STUN + TURN, turn=True, trouble=restart),
     Case("a cable is pulled for 5 s", ("port", "port"), trouble=pull),
     Case("a host moves to another address", ("port", "port"), trouble=roam),
     Case("a host behind TURN moves to another address", ("tls443", "symmetric"), turn=True, trouble=roam),

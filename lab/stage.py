@@ -109,6 +109,15 @@ class Stage:
                 raise RuntimeError(f"coturn does not start: {self.log('coturn')}")
             time.sleep(0.1)
 
+    def restart_coturn(self):
+        """It dies with everything that it has lent, and another is in its place."""
+        for program in self.programs:
+            if "turnserver" in program.args:
+                program.kill()
+                program.wait()
+        time.sleep(2)
+        self.coturn()
+
     def join(self, node, name, flags):
         """One more player, once it is in the lobby."""
         player = Player(self, node, name, flags)

@@ -372,5 +372,9 @@ fn who_is_cut_off_takes_nothing_until_it_is_told_where_to_begin_or_another_host_
     player.following.cut_off();
     assert!(!player.following.on_activate(nothing(SECOND)));
     player.ordered(&[6]);
-    assert_eq!(player.following.have([0; 2]).held, [Position(5), Position(6)], "another host gives what it has not got");
+    assert_eq!(
+        player.following.have([0; 2]).held,
+        [Position(5), Position(6)],
+        "another host gives what it has not got"
+    );
 }

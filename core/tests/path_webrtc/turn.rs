@@ -54,6 +54,11 @@ fn states(net: &Net, seat: usize) -> Vec<ServerState> {
     net.nodes[seat].servers.iter().filter(|told| told.1 == turn()).map(|told| told.2).collect()
 }
 
+/// The address that is lent to a player.
+fn relay(net: &Net, seat: usize) -> Option<SocketAddr> {
+    net.nodes[seat].machine.allocations().find_map(|known| known.relay)
+}
+
 #[test]
 fn a_relayed_connection_opens_and_lives_for_an_hour() {
     for transports in [
@@ -280,6 +285,60 @@ fn a_server_that_dies_takes_its_ways_with_it() {
     net.order(0, 1, Srtp, Command::Restart);
     net.run(3 * SECOND);
     assert!(flows(&mut net));
+}
+
+/// It says nothing to who goes on as before: nobody had an address there again before the old one ran out, ten minutes later.
+#[test]
+fn a_server_that_began_anew_lends_anew_where_it_is_missed() {
+    let mut net = apart([Some(Transport::Udp), Some(Transport::Udp)]);
+    net.run(500 * MS);
+    net.open(0, 1);
+    net.run_until(|net| net.is_open(0, 1), 5 * SECOND);
+    net.run(10 * SECOND);
+    net.turn = Some(Turn::new());
+    assert!(!flows(&mut net));
+    for kind in [Srtp, Sctp] {
+        net.order(0, 1, kind, Command::Open);
+        net.order(1, 0, kind, Command::Open);
+    }
+    let took = net.run_until(|net| net.is_open(0, 1), 5 * SECOND);
+    assert!(took <= 2 * SECOND && flows(&mut net), "{took:?}");
+}
+
+/// What it refuses to who has something new to ask tells it at once.
+#[test]
+fn a_server_that_began_anew_unseen_lends_anew_when_somebody_is_to_be_let_in() {
+    let mut net = apart([Some(Transport::Udp), None]);
+    net.run(10 * SECOND);
+    net.turn = Some(Turn::new());
+    net.open(0, 1);
+    let took = net.run_until(|net| net.is_open(0, 1), 5 * SECOND);
+    assert!(took <= 1_500 * MS && flows(&mut net), "{took:?}");
+}
+
+/// Neither a player that is gone nor a server that cannot be reached for a while costs the address that is lent.
+#[test]
+fn what_is_lent_outlives_players_and_breaks_of_the_way_to_the_server() {
+    for is_dead in [false, true] {
+        let mut net = apart([Some(Transport::Udp), None]);
+        net.run(500 * MS);
+        net.open(0, 1);
+        net.run_until(|net| net.is_open(0, 1), 5 * SECOND);
+        net.run(10 * SECOND);
+        let lent = relay(&net, 0);
+        net.turn.as_mut().expect("there is one").is_dead = is_dead;
+        net.send(0, 1, Srtp, &[1; 100]);
+        net.run(SECOND);
+        net.order(0, 1, Srtp, Command::Open);
+        net.run(12 * SECOND);
+        let mut told = vec![ServerState::Works];
+        told.extend(is_dead.then_some(ServerState::Silent));
+        assert_eq!(states(&net, 0), told);
+        net.turn.as_mut().expect("there is one").is_dead = false;
+        net.run(8 * SECOND);
+        let known = (states(&net, 0).pop(), relay(&net, 0));
+        assert_eq!(known, (Some(ServerState::Works), lent), "{is_dead}");
+    }
 }
 
 #[test]

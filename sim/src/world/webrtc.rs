@@ -80,6 +80,13 @@ impl World {
         self.turn = Some(Turn::default());
     }
 
+    /// The TURN server dies with all that it has lent, or is there again.
+    pub fn set_turn(&mut self, is_up: bool) {
+        if let Some(turn) = &mut self.turn {
+            if is_up { turn.begin_anew() } else { turn.die() }
+        }
+    }
+
     /// The box before a seat begins anew.
     pub fn rebind(&mut self, seat: SeatId) {
         self.ether.rebind(seat.index());

@@ -134,9 +134,10 @@ impl Gather {
         self.allocations.iter().any(|allocation| allocation.relay() == Some(address))
     }
 
-    /// What STUN servers said may be true no longer.
+    /// What servers said may be true no longer.
     pub(super) fn doubt(&mut self, now: Instant) {
         self.bindings.doubt(now);
+        self.allocations.iter_mut().for_each(Allocation::doubt);
     }
 
     /// When there is something to do.

@@ -96,8 +96,8 @@ impl Ground {
         self.gather.allocations()
     }
 
-    /// A connection begins or restarts, maybe because a router on the way has forgotten us: what the outside sees of us
-    /// is asked for again.
+    /// A connection begins or restarts, maybe because a router on the way, or a TURN server, has forgotten us: what the
+    /// outside sees of us and lends us is asked for again.
     pub(super) fn doubt_ways(&mut self) {
         self.gather.doubt(self.now);
     }

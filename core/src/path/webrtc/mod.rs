@@ -71,6 +71,7 @@
 //! [`Peer`]: ../../peer/struct.Peer.html
 //! [`RtcSignal`]: crate::wire::signal::RtcSignal
 
+mod channels;
 mod connection;
 mod description;
 pub mod dtls;
@@ -78,9 +79,11 @@ mod frames;
 mod gather;
 mod ground;
 mod help;
+mod inquiry;
 mod machine;
 mod partner;
 mod reach;
+mod refusals;
 mod rules;
 mod seam;
 mod server;

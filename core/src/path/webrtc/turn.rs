@@ -1,9 +1,12 @@
 //! One allocation at a TURN server: an address there that hands on what comes, and the ways to keep it, to open it to
 //! others, and to ask for it again when it is lost.
 
+use super::channels::Channels;
 use super::frames::{self, Frames};
 use super::gather::Told;
+use super::inquiry::{Answer, Doubt};
 use super::reach::Way;
+use super::refusals::Refusals;
 use super::rules::is_usable;
 use super::server::{AllocationStats, ServerState, StreamFact, StreamOrder, Transport, TurnServer};
 use super::stun::{FIRST_WAIT, LAST_WAIT, TIMES, pause};
@@ -16,19 +19,15 @@ use turn_client_proto::api::{TurnClientApi as _, TurnConfig, TurnEvent, TurnPoll
 use turn_client_proto::prelude::DelayedTransmitBuild as _;
 use turn_client_proto::stun::agent::Transmit;
 use turn_client_proto::tcp::TurnClientTcp;
-use turn_client_proto::types::stun::attribute::ErrorCode;
-use turn_client_proto::types::stun::message::{Message, MessageClass};
 use turn_client_proto::types::{TransportType, TurnCredentials};
 use turn_client_proto::udp::TurnClientUdp;
 
 turn_client_proto::impl_client!(pub(super) Client, (Udp, TurnClientUdp), (Tcp, TurnClientTcp));
 
 /// Others that the allocation is opened to. Each costs the server a place and us a request every four minutes.
-const MAX_OPEN: usize = 256;
+pub(super) const MAX_OPEN: usize = 256;
 /// Datagrams that wait until the allocation is open to their receiver.
 const MAX_HELD: usize = 32;
-/// So many datagrams to one address earn it a channel, whose frames are smaller.
-const BEFORE_CHANNEL: u32 = 16;
 /// How long a refused opening is not asked for again.
 const REFUSED: Duration = Duration::from_secs(30);
 /// What was there for so long and is lost is asked for again at once: it worked, and servers that take back what they
@@ -40,10 +39,6 @@ const STREAM_WAIT: Duration = Duration::from_secs(10);
 const MAX_ROUNDS: usize = 256;
 /// That moment.
 const BREATH: Duration = Duration::from_millis(5);
-/// The code of what is asked first and always refused: it brings the name of the realm.
-const UNAUTHENTICATED: u16 = 401;
-/// The code of an answer that brings a new nonce.
-const STALE: u16 = 438;
 
 /// Where an allocation stands.
 enum Phase {
@@ -65,20 +60,18 @@ pub(super) struct Allocation {
     due: Option<Instant>,
     relay: Option<SocketAddr>,
     frames: Frames,
+    doubt: Doubt,
     /// Since when it is there.
     lent_at: Option<Instant>,
     failures: u32,
-    /// The server has told its realm, with the refusal that is part of every beginning.
-    is_challenged: bool,
-    /// The last error that the server told.
-    error: Option<u16>,
+    refusals: Refusals,
     told: Option<ServerState>,
     /// Whom it shall be open to; if refused, until when it is not asked again.
     wanted: BTreeMap<IpAddr, Option<Instant>>,
     /// Those of them that the server was asked to let in, and has not answered yet.
     asked: BTreeSet<IpAddr>,
     held: VecDeque<(SocketAddr, Vec<u8>)>,
-    sent: BTreeMap<SocketAddr, u32>,
+    channels: Channels,
     bytes_sent: u64,
     bytes_received: u64,
 }
@@ -106,15 +99,15 @@ impl Allocation {
             due: Some(now),
             relay: None,
             frames: Frames::default(),
+            doubt: Doubt::default(),
             lent_at: None,
             failures: 0,
-            is_challenged: false,
-            error: None,
+            refusals: Refusals::default(),
             told: None,
             wanted: wanted.map(|ip| (ip, None)).collect(),
             asked: BTreeSet::new(),
             held: VecDeque::new(),
-            sent: BTreeMap::new(),
+            channels: Channels::default(),
             bytes_sent: 0,
             bytes_received: 0,
         }
@@ -159,7 +152,38 @@ impl Allocation {
 
     /// When there is something to do.
     pub(super) fn due(&self) -> Option<Instant> {
-        self.due
+        earlier(self.due, self.doubt.due())
+    }
+
+    /// The server may have begun anew. One that is reached by a stream shows that by itself.
+    pub(super) fn doubt(&mut self) {
+        if self.server.transport == Transport::Udp && self.relay.is_some() {
+            self.doubt.raise();
+        }
+    }
+
+    /// Asks whether the server still lends us what we have, if that is due, and follows the answer.
+    fn inquire(&mut self, now: Instant, told: &mut Vec<Told>) {
+        if self.doubt.due().is_none_or(|due| now < due) {
+            return;
+        }
+        let (local, address, config) = (self.local, self.server.address, self.config());
+        let mut doubt = core::mem::take(&mut self.doubt);
+        let ask = || TurnClientUdp::allocate(local, address, config);
+        let answer = doubt.work(now, ask, &mut |bytes| self.transmit(now, bytes, told));
+        self.doubt = doubt;
+        match answer {
+            None => {}
+            Some(Answer::Stands) => self.tell(ServerState::Works, told),
+            Some(Answer::Anew(client, event)) => {
+                self.leave(told);
+                self.phase = Phase::Working(client);
+                self.on_event(now, &event, told);
+                self.work(now, told);
+            }
+            // What it lent stands, should it be there again before that runs out.
+            Some(Answer::Silent) => self.tell(ServerState::Silent, told),
+        }
     }
 
     /// Time has come for something. `streams` counts the streams of all.
@@ -170,10 +194,11 @@ impl Allocation {
             Phase::Working(_) => self.work(now, told),
             Phase::Pausing(_) | Phase::Connecting(_) => {}
         }
+        self.inquire(now, told);
     }
 
     fn begin(&mut self, now: Instant, streams: &mut u32, told: &mut Vec<Told>) {
-        (self.error, self.is_challenged) = (None, false);
+        self.refusals = Refusals::default();
         let name = match &self.server.transport {
             Transport::Udp => {
                 let client = TurnClientUdp::allocate(self.local, self.server.address, self.config());
@@ -204,7 +229,7 @@ impl Allocation {
             let Phase::Working(client) = &mut self.phase else { return };
             if let Some(transmit) = client.poll_transmit(now.into()) {
                 let bytes = transmit.data.to_vec();
-                self.transmit(bytes, told);
+                self.transmit(now, bytes, told);
             } else if let Some(event) = client.poll_event() {
                 self.on_event(now, &event, told);
             } else {
@@ -231,7 +256,7 @@ impl Allocation {
     fn on_event(&mut self, now: Instant, event: &TurnEvent, told: &mut Vec<Told>) {
         match *event {
             TurnEvent::AllocationCreated(_, relay) if !is_usable(relay) || relay == self.local => {
-                self.error = Some(0);
+                self.refusals.note_nonsense();
                 self.lose(now, told);
             }
             TurnEvent::AllocationCreated(_, relay) if self.relay.is_none() => {
@@ -252,6 +277,11 @@ impl Allocation {
                     if to.ip() == ip { self.send(now, to, bytes, told) } else { self.held.push_back((to, bytes)) }
                 }
             }
+            TurnEvent::PermissionCreateFailed(..) | TurnEvent::ChannelCreateFailed(..)
+                if self.refusals.is_forgotten() =>
+            {
+                self.lose(now, told);
+            }
             TurnEvent::PermissionCreateFailed(_, ip) => {
                 self.asked.remove(&ip);
                 self.held.retain(|(to, _)| to.ip() != ip);
@@ -259,11 +289,8 @@ impl Allocation {
                     *again = Some(now + REFUSED);
                 }
             }
-            // It was the challenge already that the client could not meet.
-            TurnEvent::AllocationCreateFailed(_) if self.is_challenged => {
-                self.error.get_or_insert(UNAUTHENTICATED);
-            }
-            TurnEvent::ChannelCreateFailed(_, peer) => drop(self.sent.remove(&peer)),
+            TurnEvent::AllocationCreateFailed(_) => self.refusals.on_failed(),
+            TurnEvent::ChannelCreateFailed(_, peer) => self.channels.forget(peer),
             _ => {}
         }
     }
@@ -313,14 +340,8 @@ impl Allocation {
         let length = bytes.len() as u64;
         let Ok(Some(transmit)) = client.send_to(TransportType::Udp, to, bytes, now.into()) else { return };
         self.bytes_sent += length;
-        self.transmit(transmit.data.build(), told);
-        let count = self.sent.entry(to).or_default();
-        *count = count.saturating_add(1);
-        let is_due = *count == BEFORE_CHANNEL && self.sent.len() <= MAX_OPEN;
-        if self.sent.len() > 2 * MAX_OPEN {
-            self.sent.retain(|_, count| *count >= BEFORE_CHANNEL);
-        }
-        if is_due
+        self.transmit(now, transmit.data.build(), told);
+        if self.channels.on_sent(to)
             && let Phase::Working(client) = &mut self.phase
             && client.bind_channel(TransportType::Udp, to, now.into()).is_ok()
         {
@@ -328,7 +349,8 @@ impl Allocation {
         }
     }
 
-    fn transmit(&self, mut bytes: Vec<u8>, told: &mut Vec<Told>) {
+    fn transmit(&mut self, now: Instant, mut bytes: Vec<u8>, told: &mut Vec<Told>) {
+        self.doubt.on_sent(now);
         match self.stream {
             None => told.push(Told::Datagram { from: self.local, to: self.server.address, bytes }),
             Some(stream) => {
@@ -347,39 +369,40 @@ impl Allocation {
         each: &mut dyn FnMut(SocketAddr, &[u8]),
     ) -> bool {
         let (transport, local) = (self.transport(), self.local);
+        if self.doubt.on_datagram(now, [self.server.address, local], bytes) {
+            self.inquire(now, told);
+            return true;
+        }
         let Phase::Working(client) = &mut self.phase else { return false };
         let transmit = Transmit::new(bytes, transport, self.server.address, local);
         let is_taken = match client.recv(transmit, now.into()) {
             TurnRecvRet::PeerData(data) => {
                 self.bytes_received += data.data().len() as u64;
                 each(data.peer, data.data());
+                self.on_heard(told);
                 return true;
             }
             TurnRecvRet::Handled | TurnRecvRet::PeerIcmp { .. } => true,
             TurnRecvRet::Ignored(_) => false,
         };
-        // An error that is not signed is left alone, as anybody may have sent it; but it says why nothing comes of this.
-        self.note_error(bytes);
+        self.refusals.note(bytes);
         if is_taken {
+            self.on_heard(told);
             self.work(now, told);
         }
         is_taken
     }
 
-    fn transport(&self) -> TransportType {
-        if self.stream.is_some() { TransportType::Tcp } else { TransportType::Udp }
+    /// The server knows us.
+    fn on_heard(&mut self, told: &mut Vec<Told>) {
+        self.doubt.end();
+        if self.relay.is_some() {
+            self.tell(ServerState::Works, told);
+        }
     }
 
-    fn note_error(&mut self, bytes: &[u8]) {
-        if let Ok(message) = Message::from_bytes(bytes)
-            && message.has_class(MessageClass::Error)
-            && let Ok(error) = message.attribute::<ErrorCode>()
-            && error.code() != STALE
-        {
-            let is_first = error.code() == UNAUTHENTICATED && !self.is_challenged;
-            self.is_challenged |= is_first;
-            self.error = Some(error.code()).filter(|_| !is_first);
-        }
+    fn transport(&self) -> TransportType {
+        if self.stream.is_some() { TransportType::Tcp } else { TransportType::Udp }
     }
 
     /// What became of its stream.
@@ -420,8 +443,11 @@ impl Allocation {
         self.stream
     }
 
-    /// The server knows us no longer: it is asked for at once as if there had been none.
+    /// The server knows us no longer, unless it is being asked already or has just lent this: it is asked for at once.
     pub(super) fn begin_anew(&mut self, now: Instant, told: &mut Vec<Told>) {
+        if self.doubt.is_asked() || self.lent_at.is_some_and(|at| now < at + LAST_WAIT) {
+            return;
+        }
         self.leave(told);
         self.phase = Phase::Pausing(now);
         self.due = Some(now);
@@ -436,7 +462,7 @@ impl Allocation {
         let at = if was_there { now } else { now + pause(self.failures) };
         self.phase = Phase::Pausing(at);
         self.due = Some(at);
-        let state = self.error.take().map_or(ServerState::Silent, ServerState::Refuses);
+        let state = self.refusals.take().map_or(ServerState::Silent, ServerState::Refuses);
         self.tell(state, told);
     }
 
@@ -449,7 +475,7 @@ impl Allocation {
                 && let Some(transmit) = client.poll_transmit(now.into())
             {
                 let bytes = transmit.data.to_vec();
-                self.transmit(bytes, told);
+                self.transmit(now, bytes, told);
             }
         }
         self.leave(told);
@@ -462,7 +488,8 @@ impl Allocation {
         told.extend(closed);
         self.asked.clear();
         self.held.clear();
-        self.sent.clear();
+        self.channels = Channels::default();
+        self.doubt = Doubt::default();
     }
 
     fn tell(&mut self, state: ServerState, told: &mut Vec<Told>) {

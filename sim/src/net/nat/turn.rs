@@ -36,21 +36,35 @@ pub struct Leaving {
 pub struct Turn {
     server: TurnServer,
     next_port: u16,
+    is_up: bool,
 }
 
 impl Default for Turn {
     fn default() -> Self {
         let mut server = TurnServer::new(TransportType::Udp, TURN, "simulator".into());
         server.add_user(USER.into(), PASSWORD.into());
-        Turn { server, next_port: FIRST_PORT }
+        Turn { server, next_port: FIRST_PORT, is_up: true }
     }
 }
 
 impl Turn {
+    /// It dies: nothing that is sent to it is answered or handed on.
+    pub fn die(&mut self) {
+        self.is_up = false;
+    }
+
+    /// It is there again and knows nothing of what it had lent.
+    pub fn begin_anew(&mut self) {
+        *self = Turn { next_port: self.next_port, ..Turn::default() };
+    }
+
     /// A datagram has come to one of its addresses: what leaves for others. What it hands on to itself stays in it.
     pub fn receive(&mut self, now: Instant, from: SocketAddr, to: SocketAddr, bytes: Vec<u8>) -> Vec<Leaving> {
         let mut coming = VecDeque::from([Leaving { from, to, bytes }]);
         let mut leaving = Vec::new();
+        if !self.is_up {
+            return leaving;
+        }
         while let Some(Leaving { from, to, bytes }) = coming.pop_front() {
             self.work(now, &mut coming, &mut leaving);
             let reply = self.server.recv(Transmit::new(bytes, TransportType::Udp, from, to), now.into());
@@ -114,11 +128,15 @@ mod tests {
         let mut question = vec![0, 3, 0, 8, 0x21, 0x12, 0xa4, 0x42];
         question.extend([7; 12]);
         question.extend([0, 0x19, 0, 4, 17, 0, 0, 0]);
-        let answer = turn.receive(Instant::ZERO, client, TURN, question);
+        let answer = turn.receive(Instant::ZERO, client, TURN, question.clone());
         assert_eq!((answer.len(), answer[0].from, answer[0].to), (1, TURN, client));
         assert_eq!(answer[0].bytes[..2], [0x01, 0x13], "it is refused");
         assert_eq!(turn.receive(Instant::ZERO, client, TURN, vec![0xff; 40]), []);
         let lent = SocketAddr::new(TURN.ip(), FIRST_PORT);
         assert_eq!(turn.receive(Instant::ZERO, client, lent, vec![1; 40]), [], "it lends nothing yet");
+        turn.die();
+        assert_eq!(turn.receive(Instant::ZERO, client, TURN, question.clone()), [], "it is dead");
+        turn.begin_anew();
+        assert_eq!(turn.receive(Instant::ZERO, client, TURN, question).len(), 1);
     }
 }

@@ -30,6 +30,8 @@ pub enum Whom {
     Heir(u8),
     /// To the server.
     Server,
+    /// To the TURN server.
+    Turn,
 }
 
 /// What happens.

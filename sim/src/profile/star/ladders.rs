@@ -51,9 +51,15 @@ impl Plan {
             at += ms(1_000);
             faults.push(Fault { at, lasts: Duration::ZERO, whom: Whom::Seat(0), harm: firewall() });
         }
+        let has_turn = draw_turn(seed);
+        if has_turn {
+            let death = death_of_turn(&mut seed.stream("death of turn"));
+            at = death.iter().map(|death| death.at + death.lasts).fold(at, Duration::max);
+            faults.extend(death);
+        }
         // What is delivered as soon as it has come shows when it came.
         let lobby = LobbyPlan { is_safe: [false, false], ..LobbyPlan::plain() };
-        let plan = Plan { manners, has_turn: draw_turn(seed), ..Plan::plain(Mood::Ladder, lobby, seats, at + LADDER) };
+        let plan = Plan { manners, has_turn, ..Plan::plain(Mood::Ladder, lobby, seats, at + LADDER) };
         plan.with(faults, Vec::new(), &Voice::steady(64))
     }
 }
@@ -68,6 +74,14 @@ fn fault(draw: &mut Draw, at: Duration) -> Fault {
         _ => (Harm::Rebinds, Duration::ZERO),
     };
     Fault { at, lasts, whom, harm }
+}
+
+/// The TURN server may be gone for a while, and forgets what it has lent.
+fn death_of_turn(draw: &mut Draw) -> Option<Fault> {
+    let (at, lasts) =
+        (draw.duration(FIRST, 2 * FIRST), draw.duration(Duration::from_millis(200), Duration::from_secs(9)));
+    let harm = Harm::Crash { is_closed: false, again: None };
+    draw.chance(0.5).then_some(Fault { at, lasts, whom: Whom::Turn, harm })
 }
 
 /// No datagram passes between the two.

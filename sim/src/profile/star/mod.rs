@@ -260,7 +260,7 @@ fn agenda(plan: &Plan, mask: &Mask) -> Vec<(Duration, Moment)> {
             Moment::Deed(number) => (plan.deeds[number].seat, false),
             Moment::Fault(number) => match plan.faults[number].whom {
                 Whom::Seat(seat) => (seat, mask.faults.has(number)),
-                Whom::Host(_) | Whom::Heir(_) | Whom::Server => return !mask.faults.has(number),
+                Whom::Host(_) | Whom::Heir(_) | Whom::Server | Whom::Turn => return !mask.faults.has(number),
             },
             Moment::Over(_) | Moment::Mischief(_) | Moment::Weigh | Moment::SlowAsks(_) | Moment::Decide => {
                 return true;

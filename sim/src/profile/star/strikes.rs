@@ -24,6 +24,8 @@ pub(super) enum Undo {
     Refused(SeatId),
     /// The server is gone.
     Server,
+    /// The TURN server is gone.
+    Turn,
 }
 
 impl<L: Lens> Run<'_, L> {
@@ -33,10 +35,10 @@ impl<L: Lens> Run<'_, L> {
         let (now, Fault { whom, harm, .. }) = (self.world.now(), &plan.faults[number]);
         self.eye.note(now, Step::Fault { number: number as u32 });
         let Some(seat) = self.victim(*whom) else {
-            if *whom == Whom::Server {
-                self.strike_server(number, harm);
-            } else {
-                self.eye.book_mut().tally.mark("nobody_to_harm");
+            match whom {
+                Whom::Server => self.strike_server(number, harm),
+                Whom::Turn => self.strike_turn(number),
+                Whom::Seat(_) | Whom::Host(_) | Whom::Heir(_) => self.eye.book_mut().tally.mark("nobody_to_harm"),
             }
             return;
         };
@@ -60,7 +62,7 @@ impl<L: Lens> Run<'_, L> {
             Whom::Seat(seat) => Some(SeatId(seat)),
             Whom::Host(lobby) => self.host(lobby),
             Whom::Heir(lobby) => self.heir(lobby),
-            Whom::Server => None,
+            Whom::Server | Whom::Turn => None,
         }
     }
 
@@ -190,6 +192,13 @@ impl<L: Lens> Run<'_, L> {
         }
     }
 
+    /// The TURN server dies, whatever is told to be done to it.
+    fn strike_turn(&mut self, number: usize) {
+        self.eye.book_mut().tally.mark("turn_crash");
+        self.world.set_turn(false);
+        self.undo.insert(number, (Vec::new(), Undo::Turn));
+    }
+
     /// The fault with this number is over.
     pub(super) fn relieve(&mut self, number: usize) {
         let Some((harmed, undo)) = self.undo.remove(&number) else { return };
@@ -204,6 +213,7 @@ impl<L: Lens> Run<'_, L> {
             Undo::Asleep(seat) => self.world.rouse(seat, &mut self.eye),
             Undo::Refused(seat) => self.world.set_refused(seat, false),
             Undo::Server => self.start_server(),
+            Undo::Turn => self.world.set_turn(true),
         }
         let now = self.world.now();
         harmed.iter().for_each(|seat| self.eye.on_harm(now, Some(*seat), false));

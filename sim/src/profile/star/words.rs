@@ -80,6 +80,7 @@ impl Plan {
             Whom::Host(lobby) => (first_of(lobby), format!("whoever is host of lobby {lobby}: ")),
             Whom::Heir(lobby) => (first_of(lobby), format!("whoever follows the host of lobby {lobby}: ")),
             Whom::Server => (Telling::SERVER, String::new()),
+            Whom::Turn => (Telling::SERVER, "the TURN server: ".into()),
         };
         let until = (!fault.lasts.is_zero()).then(|| fault.at + fault.lasts);
         let nature = if matches!(fault.harm, Harm::Conditions(_)) { Nature::Weather } else { Nature::Harm };
