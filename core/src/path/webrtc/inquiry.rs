@@ -3,7 +3,7 @@
 //! that in one way or another, and who is gone says nothing.
 
 use super::stun::{FIRST_WAIT, pause};
-use super::turn::Client;
+use super::turn::{BREATH, Client, MAX_ROUNDS};
 use crate::time::{Duration, Instant};
 use core::net::SocketAddr;
 use turn_client_proto::api::{TurnClientApi as _, TurnEvent, TurnPollRet, TurnRecvRet};
@@ -99,7 +99,7 @@ impl Doubt {
             self.question = Some(Question { client: Box::new(Client::Udp(ask())), is_answered: false, due: now });
         }
         let mut question = self.question.take()?;
-        loop {
+        for _ in 0..MAX_ROUNDS {
             while let Some(transmit) = question.client.poll_transmit(now.into()) {
                 each(transmit.data.to_vec());
             }
@@ -123,5 +123,8 @@ impl Doubt {
                 }
             }
         }
+        question.due = now + BREATH;
+        self.question = Some(question);
+        None
     }
 }

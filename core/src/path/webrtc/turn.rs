@@ -36,9 +36,9 @@ const LASTING: Duration = Duration::from_secs(5);
 /// A stream that has not opened by then does not open.
 const STREAM_WAIT: Duration = Duration::from_secs(10);
 /// The client is asked so often for its next deed before it is left alone for a moment.
-const MAX_ROUNDS: usize = 256;
+pub(super) const MAX_ROUNDS: usize = 256;
 /// That moment.
-const BREATH: Duration = Duration::from_millis(5);
+pub(super) const BREATH: Duration = Duration::from_millis(5);
 
 /// Where an allocation stands.
 enum Phase {
