@@ -16,6 +16,7 @@ use crate::wire::star::{self, Destination, KindTold};
 use bytes::Bytes;
 
 /// A message of the moment.
+#[derive(Clone)]
 pub(super) struct Cast {
     pub(super) from: PlayerId,
     pub(super) channel: Channel,
@@ -200,8 +201,7 @@ impl Hub {
             }
         }
         if is_meant(to, *from, host, host) {
-            let Cast { from, channel, priority, seq, ref kind, ref payload } = *cast;
-            out.event(heard(Cast { from, channel, priority, seq, kind: kind.clone(), payload: payload.clone() }));
+            out.event(heard(cast.clone()));
         }
     }
 }

@@ -86,7 +86,7 @@ impl<L: Lens> Run<'_, L> {
             }
             self.comebacks.clear();
             self.come_forward();
-            self.decide(true);
+            self.decide_all();
             let Some(what) = pending(self) else { return true };
             let now = self.world.now();
             if now.since(quiet) > PROMISED {

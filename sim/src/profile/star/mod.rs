@@ -185,7 +185,7 @@ impl<'a, L: Lens> Run<'a, L> {
                 Moment::Over(number) => self.relieve(number),
                 Moment::Mischief(number) => self.scheme(self.plan.mischief[number].trick),
                 Moment::Weigh => self.eye.weigh(&self.world),
-                Moment::Decide => self.decide(false),
+                Moment::Decide => self.decide_some(),
                 Moment::SlowAsks(is_slow) => {
                     self.eye.book_mut().tally.mark("slow_asks");
                     let slow = self.plan.slow_asks.filter(|_| is_slow);

@@ -4,6 +4,7 @@
 use super::eye::Book;
 use super::{Lens, Run};
 use crate::check::star::{Life, Seen, rewritten};
+use crate::seed::Draw;
 use crate::world::SeatId;
 use std::collections::BTreeSet;
 use webstar_core::peer::{DecideError, PeerEvent, Proposal, Sent, Verdict};
@@ -11,8 +12,17 @@ use webstar_core::time::Instant;
 use webstar_core::wire::star::Ruling;
 
 impl<L: Lens> Run<'_, L> {
-    /// Games decide: about a share of what waits, or about all of it.
-    pub(super) fn decide(&mut self, is_all: bool) {
+    /// Games decide about a share of what waits.
+    pub(super) fn decide_some(&mut self) {
+        self.decide(|words, share| words.chance(share));
+    }
+
+    /// Games decide about all that waits.
+    pub(super) fn decide_all(&mut self) {
+        self.decide(|_, _| true);
+    }
+
+    fn decide(&mut self, mut is_decided: impl FnMut(&mut Draw, f64) -> bool) {
         let mut decided = BTreeSet::new();
         for (life, proposal) in core::mem::take(&mut self.eye.book_mut().proposals) {
             let book = self.eye.book();
@@ -22,7 +32,7 @@ impl<L: Lens> Run<'_, L> {
             if !is_there {
                 continue;
             }
-            if self.world.is_asleep(seat) || !is_all && !self.verdicts.chance(share) {
+            if self.world.is_asleep(seat) || !is_decided(&mut self.verdicts, share) {
                 self.eye.book_mut().proposals.push((life, proposal));
                 continue;
             }
