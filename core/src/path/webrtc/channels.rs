@@ -38,7 +38,7 @@ mod tests {
     #[test]
     fn the_sixteenth_datagram_earns_a_channel_once_until_it_is_forgotten() {
         let (mut channels, to) = (Channels::default(), SocketAddr::from(([192, 0, 2, 7], 1)));
-        let mut earned = |channels: &mut Channels| (1..=40).filter(|_| channels.on_sent(to)).count();
+        let earned = |channels: &mut Channels| (1..=40).filter(|_| channels.on_sent(to)).count();
         assert_eq!(earned(&mut channels), 1);
         channels.forget(to);
         assert_eq!(earned(&mut channels), 1);

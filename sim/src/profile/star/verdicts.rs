@@ -14,7 +14,7 @@ use webstar_core::wire::star::Ruling;
 impl<L: Lens> Run<'_, L> {
     /// Games decide about a share of what waits.
     pub(super) fn decide_some(&mut self) {
-        self.decide(|words, share| words.chance(share));
+        self.decide(Draw::chance);
     }
 
     /// Games decide about all that waits.
