@@ -368,6 +368,7 @@ impl Following {
         events: &mut VecDeque<Event>,
     ) -> bool {
         if self.is_running && self.begun_at == position {
+            self.is_cut_off = false;
             return true;
         }
         if self.is_running {

@@ -368,14 +368,13 @@ fn who_is_cut_off_takes_nothing_until_it_is_told_where_to_begin_or_another_host_
     assert_eq!(player.following.have([0; 2]).held, [Position(1)], "3 would be delivered without 2");
     player.start(4);
     player.ordered(&[5]);
-    player.mark(5, 0);
     assert_eq!(player.following.have([0; 2]).held, [Position(5)]);
     player.following.cut_off();
-    assert!(!player.following.on_activate(nothing(SECOND)));
+    player.start(4);
     player.ordered(&[6]);
-    assert_eq!(
-        player.following.have([0; 2]).held,
-        [Position(5), Position(6)],
-        "another host gives what it has not got"
-    );
+    assert_eq!(player.following.have([0; 2]).held, [Position(5), Position(6)], "it begins where it began");
+    player.following.cut_off();
+    assert!(!player.following.on_activate(nothing(SECOND)));
+    player.ordered(&[7]);
+    assert_eq!(player.following.have([0; 2]).held.last(), Some(&Position(7)), "another host gives what it has not got");
 }

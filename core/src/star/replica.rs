@@ -127,15 +127,16 @@ impl Star {
         debug_assert!(events.is_empty(), "what is stopped delivers nothing");
     }
 
-    /// Our history ends before the place where our copy of the log says that it begins, or is not in it, or before the
-    /// beginning of a copy whose host has no more itself: the host will say where it begins anew, and what it gives us to
-    /// store says nothing about what we lack.
+    /// Our history ends before the place where our copy of the log says that it begins, which is beyond its end if we are
+    /// not in it yet, or before the beginning of a copy whose host has no more itself: the host will say where it begins
+    /// anew, and what it gives us to store says nothing about what we lack.
     pub(super) fn is_to_begin_anew(&self) -> bool {
         let Some(log) = self.log.as_ref().filter(|log| log.stored().is_some()) else { return false };
         let me = self.me.as_ref().expect("nothing is handled before enter");
         let row = log.table().row(me.player).filter(|row| row.is_present && row.incarnation == me.incarnation);
+        let first = row.map_or(Position(log.end().0 + 1), |row| row.joined);
         let lacks_its_past = log.is_late() && !self.following.reaches(log.cut());
-        self.following.is_running() && (lacks_its_past || row.is_none_or(|row| !self.following.reaches(row.joined)))
+        self.following.is_running() && (lacks_its_past || !self.following.reaches(first))
     }
 
     /// A new host wants our log.
