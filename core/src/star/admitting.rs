@@ -49,6 +49,9 @@ impl Hosting {
         let back: Vec<PlayerId> =
             self.followers.iter().filter(|(_, follower)| is_back(follower)).map(|(player, _)| *player).collect();
         for player in back {
+            if let Some(follower) = self.followers.get_mut(&player) {
+                follower.is_cut_off = true;
+            }
             self.begin_anew(player, [0; 2], ours);
         }
     }
@@ -76,6 +79,7 @@ impl Hosting {
         let Some(follower) = self.followers.get_mut(&player).filter(|_| self.is_active) else { return };
         let is_known = ours.log.table().is_known(player, follower.incarnation, beyond.acked);
         let settled = beyond.settled.min(ours.log.end());
+        follower.is_cut_off |= !beyond.wants_snapshot && follower.stage != Stage::Following;
         if follower.leaves.is_some() {
             follower.is_back = true;
         } else if !is_known {
@@ -167,6 +171,7 @@ impl Hosting {
         let Some(follower) = self.followers.get_mut(&player) else { return };
         follower.begin_at(has, held);
         follower.stage = Stage::Following;
+        follower.is_cut_off = false;
         follower.taken_at = self.now;
         follower.is_due = true;
         if self.is_holding {

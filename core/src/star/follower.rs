@@ -45,6 +45,8 @@ pub(super) struct Follower {
     pub(super) is_joiner: bool,
     /// As far as it has told, its history has begun where the log says, or later.
     pub(super) has_begun: bool,
+    /// Its history does not go on here: until it says that it has begun anew, what it were given would follow a gap.
+    pub(super) is_cut_off: bool,
     /// Where it was told to begin last.
     pub(super) begins_at: Position,
     /// It is not in the roster.
@@ -92,6 +94,7 @@ impl Follower {
             is_new,
             is_joiner: false,
             has_begun: false,
+            is_cut_off: false,
             begins_at: Position(0),
             is_gone: true,
             was_dropped: false,

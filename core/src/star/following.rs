@@ -121,6 +121,11 @@ impl Following {
         self.is_cut_off = true;
     }
 
+    /// Since it was, nothing was taken.
+    pub(super) fn is_cut_off(&self) -> bool {
+        self.is_cut_off
+    }
+
     /// What is known to be committed.
     pub(super) fn committed(&self) -> Position {
         self.committed

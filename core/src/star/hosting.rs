@@ -147,8 +147,10 @@ impl Hosting {
         let (cut, end) = (log.cut(), log.end());
         following.on_activate(Adopted { epoch: self.epoch, spans: log.spans(), voids: &log.voids() });
         let lacks_its_beginning = log.is_late() && following.settled() < cut;
-        if following.reaches_beyond(end) || lacks_its_beginning {
-            // Those places are given out again: the log is a copy that was not kept up, or lacks where we began.
+        let was_away = following.is_running() && !following.reaches(log.joined(self.me, self.incarnation));
+        if following.reaches_beyond(end) || lacks_its_beginning || was_away {
+            // Those places are given out again: the log is a copy that was not kept up, or lacks where we began, or says
+            // that we left and have not heard it.
             following.forget();
         }
         snapshots.forget_beyond(end);
@@ -176,6 +178,11 @@ impl Hosting {
             let tail = log.after(snapshot.position).filter_map(told).collect();
             out.events.push_back(Event::Promoted { snapshot, tail });
         }
+    }
+
+    /// It is to begin anew, and has not said that it has.
+    pub(super) fn is_cut_off(&self, player: PlayerId) -> bool {
+        self.followers.get(&player).is_none_or(|follower| follower.is_cut_off)
     }
 
     /// A light view is in force: its backups count from now on.

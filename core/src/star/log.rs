@@ -3,7 +3,7 @@
 
 use super::table::{Table, Taking};
 use super::{Content, Copy, Destination, Entry, LogEnd, Position, Span, Told};
-use crate::id::PlayerId;
+use crate::id::{Incarnation, PlayerId};
 use crate::wire::signal::Epoch;
 use std::collections::{BTreeMap, VecDeque};
 
@@ -100,6 +100,12 @@ impl Log {
     /// Its last place.
     pub(super) fn end(&self) -> Position {
         Position(self.cut.0 + self.entries.len() as u64)
+    }
+
+    /// Where this life joined; beyond the end, if it is not there.
+    pub(super) fn joined(&self, player: PlayerId, incarnation: Incarnation) -> Position {
+        let row = self.table.row(player).filter(|row| row.is_present && row.incarnation == incarnation);
+        row.map_or(self.end().next(), |row| row.joined)
     }
 
     /// What it costs.

@@ -106,10 +106,14 @@ impl Star {
     /// by that. Nothing more is delivered before [`super::following::Following::go_on`].
     pub(super) fn take_withheld(&mut self, adopted: Adopted<'_>) {
         let withheld = core::mem::take(&mut self.withheld);
+        let follows_gap = self.following.is_cut_off();
         let is_lost = self.following.on_activate(adopted);
+        if self.is_to_begin_anew() {
+            self.following.cut_off();
+        }
         if withheld.is_torn {
             self.following.forget();
-        } else if !is_lost {
+        } else if !is_lost && !follows_gap {
             self.following.take_withheld(withheld.entries, adopted);
         }
     }
@@ -133,10 +137,9 @@ impl Star {
     pub(super) fn is_to_begin_anew(&self) -> bool {
         let Some(log) = self.log.as_ref().filter(|log| log.stored().is_some()) else { return false };
         let me = self.me.as_ref().expect("nothing is handled before enter");
-        let row = log.table().row(me.player).filter(|row| row.is_present && row.incarnation == me.incarnation);
-        let first = row.map_or(Position(log.end().0 + 1), |row| row.joined);
         let lacks_its_past = log.is_late() && !self.following.reaches(log.cut());
-        self.following.is_running() && (lacks_its_past || !self.following.reaches(first))
+        let begins = log.joined(me.player, me.incarnation);
+        self.following.is_running() && (lacks_its_past || !self.following.reaches(begins))
     }
 
     /// A new host wants our log.

@@ -252,14 +252,12 @@ impl Star {
         let successor = self.handing.as_ref().map(|handing| handing.to).filter(|to| votes(*to));
         let rank = |player: PlayerId| {
             let is_present = keeps(player);
-            let is_bad = if is_present {
-                self.is_bad_backup(now, player)
-            } else {
-                !self.ears.is_heard(player, now) || !self.rounds.has(player)
-            };
+            let is_bad = if is_present { self.is_bad_backup(now, player) } else { !self.ears.is_heard(player, now) };
             (is_bad, !is_present, present.backups.iter().position(|backup| *backup == player), player)
         };
-        let is_possible = |player: &PlayerId| keeps(*player) || self.rounds.has(*player);
+        // Entries may overtake the copy that they belong to: who is to begin anew would take them for its own.
+        let is_cut_off = |player| self.hosting.as_ref().is_none_or(|hosting| hosting.is_cut_off(player));
+        let is_possible = |player: &PlayerId| keeps(*player) || self.rounds.has(*player) && !is_cut_off(*player);
         let mut backups: Vec<PlayerId> =
             voters.iter().map(|voter| voter.player).filter(|player| *player != me).filter(is_possible).collect();
         backups.sort_by_key(|player| (Some(*player) != successor, rank(*player)));

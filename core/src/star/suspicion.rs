@@ -51,6 +51,8 @@ pub(super) struct Suspicion {
     /// We are host, and somebody told us so.
     bound_at: Option<Instant>,
     word_at: Instant,
+    /// When the host that we cannot follow was told so last.
+    reminded_at: Instant,
     /// Which view the server was told last to be in force, and when.
     pub(super) told: Option<(Epoch, Instant)>,
     question: Option<Question>,
@@ -71,6 +73,7 @@ impl Suspicion {
             highest: Epoch::default(),
             bound_at: None,
             word_at: now,
+            reminded_at: now,
             told: None,
             question: None,
             attempts: 0,
@@ -215,7 +218,23 @@ impl Star {
             }
             out.words.push_back(Word::Unheard { epoch: self.ballot.epoch() });
         }
+        self.remind_host(now, out);
         self.wait_or_part(now, is_gone, out);
+    }
+
+    /// When the host that we cannot follow is told so: where nobody says anything it has no other way to learn that.
+    fn reminder_at(&self) -> Option<Instant> {
+        let (barred_at, host) = (self.suspicion.barred_at?, self.ballot.view()?.host);
+        let is_open = self.ears.of(host).is_some_and(|ear| ear.is_open);
+        is_open.then(|| (barred_at + BARRED_FROM_A_HOST).max(self.suspicion.reminded_at + WORD_PAUSE))
+    }
+
+    fn remind_host(&mut self, now: Instant, out: &mut Out) {
+        let is_due = self.reminder_at().is_some_and(|at| at <= now);
+        if let Some(host) = self.ballot.view().map(|view| view.host).filter(|_| is_due) {
+            self.suspicion.reminded_at = now;
+            self.say_bound(now, host, out);
+        }
     }
 
     /// Proposes ourselves when it is time.
@@ -285,8 +304,8 @@ impl Star {
         let question = self.suspicion.question.as_ref().map(|question| question.until);
         let stuck_begins = earlier(self.due(gone_at), self.due(self.ears.server_away_at()));
         let proposal = self.own_proposal_at().filter(|_| self.collecting.is_none());
-        let asked = earlier(self.due(word_at), self.due(question));
-        earlier(earlier(stuck_begins, asked), earlier(self.due(stuck_at), self.due(proposal)))
+        let words = earlier(earlier(self.due(word_at), self.due(question)), self.due(self.reminder_at()));
+        earlier(earlier(stuck_begins, words), earlier(self.due(stuck_at), self.due(proposal)))
     }
 
     /// What somebody holds of a log that is whole.

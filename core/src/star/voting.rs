@@ -173,14 +173,16 @@ impl Star {
     }
 
     /// Another promise stands against what was proposed: its proposer, or a host that we cannot follow, must go beyond
-    /// that. The view that binds us is told with our signature.
+    /// that. The view that binds us is told with our signature: who collects for it counts that as our promise.
     pub(super) fn say_bound(&mut self, now: Instant, to: PlayerId, out: &mut Out) {
         let Some(view) = self.ballot.promised().last().cloned() else { return };
         if to == self.my_id() || !self.answers.may_say_bound(now, to) {
             return;
         }
         let mut promise = self.own_promise(&view);
-        promise.beyond.clear();
+        if view.host != to {
+            promise.beyond.clear();
+        }
         promise.promised.push(view);
         out.frames.push_back((To::One(to), Frame::Promise(Box::new(promise))));
     }
