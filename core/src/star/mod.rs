@@ -48,15 +48,16 @@
 //!
 //! **Light views** keep the host and the term: they take in or let go voters and replace backups, at most one a second
 //! except to get a first backup. Messages go on meanwhile; they count as committed when the backups of the view in force
-//! have them. **A graceful change** is promised dormant while the host goes on; when the successor has enough promises and a
+//! have them. Who is to begin anew becomes backup once it has: entries may overtake the copy that they belong to, and it
+//! would take them for its own. **A graceful change** is promised dormant while the host goes on; when the successor has enough promises and a
 //! copy, the host freezes and the successor goes on from there: a frozen host never thaws in that epoch, and what it was
 //! sent meanwhile is sent again to the next. **A forced view** (by the server, when no quorum is to be had) begins a new line:
 //! everybody who comes to it from another line hears [`Event::ContinuityLost`] before anything else is delivered. Who has
 //! promised a newer view of the old line cannot follow it and tells the server, which forces another one above that.
 //!
 //! What its link counts as arrived at a barred player is kept and judged by the next view, so nothing of it is lost. Who
-//! is bound by a promise that comes to nothing says so to the host of the view in force, with its signature; that host
-//! then goes on in a newer view of its own, and so does one whose successor did not come.
+//! is bound by a promise that comes to nothing says so to the host of the view in force, with its signature, and unasked
+//! if that says nothing; that host then goes on in a newer view of its own, and so does one whose successor did not come.
 //!
 //! **Without the server** a backup that has not heard the host for long enough, nor the server for a second, proposes
 //! itself. It promises its own view last, and voters who hear the host well do not answer: so nobody is barred in vain.
