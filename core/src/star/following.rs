@@ -5,18 +5,15 @@ use super::log::{Log, NOBODY, bytes_of, is_meant};
 use super::snapshots::Snapshots;
 use super::table::lane;
 use super::{
-    Beyond, Channel, Content, Delivered, Destination, Entry, Event, Frame, Mark, Position, Ruling, Snapshot, Span,
-    StarConfig, Told,
+    Beyond, Channel, Content, Delivered, Destination, Entry, Event, Mark, Position, Ruling, Snapshot, Span, StarConfig,
+    Told,
 };
 use crate::id::PlayerId;
 use crate::wire::signal::Epoch;
-use crate::wire::view::View;
 use std::collections::VecDeque;
 
-/// The most frames that are kept for a view that is not known yet.
-const ASIDE: usize = 8192;
-/// What a frame or a place costs besides its payload.
-const FRAME_BYTES: usize = 64;
+/// What a place costs besides the payload of what stands there.
+const PLACE_BYTES: usize = 64;
 
 /// What a view that comes in force has of former terms.
 #[derive(Clone, Copy, Debug)]
@@ -36,6 +33,13 @@ impl Adopted<'_> {
         let is_within = span.is_some_and(|span| position <= span.end);
         given.term >= self.epoch.term || (is_within && self.voids.binary_search(&position).is_err())
     }
+}
+
+/// Where a history begins: after this place, as was told in this epoch.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Beginning {
+    pub(super) position: Position,
+    pub(super) epoch: Epoch,
 }
 
 #[derive(Debug)]
@@ -59,11 +63,11 @@ pub(super) struct Following {
     /// Our history goes on: entries are delivered.
     is_running: bool,
     /// Where it began: told twice, it does not begin again.
-    begun_at: Position,
+    begun: Beginning,
     /// What is given does not follow what we have: nothing is taken before the host says where our history begins anew.
     is_cut_off: bool,
     /// Our history begins with this snapshot, which has not arrived.
-    awaited: Option<Position>,
+    awaited: Option<Beginning>,
     /// How far it had come when it stopped last.
     reached: Position,
     /// Everything up to here was delivered.
@@ -90,7 +94,7 @@ impl Following {
             room: config.max_message,
             has_begun: false,
             is_running: false,
-            begun_at: Position(0),
+            begun: Beginning::default(),
             is_cut_off: false,
             awaited: None,
             reached: Position(0),
@@ -156,7 +160,7 @@ impl Following {
         if position <= self.settled || is_known || is_late || self.is_cut_off {
             return;
         }
-        self.bytes += FRAME_BYTES + told.payload.len();
+        self.bytes += PLACE_BYTES + told.payload.len();
         self.held.insert(index, Held { position, epoch, told: Some(told), is_delivered: false });
         self.next = self.next.min(index);
         self.deliver(events);
@@ -202,7 +206,7 @@ impl Following {
         self.settled = undelivered.map_or(settled, |first| settled.min(Position(first.0 - 1))).max(self.settled);
         while self.held.front().is_some_and(|held| held.position <= self.settled) {
             let held = self.held.pop_front().expect("the loop looked at it");
-            self.bytes -= FRAME_BYTES + held.told.map_or(0, |told| told.payload.len());
+            self.bytes -= PLACE_BYTES + held.told.map_or(0, |told| told.payload.len());
             self.next -= 1;
         }
     }
@@ -294,14 +298,15 @@ impl Following {
         self.held.range(first..).filter_map(entry).take_while(fits).collect()
     }
 
-    /// Another view of our line is in force. True: we have delivered what its log does not have, and need a snapshot. What
-    /// we were to hear as the host that we were is left to the next.
+    /// Another view of our line is in force. True: we have delivered what its log does not have, or begun where it has
+    /// something else, and need a snapshot. What we were to hear as the host that we were is left to the next.
     pub(super) fn on_activate(&mut self, adopted: Adopted<'_>) -> bool {
         self.is_cut_off = false;
         let committed = self.committed;
-        let counts = |held: &Held| held.position <= committed || adopted.has(held.position, held.epoch);
-        let is_lost = self.held.iter().any(|held| held.is_delivered && !counts(held));
-        if is_lost {
+        let stands = |position, epoch| position <= committed || adopted.has(position, epoch);
+        let counts = |held: &Held| stands(held.position, held.epoch);
+        let has_begun_beside = self.is_running && !stands(self.begun.position, self.begun.epoch);
+        if has_begun_beside || self.held.iter().any(|held| held.is_delivered && !counts(held)) {
             self.stop_running();
             return true;
         }
@@ -311,7 +316,7 @@ impl Following {
         };
         self.held.retain(|held| counts(held) && !is_left_to_host(held));
         self.bytes =
-            self.held.iter().map(|held| FRAME_BYTES + held.told.as_ref().map_or(0, |told| told.payload.len())).sum();
+            self.held.iter().map(|held| PLACE_BYTES + held.told.as_ref().map_or(0, |told| told.payload.len())).sum();
         self.next = self.held.iter().position(|held| !held.is_delivered).unwrap_or(self.held.len());
         false
     }
@@ -366,20 +371,21 @@ impl Following {
     /// The host says where our history begins. True: it is to be told by `Have` that we are there.
     pub(super) fn on_start(
         &mut self,
-        position: Position,
+        beginning: Beginning,
         snapshot_bytes: u64,
         snapshots: &Snapshots,
         replica: Option<(&Log, PlayerId)>,
         events: &mut VecDeque<Event>,
     ) -> bool {
-        if self.is_running && self.begun_at == position {
+        let position = beginning.position;
+        if self.is_running && self.begun.position == position {
             self.is_cut_off = false;
             return true;
         }
         if self.is_running {
             self.stop_running();
         }
-        self.awaited = Some(position);
+        self.awaited = Some(beginning);
         if snapshot_bytes > 0 {
             return self.on_snapshot(snapshots, replica, events);
         }
@@ -394,7 +400,7 @@ impl Following {
         replica: Option<(&Log, PlayerId)>,
         events: &mut VecDeque<Event>,
     ) -> bool {
-        let Some(snapshot) = self.awaited.and_then(|position| snapshots.from(position)) else { return false };
+        let Some(snapshot) = self.awaited.and_then(|awaited| snapshots.from(awaited.position)) else { return false };
         self.begin(snapshot, replica, events);
         true
     }
@@ -417,11 +423,11 @@ impl Following {
         let position = snapshot.position;
         while self.held.front().is_some_and(|held| held.position <= position) {
             let held = self.held.pop_front().expect("the loop looked at it");
-            self.bytes -= FRAME_BYTES + held.told.map_or(0, |told| told.payload.len());
+            self.bytes -= PLACE_BYTES + held.told.map_or(0, |told| told.payload.len());
         }
         self.next = 0;
         self.is_running = true;
-        self.begun_at = self.awaited.take().unwrap_or(position);
+        self.begun = self.awaited.take().unwrap_or(Beginning { position, epoch: Epoch::default() });
         self.settled = position;
         self.ordered = position;
         let is_first = !core::mem::replace(&mut self.has_begun, true);
@@ -443,50 +449,6 @@ fn heard(position: Position, told: Told) -> Event {
 pub(super) fn delivered(position: Position, told: Told) -> Delivered {
     let Told { from, channel, seq, kind, payload, ruling, .. } = told;
     Delivered { position, from, channel, seq, kind, payload, is_rewritten: ruling == Ruling::Rewritten }
-}
-
-/// What hosts say of views that we do not know yet: it may overtake the word that they are in force.
-#[derive(Debug, Default)]
-pub(super) struct Aside {
-    frames: VecDeque<(PlayerId, Epoch, Frame)>,
-    bytes: usize,
-}
-
-impl Aside {
-    /// Keeps a frame of another term; false: there is no room. Bounded by count and bytes.
-    pub(super) fn keep(&mut self, from: PlayerId, epoch: Epoch, frame: Frame, room: usize) -> bool {
-        let bytes = frame_bytes(&frame);
-        if self.frames.len() >= ASIDE || self.bytes + bytes > room {
-            return false;
-        }
-        self.bytes += bytes;
-        self.frames.push_back((from, epoch, frame));
-        true
-    }
-
-    /// A view is in force: what its host said of its term and line, in order. What was said of older ones is forgotten.
-    pub(super) fn take(&mut self, view: &View) -> Vec<Frame> {
-        let mut taken = Vec::new();
-        let epoch = view.epoch;
-        for (from, said, frame) in core::mem::take(&mut self.frames) {
-            let is_in_line = view.has_in_line(said);
-            if said.term == epoch.term && from == view.host && is_in_line {
-                taken.push(frame);
-            } else if said.term > epoch.term || said > epoch && !is_in_line {
-                self.frames.push_back((from, said, frame));
-            }
-        }
-        self.bytes = self.frames.iter().map(|(_, _, frame)| frame_bytes(frame)).sum();
-        taken
-    }
-}
-
-fn frame_bytes(frame: &Frame) -> usize {
-    match frame {
-        Frame::Entry { entry, .. } => bytes_of(entry),
-        Frame::Snapshot { piece, .. } => FRAME_BYTES + piece.len(),
-        _ => FRAME_BYTES,
-    }
 }
 
 #[cfg(test)]

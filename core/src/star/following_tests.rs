@@ -1,7 +1,7 @@
 //! What a player is delivered, when, and what it tells a new host.
 
 use super::*;
-use crate::star::{Destination, Kind};
+use crate::star::{Destination, Frame, Kind};
 use bytes::Bytes;
 
 const FIRST: Epoch = Epoch { term: 1, round: 0 };
@@ -16,6 +16,10 @@ fn told(channel: Channel, seq: u64, to: Destination) -> Content {
 /// A view that knows of no former term.
 fn nothing(epoch: Epoch) -> Adopted<'static> {
     Adopted { epoch, spans: &[], voids: &[] }
+}
+
+fn first(position: u64) -> Beginning {
+    Beginning { position: Position(position), epoch: FIRST }
 }
 
 /// A player whose history has begun at zero, and what it was told.
@@ -34,7 +38,7 @@ impl Player {
 
     fn start(&mut self, position: u64) {
         let none = Snapshots::new(&StarConfig::default());
-        assert!(self.following.on_start(Position(position), 0, &none, None, &mut self.events), "the host is told");
+        assert!(self.following.on_start(first(position), 0, &none, None, &mut self.events), "the host is told");
     }
 
     fn ordered(&mut self, positions: &[u64]) {
@@ -187,6 +191,27 @@ fn who_has_delivered_what_a_new_log_does_not_have_begins_anew() {
     }
 }
 
+/// The next host gives that place out again, and may tell the player to begin there: it must not believe that it has.
+#[test]
+fn who_has_begun_at_a_place_that_a_crash_takes_back_begins_anew() {
+    let begin_at_seven = || {
+        let mut player = Player::new();
+        player.start(7);
+        assert_eq!(player.events.pop_front(), Some(Event::Resynced(Snapshot { position: Position(7), state: None })));
+        player
+    };
+    let mut player = begin_at_seven();
+    assert!(player.activate(5, &[]), "the log of the term in which it was told so ends at five");
+    assert!(player.following.have([0; 2]).wants_snapshot);
+    player.start(7);
+    assert_eq!(player.events.pop_front(), Some(Event::Resynced(Snapshot { position: Position(7), state: None })));
+    assert!(begin_at_seven().activate(9, &[7]), "nothing stands there");
+    assert!(!begin_at_seven().activate(9, &[]), "what it was told stands");
+    let mut player = begin_at_seven();
+    player.mark(7, 0);
+    assert!(!player.activate(5, &[]), "what is committed needs no span");
+}
+
 #[test]
 fn what_is_committed_needs_no_span() {
     let mut player = Player::new();
@@ -223,7 +248,7 @@ fn a_history_begins_with_its_snapshot_and_goes_on_one_after_it() {
     let mut snapshots = Snapshots::new(&StarConfig::default());
     let mut player = Player { following: Following::new(&StarConfig::default()), events: VecDeque::new() };
     player.reliable(&[2, 3, 4, 5]);
-    assert!(!player.following.on_start(Position(3), 5, &snapshots, None, &mut player.events));
+    assert!(!player.following.on_start(first(3), 5, &snapshots, None, &mut player.events));
     player.mark(9, 9);
     assert_eq!((player.delivered(), player.following.is_running()), (vec![], false));
     let piece = crate::star::snapshots::Piece { position, size, hash, offset, bytes: piece };
@@ -245,7 +270,7 @@ fn a_later_snapshot_does_as_well() {
     let mut player = Player { following: Following::new(&StarConfig::default()), events: VecDeque::new() };
     player.reliable(&[4, 6]);
     for _ in 0..2 {
-        assert!(player.following.on_start(Position(3), 5, &snapshots, None, &mut player.events));
+        assert!(player.following.on_start(first(3), 5, &snapshots, None, &mut player.events));
     }
     let begins = Snapshot { position: Position(5), state: Some("state".into()) };
     assert_eq!(player.events.pop_front(), Some(Event::Started(begins)));
@@ -293,48 +318,6 @@ fn another_line_knows_nothing() {
 }
 
 #[test]
-fn what_comes_too_soon_waits_for_its_view() {
-    let mut aside = Aside::default();
-    let third = Epoch { term: 3, round: 0 };
-    let hold = |stop| Frame::Hold(stop);
-    let entry = Frame::Entry {
-        epoch: third,
-        entry: Entry { position: Position(1), epoch: third, content: told(Channel::Ordered, 1, Destination::All) },
-    };
-    assert!(aside.keep(PlayerId(2), SECOND, hold(true), 1_000));
-    assert!(aside.keep(PlayerId(2), SECOND, hold(false), 1_000));
-    assert!(aside.keep(PlayerId(3), SECOND, hold(true), 1_000));
-    assert!(aside.keep(PlayerId(2), third, entry.clone(), 1_000));
-    assert!(!aside.keep(PlayerId(2), third, entry.clone(), 300), "there is no room");
-    assert_eq!(aside.take(&view(2, 1, SECOND)), [hold(true), hold(false)]);
-    assert_eq!(aside.take(&view(3, 0, SECOND)), [entry]);
-    assert_eq!((aside.bytes, aside.frames.len()), (0, 0));
-}
-
-/// A view of player 2.
-fn view(term: u32, round: u32, since: Epoch) -> View {
-    let epoch = Epoch { term, round };
-    View { epoch, base: SECOND, since, cause: None, host: PlayerId(2), backups: vec![], voters: vec![] }
-}
-
-/// A player was to be voted for and was forced upon the lobby in the same term: what it had given as the one was delivered
-/// as if it had said so as the other, before what stands in front of it.
-#[test]
-fn what_was_said_in_another_line_of_the_same_term_waits_for_its_own() {
-    let mut aside = Aside::default();
-    let (voted, forced) = (Epoch { term: 3, round: 0 }, Epoch { term: 3, round: 70_000 });
-    for (said, stop) in [(voted, true), (forced, false)] {
-        assert!(aside.keep(PlayerId(2), said, Frame::Hold(stop), 1_000));
-    }
-    let mut other = Aside::default();
-    assert!(other.keep(PlayerId(2), voted, Frame::Hold(true), 1_000));
-    assert_eq!(other.take(&view(3, 70_000, forced)), []);
-    assert_eq!((other.bytes, other.frames.len()), (0, 0), "that one never was in force");
-    assert_eq!(aside.take(&view(3, 0, SECOND)), [Frame::Hold(true)]);
-    assert_eq!(aside.take(&view(3, 70_000, forced)), [Frame::Hold(false)], "it may still come in force");
-}
-
-#[test]
 fn a_place_that_came_to_nothing_does_not_stand_in_the_way_of_what_stands_there() {
     let third = Epoch { term: 3, round: 0 };
     let spans = [Span { epoch: FIRST, end: Position(2) }, Span { epoch: SECOND, end: Position(4) }];
@@ -374,7 +357,7 @@ fn who_is_cut_off_takes_nothing_until_it_is_told_where_to_begin_or_another_host_
     player.ordered(&[6]);
     assert_eq!(player.following.have([0; 2]).held, [Position(5), Position(6)], "it begins where it began");
     player.following.cut_off();
-    assert!(!player.following.on_activate(nothing(SECOND)));
+    assert!(!player.activate(6, &[]));
     player.ordered(&[7]);
     assert_eq!(player.following.have([0; 2]).held.last(), Some(&Position(7)), "another host gives what it has not got");
 }

@@ -38,7 +38,8 @@
 //!   which it fetches what its own lacks, and behind it whatever the promises bring beyond it from the same epoch. A
 //!   position that nobody brings is void; an ordered message whose predecessor is void is void too.
 //! - Then it says [`Frame::Activate`] to everybody, with the proof. Each answers [`Frame::Have`] and gets what it lacks; who
-//!   has delivered what the log does not have starts again from a snapshot, and says [`Event::Resynced`] first.
+//!   has delivered what the log does not have, or was told to begin at a place that came to nothing, starts again from a
+//!   snapshot, and says [`Event::Resynced`] first.
 //! - Members publish again what was not acknowledged. The table removes doubles.
 //!
 //! What everybody has who is there, and only absent players may still want, is not waited for: the copies of a new host's
@@ -78,6 +79,7 @@
 //! | any | a forced view names it | hosting |
 
 mod admitting;
+mod aside;
 mod ballot;
 mod collecting;
 mod config;
@@ -116,11 +118,12 @@ use crate::players::Players;
 use crate::time::{Instant, earlier};
 use crate::wire::signal::Epoch;
 use crate::wire::view::{Certified, View};
+use aside::Aside;
 use ballot::Ballot;
 use bytes::Bytes;
 use collecting::Collecting;
 use ears::Ears;
-use following::{Aside, Following};
+use following::Following;
 use handing::Handing;
 use hosting::{Hosting, Ours};
 use log::Log;

@@ -1,5 +1,6 @@
 //! What the others say: what is taken from whom, and what falls at the fence.
 
+use super::following::Beginning;
 use super::log::is_meant;
 use super::snapshots::Piece;
 use super::{Content, Entry, Frame, Out, Role, Ruling, Star, To, Told};
@@ -110,9 +111,10 @@ impl Star {
                     self.snapshots.cut(log, free, self.config.resume_log);
                 }
             }
-            Frame::Start { position, snapshot_bytes, .. } => {
+            Frame::Start { epoch, position, snapshot_bytes, .. } => {
+                let beginning = Beginning { position, epoch };
                 let replica = self.log.as_ref().map(|log| (log, me));
-                if self.following.on_start(position, snapshot_bytes, &self.snapshots, replica, &mut out.events) {
+                if self.following.on_start(beginning, snapshot_bytes, &self.snapshots, replica, &mut out.events) {
                     self.say_have(out);
                 }
                 self.publishing.rewind();

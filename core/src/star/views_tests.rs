@@ -145,8 +145,9 @@ fn what_the_copy_of_a_former_backup_has_for_it_is_not_lost_to_the_member() {
     let mut out = Out::default();
     let mut star = second(&mut out);
     let say = |star: &mut Star, out: &mut Out, from, frame| star.on_frame(NOW, PlayerId(from), frame, out);
+    let spans = vec![Span { epoch: old, end: Position(3) }];
     let activate =
-        |view: Certified| Frame::Activate { certified: Box::new(view), spans: Vec::new(), voids: Vec::new() };
+        |view: Certified| Frame::Activate { certified: Box::new(view), spans: spans.clone(), voids: Vec::new() };
     say(&mut star, &mut out, 1, activate(of_three(old, Epoch::default(), 1, 3)));
     say(&mut star, &mut out, 1, Frame::Start { epoch: old, position: Position(3), is_joiner: true, snapshot_bytes: 0 });
 

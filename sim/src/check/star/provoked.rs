@@ -133,8 +133,9 @@ impl Provoked {
         let is_put_out = |seat: SeatId| self.put_out.get(&seat).copied().is_some_and(recent);
         let has_suffered = |life: Life, seat: SeatId| {
             let has_gone = self.over.get(&life).copied().is_some_and(recent);
-            // A wish is no silence: it explains votes and force.
-            let has_failed = matches!(cause, Some(HostCause::Voted | HostCause::Forced));
+            // Who has promised its successor and is left without any host tells the server so, as of one that is silent. A
+            // wish closes no connection.
+            let has_failed = cause != Some(HostCause::CrashClosed);
             let is_handing = has_failed && self.handing.get(&life).copied().is_some_and(recent);
             harmed(Some(seat)) || is_put_out(seat) || has_gone || is_handing
         };
@@ -271,8 +272,12 @@ mod tests {
         assert!(!is_excused(table[3].0, 16_000), "it was too long ago");
     }
 
-    /// Player 1 was host and player 2 is now, in a world that has harmed nobody but for what is done there.
+    /// Player 1 was host and player 2 is now by force, in a world that has harmed nobody but for what is done there.
     fn is_due(happens: impl FnOnce(&mut Cast, &mut Provoked, &[Life])) -> bool {
+        is_due_as(HostCause::Forced, happens)
+    }
+
+    fn is_due_as(cause: HostCause, happens: impl FnOnce(&mut Cast, &mut Provoked, &[Life])) -> bool {
         let (mut cast, mut provoked) = (Cast::default(), Provoked::default());
         let seats = [HOST, OTHERS[0], OTHERS[1]];
         let lives: Vec<Life> = seats.iter().map(|seat| cast.enter(*seat, ROOM, false, at(0))).collect();
@@ -284,7 +289,7 @@ mod tests {
         provoked.see(Some(lives[1]), &view, &cast).expect("nothing has changed");
         happens(&mut cast, &mut provoked, &lives);
         cast.now = at(60_000);
-        let (epoch, cause) = (Epoch { term: 2, round: 70_000 }, Some(HostCause::Forced));
+        let (epoch, cause) = (Epoch { term: 2, round: 70_000 }, Some(cause));
         provoked.see(Some(lives[1]), &Seen::HostChanged { epoch, host: PlayerId(2), cause }, &cast).is_ok()
     }
 
@@ -308,12 +313,15 @@ mod tests {
             cast.person_mut(again).player = Some(PlayerId(1));
         };
         assert!(is_due(forgets), "it has come back without its memory");
-        let hands_over = |ms: u64| {
-            is_due(|cast, provoked, lives| {
+        let hands_over = |ms: u64, cause: HostCause| {
+            is_due_as(cause, |cast, provoked, lives| {
                 cast.now = at(ms);
                 provoked.see(Some(lives[0]), &Seen::HandsOver, cast).expect("it happens");
             })
         };
-        assert!(hands_over(50_000) && !hands_over(40_000));
+        for cause in [HostCause::Forced, HostCause::Voted, HostCause::CrashSilent] {
+            assert!(hands_over(50_000, cause) && !hands_over(40_000, cause), "{cause:?}");
+        }
+        assert!(!hands_over(50_000, HostCause::CrashClosed), "a wish closes no connection");
     }
 }
