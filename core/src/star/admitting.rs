@@ -49,9 +49,6 @@ impl Hosting {
         let back: Vec<PlayerId> =
             self.followers.iter().filter(|(_, follower)| is_back(follower)).map(|(player, _)| *player).collect();
         for player in back {
-            if let Some(follower) = self.followers.get_mut(&player) {
-                follower.is_cut_off = true;
-            }
             self.begin_anew(player, [0; 2], ours);
         }
     }

@@ -36,6 +36,7 @@ fn who_was_absent_for_too_long_is_written_out_and_begins_anew() {
     }
     let last = host.log.entries().last().map(|entry| entry.content.clone());
     assert_eq!(last, Some(Content::Left { player: THREE }));
+    assert!(host.hosting.is_cut_off(THREE), "what it is given from now on follows a gap");
     assert_eq!(host.log.cut(), Position(3), "it is not written out before that is committed");
     host.poll_all(TWO);
     host.take_all(TWO);

@@ -4,7 +4,7 @@
 use super::follower::{Follower, Stage};
 use super::following::{Adopted, Following, delivered};
 use super::log::{Log, bytes_of, is_for_outsider, is_meant};
-use super::proposals::{Offered, ProposalId, Proposals, Verdict};
+use super::proposals::Proposals;
 use super::publishing::Publishing;
 use super::snapshots::Snapshots;
 use super::table::{Table, Taking, lane};
@@ -250,6 +250,12 @@ impl Hosting {
         }
     }
 
+    /// It is a replica, and something has arrived at it not longer ago.
+    pub(super) fn is_taking(&self, player: PlayerId, patience: Duration) -> bool {
+        let replica = self.followers.get(&player).filter(|follower| follower.replica.is_some());
+        replica.is_some_and(|follower| self.now.since(follower.taken_at) < patience)
+    }
+
     /// What a replica has stored, as far as it told; nothing if it is none.
     pub(super) fn stored(&self, player: PlayerId) -> Option<Position> {
         Some(self.followers.get(&player)?.replica?.stored)
@@ -311,41 +317,6 @@ impl Hosting {
             if ours.proposals.is_on() && told.from != self.me {
                 self.propose(told, life, ours);
             } else if ours.log.table().taking(told.from, told.channel, told.seq) == Taking::New {
-                self.append(Content::Message(told), ours);
-            }
-        }
-    }
-
-    fn propose(&mut self, told: Told, life: Incarnation, ours: &mut Ours<'_>) {
-        let (from, is_for_outsider) = (told.from, is_for_outsider(&told, ours.log.table()));
-        match ours.proposals.offer(told, life, ours.log.table()) {
-            Offered::New(proposal) if is_for_outsider => {
-                ours.proposals.decide(proposal.id, Verdict::Accept);
-                self.take_decided(from, ours);
-            }
-            Offered::New(proposal) => ours.out.events.push_back(Event::Proposal(proposal)),
-            Offered::TooMuch => self.take_decided(from, ours),
-            Offered::Known => {}
-        }
-    }
-
-    /// Our game has decided. False: nothing waits under that name.
-    pub(super) fn decide(&mut self, now: Instant, id: ProposalId, verdict: Verdict, ours: &mut Ours<'_>) -> bool {
-        self.now = self.now.max(now);
-        if !self.is_active || self.is_frozen {
-            return false;
-        }
-        let Some(player) = ours.proposals.decide(id, verdict) else { return false };
-        self.take_decided(player, ours);
-        true
-    }
-
-    /// What was decided gets its place. Who has gone meanwhile says nothing any more.
-    fn take_decided(&mut self, player: PlayerId, ours: &mut Ours<'_>) {
-        while let Some((life, told)) = ours.proposals.take(player) {
-            let table = ours.log.table();
-            let is_there = table.is_known(player, life, [0; 2]);
-            if is_there && table.taking(player, told.channel, told.seq) == Taking::New {
                 self.append(Content::Message(told), ours);
             }
         }
@@ -433,15 +404,23 @@ impl Hosting {
         if !self.is_active {
             return;
         }
-        while !self.is_frozen {
-            let Some(Frame::Publish { channel, seq, to, kind, payload }) = ours.publishing.poll() else { break };
-            let ruling = Ruling::AsSent;
-            self.on_publish(now, Told { from: self.me, channel, seq, to, kind, payload, ruling }, ours);
-        }
+        self.take_own(ours);
         self.commit(ours);
         self.ask(ours);
-        self.tick(ours);
+        if self.tick(ours) {
+            self.take_own(ours);
+            self.commit(ours);
+        }
         self.tell_marks(ours, false);
+    }
+
+    /// What our own player has to say, unless it is to hold.
+    fn take_own(&mut self, ours: &mut Ours<'_>) {
+        while !self.is_frozen {
+            let Some(Frame::Publish { channel, seq, to, kind, payload }) = ours.publishing.poll() else { return };
+            let ruling = Ruling::AsSent;
+            self.on_publish(self.now, Told { from: self.me, channel, seq, to, kind, payload, ruling }, ours);
+        }
     }
 
     fn commit(&mut self, ours: &mut Ours<'_>) {

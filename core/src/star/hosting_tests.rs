@@ -322,7 +322,9 @@ fn members_hold_while_those_who_are_there_cannot_follow() {
         host.say_to(TWO, Channel::Ordered, seq, Destination::All, 700);
         assert_eq!(holds(&mut host), wanted, "after message {seq}");
     }
-    assert_eq!(host.publishing.poll(), None);
+    let kind = Kind::new("k").expect("a name");
+    host.publishing.send(&Destination::All, Channel::Ordered, kind, Bytes::new()).expect("there is room");
+    assert_eq!(host.publishing.poll(), None, "nor does the host itself say anything");
     host.poll_all(TWO);
     host.poll_all(THREE);
     host.stored(7);
@@ -332,8 +334,10 @@ fn members_hold_while_those_who_are_there_cannot_follow() {
     host.work(100);
     assert_eq!(holds(&mut host), [true; 0], "more than a quarter is in use");
     host.take(THREE, 6);
+    let end = host.log.end();
     host.work(200);
     assert_eq!(holds(&mut host), [false]);
+    assert_eq!(host.log.end(), end.next(), "what the host itself had to say waits no longer either");
 }
 
 #[test]

@@ -83,6 +83,7 @@ mod aside;
 mod ballot;
 mod collecting;
 mod config;
+mod deciding;
 mod ears;
 mod event;
 mod follower;

@@ -28,13 +28,14 @@ impl Hosting {
         self.tick_at = Some(self.tick_at.map_or(at, |due| due.min(at)));
     }
 
-    /// Bookkeeping, if it is time or members must hold at once.
-    pub(super) fn tick(&mut self, ours: &mut Ours<'_>) {
+    /// Bookkeeping, if it is time or members must hold at once. True: nobody holds any more, nor need we.
+    pub(super) fn tick(&mut self, ours: &mut Ours<'_>) -> bool {
         let is_over = self.unsettled > self.config.resume_log / 2 && !self.is_holding;
         let is_due = self.tick_at.is_some_and(|at| self.now >= at);
         if !is_due && !is_over {
-            return;
+            return false;
         }
+        let was_holding = self.is_holding;
         self.settle(ours);
         self.take_back(ours);
         self.let_go(ours);
@@ -46,6 +47,7 @@ impl Hosting {
             let is_watched = self.followers.values().any(|follower| follower.is_reckoned() && follower.is_behind(end));
             self.tick_at = is_watched.then(|| self.now + WATCH);
         }
+        was_holding && !self.is_holding
     }
 
     fn is_stuck(&self, follower: &Follower, end: Position) -> bool {
@@ -95,6 +97,7 @@ impl Hosting {
             if let Some(follower) = self.followers.get_mut(&player) {
                 follower.leaves = Some(leaves);
                 follower.was_dropped = true;
+                follower.is_cut_off = true;
             }
         }
     }

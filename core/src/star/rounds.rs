@@ -7,6 +7,7 @@ use crate::id::PlayerId;
 use crate::time::{Duration, Instant, earlier};
 use crate::wire::signal::Epoch;
 use crate::wire::view::{Certified, MAX_VOTERS, Proof, PublicKey, Signature, View, Voter, is_agreed};
+use std::collections::btree_map::Entry;
 use std::collections::{BTreeMap, BTreeSet};
 
 /// Changes are collected for so long, unless they are urgent.
@@ -183,13 +184,17 @@ impl Star {
         let Some(present) = self.ballot.view().cloned() else { return };
         match &self.rounds.pending {
             Some(pending) if pending.since + PATIENCE <= now => {
+                // A long log takes its time on a slow way: begun anew with each round it would never arrive.
+                let hosting = self.hosting.as_ref();
+                let takes = |player: &PlayerId| hosting.is_some_and(|hosting| hosting.is_taking(*player, PATIENCE));
+                let under_way: Vec<PlayerId> = pending.view.backups.iter().copied().filter(takes).collect();
                 self.rounds.pending = None;
                 self.rounds.last = now;
                 self.rounds.touch();
                 if let Some(hosting) = &mut self.hosting {
                     hosting.await_also(&[]);
                 }
-                self.stop_needless_copies(&present.backups);
+                self.stop_needless_copies(&present.backups, &under_way);
             }
             Some(_) => self.finish_round(now, &present, out),
             None => self.plan_round(now, &present, out),
@@ -269,6 +274,7 @@ impl Star {
         let voters = self.wanted_voters(now, present);
         let backups = self.wanted_backups(now, present, &voters);
         if voters == present.voters && backups == present.backups {
+            self.stop_needless_copies(&present.backups, &[]);
             return;
         }
         let is_gone = |voter: &Voter| !Self::is_same_life(voter, self.members.get(&voter.player));
@@ -308,6 +314,7 @@ impl Star {
         if !asked.is_empty() {
             out.frames.push_back((To::Many(asked), Frame::Propose { view: view.clone(), is_dormant: false }));
         }
+        self.stop_needless_copies(&present.backups, &view.backups);
         self.copy_to_new_backups(present, &view, out);
         self.rounds.pending =
             Some(Pending { view, voices, server: None, since: now, has_asked: false, is_joint: false });
@@ -320,23 +327,25 @@ impl Star {
             !is_same
         };
         for backup in view.backups.iter().copied().filter(is_new) {
-            if self.rounds.copying.insert(backup, false) != Some(true) {
+            if let Entry::Vacant(copying) = self.rounds.copying.entry(backup) {
+                copying.insert(false);
                 let copy = hosting.replicate(backup, None, log, &self.snapshots);
                 out.frames.push_back((To::One(backup), Frame::Copy { epoch: view.epoch, copy }));
                 self.rounds.copied_in.insert(backup, view.epoch);
-            } else {
-                self.rounds.copying.insert(backup, true);
             }
         }
     }
 
-    fn stop_needless_copies(&mut self, backups: &[PlayerId]) {
+    /// Copies to others than those who keep one by the view in force, and those whose copy goes on.
+    fn stop_needless_copies(&mut self, backups: &[PlayerId], under_way: &[PlayerId]) {
         let Some(hosting) = &mut self.hosting else { return };
-        for player in core::mem::take(&mut self.rounds.copying).into_keys() {
-            if !backups.contains(&player) {
-                hosting.stop_replicating(player);
+        self.rounds.copying.retain(|player, _| {
+            let goes_on = under_way.contains(player);
+            if !goes_on && !backups.contains(player) {
+                hosting.stop_replicating(*player);
             }
-        }
+            goes_on
+        });
     }
 
     /// A round is in force when it is agreed upon and its backups hold everything that is committed.
@@ -394,7 +403,7 @@ impl Star {
                 hosting.stop_replicating(*backup);
             }
         }
-        self.stop_needless_copies(&view.backups);
+        self.stop_needless_copies(&view.backups, &[]);
         out.words.push_back(Word::InForce(Box::new(certified)));
     }
 

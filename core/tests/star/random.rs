@@ -11,13 +11,18 @@ use webstar_core::time::Duration;
 /// Seeds of the suite.
 const SEEDS: u64 = 300;
 /// Seeds that have found something, and what.
-const FOUND: [(u64, &str); 6] = [
+const FOUND: [(u64, &str); 11] = [
     (1844, "who was written out and back in while it was barred took what follows a gap"),
     (1983, "an entry overtook the copy that it belonged to, and who was to begin anew took it for its own"),
     (3184, "where nobody said anything a host never heard that somebody could not follow it"),
     (3904, "a host waits for the server's help if those who may have been hosts after it are dead"),
     (6672, "a host that has forgotten which view it proposed is told with the promise"),
     (6786, "an entry overtook its copy, after two changes of hosts"),
+    (14222, "a log that needs longer than a round to be copied was begun anew with each, and nothing else arrived"),
+    (17932, "who is needed is not waited for as long as its rhythm was slow"),
+    (19298, "who was written out while it was away was made a backup before it was written in again"),
+    (21576, "a host in whose lobby all were told to go on after a hold held back its own words"),
+    (23070, "the same, while others were there"),
 ];
 /// Situations, and in how many seeds of the suite each must occur.
 const MARKS: [(&str, usize); 16] = [

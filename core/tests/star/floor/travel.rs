@@ -16,6 +16,8 @@ const DEAF: Duration = Duration::from_secs(10);
 const CLOSE: Duration = Duration::from_millis(100);
 const STANDBY: Duration = Duration::from_millis(500);
 const LOOSE: Duration = Duration::from_secs(15);
+/// Nobody with whom a close link is wanted is waited for longer.
+const LONGEST: Duration = Duration::from_secs(8);
 
 impl Floor {
     /// Puts a frame on its way to a player, as the sender knows it.
@@ -110,11 +112,11 @@ impl Floor {
         let lives: Vec<Life> = self.seats.keys().copied().collect();
         let now = self.now;
         for life in lives {
-            let seat = &self.seats[&life];
-            if seat.asleep_until > now {
+            if self.seats[&life].asleep_until > now {
                 continue;
             }
-            let deaf: Vec<Life> = seat
+            self.expect_the_close(life);
+            let deaf: Vec<Life> = self.seats[&life]
                 .ears
                 .iter()
                 .filter(|(_, hearing)| {
@@ -134,6 +136,22 @@ impl Floor {
             }
         }
         self.plan(Duration::from_secs(1), What::Listen);
+    }
+
+    /// With whom a close link is wanted, it may have been loose when it was heard last: nobody whom we need is so slow.
+    fn expect_the_close(&mut self, life: Life) {
+        let close = self.seats[&life].star.bonds().into_iter().filter(|(_, bond)| *bond == Bond::Close);
+        for (player, _) in close.collect::<Vec<_>>() {
+            self.touch(life, |seat, now| {
+                for (other, hearing) in seat.ears.iter_mut().filter(|(other, _)| other.player == player) {
+                    if hearing.ear.patience > LONGEST && seat.roster.iter().any(|member| member.player == other.player)
+                    {
+                        hearing.ear.patience = LONGEST;
+                        seat.star.on_ear(now, player, hearing.ear);
+                    }
+                }
+            });
+        }
     }
 
     /// A word for the server.
