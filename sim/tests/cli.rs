@@ -334,6 +334,7 @@ fn wrong_usage_leaves_with_two() {
         "replay x",
         "report --table size",
         "report --table false-alarms --row 500",
+        "report --table false-alarms --row 99:0:0",
         "report --table false-alarms --hours 0",
         "report --table latency --check",
         "report --table scale --check --most-players 8",

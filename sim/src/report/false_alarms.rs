@@ -11,6 +11,7 @@ use core::fmt::Write;
 use core::str::FromStr;
 use core::time::Duration;
 use serde::Serialize;
+use webstar_core::config::PlayerConfig;
 
 /// After how long silence is suspect.
 pub const TIMES_MS: [u64; 5] = [200, 300, 400, 500, 1_000];
@@ -43,6 +44,19 @@ pub struct Row {
     pub hours: f64,
     /// How often a sound host was replaced.
     pub alarms: u64,
+    /// In which lobbies that was, by their seeds.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub alarmed: Vec<u64>,
+}
+
+impl Row {
+    /// What came of the lobby with this seed.
+    fn add(&mut self, seed: u64, lasted: Duration, alarms: u64) {
+        self.samples += 1;
+        self.hours += lasted.as_secs_f64() / 3_600.0;
+        self.alarms += alarms;
+        self.alarmed.extend((alarms > 0).then_some(seed));
+    }
 }
 
 /// What a row is about.
@@ -64,7 +78,11 @@ impl FromStr for Cell {
         let t_ms = next()?.parse().map_err(|_| wanted())?;
         let loss = next()?.parse().map_err(|_| wanted())?;
         let jitter_ms = next()?.parse().map_err(|_| wanted())?;
-        let is_sane = (1..=60_000).contains(&t_ms) && (0.0..1.0).contains(&loss) && jitter_ms <= 10_000;
+        let least = PlayerConfig::default().heartbeat_interval;
+        if Duration::from_millis(t_ms) < least {
+            return Err(format!("`{text}`: T is at least the {} ms between two beats", least.as_millis()));
+        }
+        let is_sane = t_ms <= 60_000 && (0.0..1.0).contains(&loss) && jitter_ms <= 10_000;
         if is_sane && parts.next().is_none() { Ok(Cell { t_ms, loss, jitter_ms }) } else { Err(wanted()) }
     }
 }
@@ -95,12 +113,10 @@ pub fn measure(rows: &[Cell], hours: f64, jobs: usize, tell: &(dyn Fn(u64) + Syn
     let lobbies: Vec<(Cell, u64)> = rows.iter().flat_map(|cell| (0..runs(hours)).map(|run| (*cell, run))).collect();
     let measured = cells::measure(&lobbies, jobs, tell, |(cell, run)| cell.run(*run, lasts));
     let mut rows = rows.iter().map(|cell| cell.row()).collect::<Vec<_>>();
-    for ((cell, _), (lasted, alarms)) in lobbies.iter().zip(measured) {
+    for ((cell, run), (lasted, alarms)) in lobbies.iter().zip(measured) {
         let is_it = |row: &&mut Row| (row.t_ms, row.loss, row.jitter_ms) == (cell.t_ms, cell.loss, cell.jitter_ms);
         let row = rows.iter_mut().find(is_it).expect("each lobby belongs to a row");
-        row.samples += 1;
-        row.hours += lasted.as_secs_f64() / 3_600.0;
-        row.alarms += alarms;
+        row.add(*run, lasted, alarms);
     }
     rows.iter_mut().for_each(|row| row.hours = round(row.hours));
     rows
@@ -110,7 +126,7 @@ impl Cell {
     fn row(self) -> Row {
         let Cell { t_ms, loss, jitter_ms } = self;
         let (event, table, stack) = ("row", "false-alarms", "model");
-        Row { event, table, stack, samples: 0, t_ms, loss, jitter_ms, hours: 0.0, alarms: 0 }
+        Row { event, table, stack, samples: 0, t_ms, loss, jitter_ms, hours: 0.0, alarms: 0, alarmed: Vec::new() }
     }
 
     /// How long a lobby lasted, and how often its host was replaced.
@@ -178,10 +194,19 @@ pub fn page(rows: &[Row]) -> Page {
 mod tests {
     use super::*;
 
+    /// A false alarm that cannot be replayed cannot be mended.
+    #[test]
+    fn a_row_names_the_lobbies_in_which_there_was_an_alarm() {
+        let mut row = Cell { t_ms: 500, loss: 0.05, jitter_ms: 100 }.row();
+        row.add(3, RUN, 0);
+        row.add(7, RUN, 2);
+        assert_eq!((row.samples, row.alarms, row.alarmed), (2, 2, vec![7]));
+    }
+
     #[test]
     fn a_row_is_named_by_three_numbers() {
         assert_eq!("500:0.05:100".parse(), Ok(Cell { t_ms: 500, loss: 0.05, jitter_ms: 100 }));
-        for wrong in ["", "500", "500:0.05", "500:2:1", "0:0:0", "500:0.05:100:7", "x:0:0"] {
+        for wrong in ["", "500", "500:0.05", "500:2:1", "0:0:0", "500:0.05:100:7", "x:0:0", "99:0:0"] {
             assert!(wrong.parse::<Cell>().is_err(), "{wrong}");
         }
     }

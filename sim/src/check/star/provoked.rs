@@ -3,7 +3,7 @@
 //! long before, or the network held back what the old host said, from the server and one of the others, or from most
 //! voters. At most once for each view.
 
-use super::{Cast, Check, Life, Person, Room, Seen, Silence};
+use super::{Cast, Check, Chronicle, Life, News, Person, Room, Seen, Silence};
 use crate::world::{SeatId, Way};
 use core::time::Duration;
 use std::collections::BTreeMap;
@@ -19,6 +19,9 @@ const WINDOW: Duration = Duration::from_secs(15);
 const HELD_BACK: Duration = Duration::from_secs(8);
 /// Silences that lie so far apart count together, for so long counts what is said of a host.
 const TOGETHER: Duration = Duration::from_secs(3);
+
+/// Who has promised another host tells the server after so long that it has none.
+const ALONE: Duration = Duration::from_secs(1);
 
 /// Watches the reasons of host changes.
 #[derive(Debug, Default)]
@@ -36,6 +39,8 @@ pub struct Provoked {
     handing: BTreeMap<Life, Instant>,
     /// Whose tab is in the background, where no host belongs; or was, and until when.
     hidden: BTreeMap<(Room, PlayerId), (bool, Instant)>,
+    /// Who has promised another host than the one in force, and since when.
+    barred: BTreeMap<Life, Instant>,
     /// Whose place the server has taken last, and when.
     put_out: BTreeMap<SeatId, Instant>,
 }
@@ -94,9 +99,22 @@ impl Check for Provoked {
             _ => Ok(()),
         }
     }
+
+    fn step(&mut self, news: &News, _chronicle: &Chronicle, cast: &Cast) -> Result<(), String> {
+        self.set_barred(news.life, news.now.is_barred(), cast.now);
+        Ok(())
+    }
 }
 
 impl Provoked {
+    fn set_barred(&mut self, life: Life, is_barred: bool, now: Instant) {
+        if is_barred {
+            self.barred.entry(life).or_insert(now);
+        } else {
+            self.barred.remove(&life);
+        }
+    }
+
     fn host_changed(
         &mut self,
         life: Life,
@@ -133,9 +151,12 @@ impl Provoked {
         let is_put_out = |seat: SeatId| self.put_out.get(&seat).copied().is_some_and(recent);
         let has_suffered = |life: Life, seat: SeatId| {
             let has_gone = self.over.get(&life).copied().is_some_and(recent);
-            // Who has promised its successor and is left without any host tells the server so, as of one that is silent. A
-            // wish closes no connection.
-            let has_failed = cause != Some(HostCause::CrashClosed);
+            // A wish is no silence: it explains votes and force, and that voters whom it has left without a host say so.
+            let has_failed = match cause {
+                Some(HostCause::Voted | HostCause::Forced) => true,
+                Some(HostCause::CrashSilent) => self.are_left_alone(room, old, cast),
+                _ => false,
+            };
             let is_handing = has_failed && self.handing.get(&life).copied().is_some_and(recent);
             harmed(Some(seat)) || is_put_out(seat) || has_gone || is_handing
         };
@@ -170,6 +191,17 @@ impl Provoked {
         let count = others.iter().filter(|harmed| **harmed).count();
         let is_held_back = hosts.last().is_some_and(|(_, host)| self.is_held_back(room, host, cast));
         harmed(None) || count > 0 && 2 * count >= others.len() || is_held_back
+    }
+
+    /// Half of the other voters have promised another host, and have had none for a while.
+    fn are_left_alone(&self, room: Room, old: PlayerId, cast: &Cast) -> bool {
+        let voters = self.voters.get(&room).map_or(&[][..], |(_, voters)| voters);
+        let is_voter = |person: &Person| person.player.is_some_and(|player| player != old && voters.contains(&player));
+        let of_room = cast.people().filter(|(_, person)| person.room == room && is_voter(person));
+        let others: Vec<Life> = of_room.map(|(life, _)| life).filter(|life| !self.over.contains_key(life)).collect();
+        let is_alone = |life: &&Life| self.barred.get(life).is_some_and(|since| cast.now.since(*since) >= ALONE);
+        let alone = others.iter().filter(is_alone).count();
+        alone > 0 && 2 * alone >= others.len()
     }
 
     /// The network has held back what the host said: from the server and one of the others, or from most voters, two at
@@ -313,15 +345,21 @@ mod tests {
             cast.person_mut(again).player = Some(PlayerId(1));
         };
         assert!(is_due(forgets), "it has come back without its memory");
-        let hands_over = |ms: u64, cause: HostCause| {
+        let hands_over = |ms: u64, cause: HostCause, barred_at: Option<u64>| {
             is_due_as(cause, |cast, provoked, lives| {
                 cast.now = at(ms);
                 provoked.see(Some(lives[0]), &Seen::HandsOver, cast).expect("it happens");
+                barred_at.into_iter().for_each(|ms| provoked.set_barred(lives[1], true, at(ms)));
             })
         };
-        for cause in [HostCause::Forced, HostCause::Voted, HostCause::CrashSilent] {
-            assert!(hands_over(50_000, cause) && !hands_over(40_000, cause), "{cause:?}");
+        for cause in [HostCause::Forced, HostCause::Voted] {
+            assert!(hands_over(50_000, cause, None) && !hands_over(40_000, cause, None), "{cause:?}");
         }
-        assert!(!hands_over(50_000, HostCause::CrashClosed), "a wish closes no connection");
+        let silent = |ms, barred_at| hands_over(ms, HostCause::CrashSilent, barred_at);
+        assert!(!silent(50_000, None), "a wish is no silence");
+        assert!(silent(50_000, Some(55_000)), "half of the others are left without a host");
+        assert!(!silent(50_000, Some(59_500)), "and would not have said so yet");
+        assert!(!silent(40_000, Some(55_000)), "nobody wanted it lately");
+        assert!(!hands_over(50_000, HostCause::CrashClosed, Some(55_000)), "a wish closes no connection");
     }
 }
