@@ -203,6 +203,15 @@ mod tests {
         assert_eq!((row.samples, row.alarms, row.alarmed), (2, 2, vec![7]));
     }
 
+    /// The host's goodbye was lost again and again on its way to the server, which had not heard it when the run was over.
+    #[test]
+    fn a_goodbye_that_comes_late_is_no_alarm() {
+        let cell = Cell { t_ms: 500, loss: 0.05, jitter_ms: 100 };
+        for seed in [3_117, 5_093] {
+            assert_eq!(cell.run(seed, RUN), (RUN, 0), "{seed}");
+        }
+    }
+
     #[test]
     fn a_row_is_named_by_three_numbers() {
         assert_eq!("500:0.05:100".parse(), Ok(Cell { t_ms: 500, loss: 0.05, jitter_ms: 100 }));

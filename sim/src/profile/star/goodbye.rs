@@ -17,6 +17,8 @@ const ANSWERED: Duration = Duration::from_secs(3);
 /// Whoever leaves has left within this: two seconds for what is under way, one for the goodbye, and what a slow clock
 /// makes of them.
 const PARTING: Duration = Duration::from_millis(3_100);
+/// A goodbye that was lost again and again on its way to the server is there after so long more.
+const STRAGGLING: Duration = Duration::from_secs(10);
 
 impl<L: Lens> Run<'_, L> {
     /// Everything that happens after everything has arrived.
@@ -82,7 +84,12 @@ impl<L: Lens> Run<'_, L> {
             }
             self.world.poke(seat, &mut self.eye);
         }
-        let players: u64 = self.world.server_stats().iter().map(|stats| stats.players).sum();
+        let stay = |run: &Self| run.world.server_stats().iter().map(|stats| stats.players).sum::<u64>();
+        if self.plan.mood.is_gentle() && stay(self) > 0 {
+            let now = self.world.now();
+            self.advance(now + STRAGGLING);
+        }
+        let players = stay(self);
         if self.plan.mood.is_gentle() && players > 0 {
             let why = format!("all have left and the server still has {players} players");
             self.eye.book_mut().checks.fail("ended", why);
